@@ -1,0 +1,49 @@
+# One virtual environment in .venv, filled in two steps: the demo needs no torch and no simulator.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check -q install -c requirements/constraints.txt
+
+# The demo and the tests bring their own rclpy: a sourced ROS installation must not shadow it.
+unexport PYTHONPATH AMENT_PREFIX_PATH LD_LIBRARY_PATH RMW_IMPLEMENTATION
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-slow lint bench clean
+
+help: ## Show this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+
+setup: $(VENV)/.all ## Make .venv with everything (a few minutes, about 2 GB)
+
+demo: $(VENV)/.demo ## Run a recorded clip through the live ROS 2 node; writes output/demo/
+	$(BIN)/mtshare demo --output output/demo
+
+test: $(VENV)/.all lint ## Check style and types, then run the tests
+	@$(BIN)/mtshare doctor --for train
+	$(BIN)/python -m pytest
+
+test-slow: $(VENV)/.all ## Run the tests that take minutes
+	$(BIN)/python -m pytest -m slow
+
+lint: $(VENV)/.all ## Check style and types only
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.all ## Time every part on this machine; writes output/bench.json
+	$(BIN)/mtshare bench models/room --output output/bench.json
+
+clean: ## Remove .venv, caches and output/
+	rm -rf $(VENV) output build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(VENV)/.python:
+	@$(PYTHON) requirements/check_machine.py
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.demo: $(VENV)/.python setup.py setup.cfg requirements/constraints.txt
+	$(PIP) -e '.[online,ros,report]'
+	@touch $@
+
+$(VENV)/.all: $(VENV)/.demo
+	$(PIP) -e '.[online,ros,report,offline,test]'
+	@touch $@

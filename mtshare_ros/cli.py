@@ -1,0 +1,242 @@
+"""`mtshare`: one sub-command per job.
+
+Every command parses, calls one function and prints what came out. What a job needs is imported
+inside its command, so that `mtshare doctor` runs where torch, ROS or a simulator is missing.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mtshare_ros.console import print_report, print_table, progress
+from mtshare_ros.errors import OptionError, exit_status, one_line
+
+app = typer.Typer(
+    help="Several dense vision tasks from one network pass, at camera rate, for ROS 2.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+USAGE_ERRORS = typer.BadParameter.__mro__[1:3]
+"""What the parser raises for wrong arguments; typer has no public name for them."""
+
+
+class Kind(str, Enum):
+    """How the camera of a simulated clip moves."""
+
+    static = "static"
+    pan = "pan"
+    drive = "drive"
+    handheld = "handheld"
+
+
+class Dataset(str, Enum):
+    """A data set that `evaluate` reads."""
+
+    rooms = "rooms"
+
+
+class Purpose(str, Enum):
+    """What a machine is to be used for."""
+
+    run = "run"
+    train = "train"
+
+
+BundleArgument = Annotated[Path, typer.Argument(help="Folder of a model bundle.")]
+OptionalBundle = Annotated[Path | None, typer.Argument(help="Folder of a model bundle.")]
+Bag = Annotated[Path, typer.Option(help="Recorded bag with camera images.")]
+
+
+@app.command()
+def simulate(
+    output: Annotated[Path, typer.Option(help="Bag to write, .mcap.")],
+    kind: Annotated[Kind, typer.Option(help="How the camera moves.")] = Kind.drive,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same clip.")] = 0,
+    frames: Annotated[int, typer.Option(min=1, help="Frames to render.")] = 150,
+    size: Annotated[str, typer.Option(help="Width and height in pixels.")] = "320x240",
+) -> None:
+    """Render a clip of a simulated room, with ground truth, into a bag."""
+    pixels = parse_size(size)
+    from mtshare_ros.datasets.clips import write_clip
+
+    with progress("rendering") as on_frame:
+        write_clip(output, kind.value, seed, frames, pixels, on_frame)
+    typer.echo(f"{output}: {frames} frames")
+
+
+@app.command()
+def train(
+    config: Annotated[Path, typer.Argument(help="YAML file, as in config/.")],
+    output: Annotated[Path, typer.Option(help="Folder of the run.")],
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with this run.")] = False,
+) -> None:
+    """Train every stage of a configuration."""
+    from mtshare_ros.training.run import train as run_training
+
+    stages = run_training(config, output, resume)
+    typer.echo(f"{output}: trained {', '.join(stages)}")
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    output: Annotated[Path, typer.Option(help="Folder of the bundle.")],
+) -> None:
+    """Turn a finished training into a model bundle, and hold it against the training's network."""
+    from mtshare_ros.export.run import export_run
+
+    export_run(run, output)
+    typer.echo(f"{output}: bundle written")
+
+
+@app.command()
+def evaluate(
+    bundle: BundleArgument,
+    output: Annotated[Path, typer.Option(help="Folder of the report.")],
+    bag: Annotated[Path | None, typer.Option(help="Recorded bag.")] = None,
+    dataset: Annotated[Dataset | None, typer.Option(help="Instead of a bag.")] = None,
+    root: Annotated[list[Path] | None, typer.Option(help="The data set; repeatable.")] = None,
+    policy: Annotated[str, typer.Option(help="tokens, dense or hold:K.")] = "tokens",
+    engine: Annotated[str, typer.Option(help="What runs the graphs: auto, onnxruntime.")] = "auto",
+    max_dirty_fraction: Annotated[
+        float, typer.Option(help="Largest share of the tokens recomputed per frame.")
+    ] = 1.0,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 2,
+) -> None:
+    """Score a bundle on a bag or a data set; writes report.json and index.html."""
+    if (bag is None) == (dataset is None) or (dataset is None) == bool(root):
+        raise OptionError("expected either --bag BAG, or --dataset rooms with --root DIR")
+    from mtshare_ros.evaluation.evaluate import Options, evaluate_bag, evaluate_stills
+
+    options = Options(policy, engine, max_dirty_fraction, threads)
+    with progress("evaluating") as on_frame:
+        if bag is not None:
+            numbers = evaluate_bag(bundle, bag, output, options, on_frame)
+        else:
+            numbers = evaluate_stills(bundle, root or [], output, options, on_frame)
+    print_report(numbers, output)
+
+
+@app.command()
+def replay(
+    bundle: BundleArgument,
+    bag: Bag,
+    output: Annotated[Path, typer.Option(help="Bag to write.")],
+    rate: Annotated[float, typer.Option(help="Speed; 1 is the recording's own.")] = 1.0,
+) -> None:
+    """Send a bag through the live node and record what it publishes."""
+    from mtshare_ros.ros.replay import replay as replay_bag
+
+    with progress("replaying") as on_frame:
+        result = replay_bag(bundle, bag, output, rate=rate, on_progress=on_frame)
+    rows = [("sent", str(result.frames_sent))]
+    rows += [(name, str(count)) for name, count in result.counts.items()]
+    print_table("", ("frames", ""), rows)
+    typer.echo(str(result.path))
+
+
+@app.command()
+def bench(
+    output: Annotated[Path, typer.Option(help="JSON file to write.")],
+    bundle: OptionalBundle = None,
+    width: Annotated[int, typer.Option(help="Channels of the network, without a bundle.")] = 384,
+    size: Annotated[str, typer.Option(help="Input width and height.")] = "320x240",
+) -> None:
+    """Time this network against separate dense networks, interleaved in one run."""
+    pixels = parse_size(size)
+    from mtshare_ros.evaluation.bench import run_bench
+
+    cases = run_bench(bundle, width, pixels, output)["cases"]
+    rows = [
+        (c["name"], f"{c['p50_ms']:.1f}", f"{c['p95_ms']:.1f}", f"{c['ratio']:.2f}") for c in cases
+    ]
+    print_table("", ("case", "p50, ms", "p95, ms", "times faster"), rows)
+    typer.echo(str(output))
+
+
+@app.command()
+def inspect(bundle: BundleArgument) -> None:
+    """Show a bundle's tasks, private share per layer, sizes and accuracy."""
+    from mtshare_ros.evaluation.describe import describe
+
+    for title, header, rows in describe(bundle):
+        print_table(title, header, rows)
+
+
+@app.command()
+def doctor(
+    bundle: OptionalBundle = None,
+    purpose: Annotated[
+        Purpose, typer.Option("--for", help="Run the node, or also train and simulate.")
+    ] = Purpose.run,
+) -> None:
+    """Say in plain words what this machine lacks."""
+    from mtshare_ros.evaluation.doctor import examine
+
+    findings = examine(bundle, train=purpose is Purpose.train)
+    print_table("", ("", "what", "found"), [(f.mark, f.what, f.found) for f in findings])
+    lacking = [finding.what for finding in findings if finding.fatal]
+    if lacking:
+        typer.echo(f"missing: {', '.join(lacking)}", err=True)
+        raise typer.Exit(1)
+
+
+@app.command()
+def demo(
+    output: Annotated[Path, typer.Option(help="Folder of the report.")],
+    bundle: Annotated[Path, typer.Option(help="Folder of a model bundle.")] = Path("models/room"),
+    bag: Bag = Path("demo/room.mcap"),
+) -> None:
+    """Run a clip through the live node, score what it published and write the report."""
+    from mtshare_ros.evaluation.demo import run_demo
+
+    with progress("replaying") as on_frame:
+        result = run_demo(bundle, bag, output, on_frame)
+    print_report(result.numbers, output)
+    for path in result.files:
+        typer.echo(str(path))
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Return (width, height) of a text such as ``320x240``.
+
+    Raises:
+        OptionError: The text is no size.
+    """
+    width, cross, height = text.partition("x")
+    if cross and width.isdecimal() and height.isdecimal() and int(width) and int(height):
+        return int(width), int(height)
+    raise OptionError(f"--size {text!r}: expected WIDTHxHEIGHT, as 320x240")
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return 0 when it was done, 1 when it failed, 2 for a user's mistake."""
+    try:
+        status = app(arguments, prog_name="mtshare", standalone_mode=False)
+        return status if isinstance(status, int) else 0
+    except (KeyboardInterrupt, typer.Abort):
+        return _fail("interrupted", 130)
+    except Exception as error:
+        if isinstance(error, USAGE_ERRORS):
+            return _fail(getattr(error, "format_message", error.__str__)(), 2)
+        known = exit_status(error)
+        if known is None:
+            raise
+        return _fail(one_line(error), known)
+
+
+def _fail(message: str, status: int) -> int:
+    typer.echo(f"error: {message}", err=True)
+    return status
+
+
+def main() -> None:
+    """Run `mtshare` and exit with its status."""
+    sys.exit(run())

@@ -1,0 +1,54 @@
+"""What commands print: a progress bar, tables, and the summary of a report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a progress bar on stderr; yields what a job calls with (done, in all)."""
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    # In a log or a pipe the bar would be noise.
+    hidden = not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=hidden) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table; cells are shown as they are, brackets included."""
+    table = Table(*header, title=title or None, title_justify="left", title_style="bold")
+    for row in rows:
+        table.add_row(*row)
+    Console(markup=False, highlight=False).print(table)
+
+
+def print_report(numbers: dict[str, Any], folder: Path) -> None:
+    """Print the main numbers of a report and where it is."""
+    rows = [
+        (task, key, f"{value:.4g}")
+        for task, values in numbers["tasks"].items()
+        for key, value in values.items()
+    ]
+    rows += [
+        (task, "disagreement with dense", f"{value:.4g}")
+        for task, value in numbers["disagreement"].items()
+    ]
+    if "total" in numbers["latency_ms"]:
+        total = numbers["latency_ms"]["total"]
+        rows += [("time", f"{key}, ms", f"{total[key]:.1f}") for key in ("p50", "p95", "p99")]
+    dirty = numbers["dirty_fraction"]
+    rows.append(("tokens", "recomputed, mean", f"{100 * dirty['mean']:.1f} %"))
+    for key, value in numbers.get("delivery", {}).items():
+        rows.append(("frames", key, str(value)))
+    print_table(f"{numbers['frames']} frames, {numbers['engine']}", ("", "", ""), rows)
+    Console(markup=False, highlight=False, soft_wrap=True).print(f"{folder / 'index.html'}")

@@ -1,0 +1,1 @@
+"""Offline: data sets that networks are trained and evaluated on."""

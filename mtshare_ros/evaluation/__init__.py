@@ -1,0 +1,1 @@
+"""Offline: metrics, baselines, reports and benchmarks."""

@@ -1,0 +1,51 @@
+"""One picture of what the network sees in a frame, beside the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from mtshare_ros.evaluation.pictures import Picture, dirty_picture, map_picture
+from mtshare_ros.evaluation.scores import Example
+from mtshare_ros.tasks import Task
+
+DOTS_PER_INCH = 160
+
+
+def write_overview(path: Path, example: Example, tasks: Sequence[Task]) -> None:
+    """Write a PNG: frame and predictions above, recomputed tokens and truths below."""
+    from matplotlib.figure import Figure
+
+    far = _far(example, tasks)
+    above: list[tuple[str, Picture | None]] = [("camera", example.rgb)]
+    below: list[tuple[str, Picture | None]] = [("", None)]
+    if example.dirty is not None:
+        percent = 100 * float(example.dirty.mean())
+        title = f"recomputed tokens, {percent:.0f} %"
+        below = [(title, dirty_picture(example.rgb, example.dirty))]
+    for task in tasks:
+        above.append((task.name, map_picture(task, example.predictions[task.name], far)))
+        truth = example.truths.get(task.name)
+        below.append(("truth", None if truth is None else map_picture(task, truth, far)))
+    height, width = example.rgb.shape[:2]
+    columns = len(above)
+    size = (2.4 * columns, 2 * (2.4 * height / width + 0.28))
+    figure = Figure(figsize=size, dpi=DOTS_PER_INCH, layout="constrained")
+    axes = figure.subplots(2, columns, squeeze=False)
+    for axis, (title, picture) in zip(axes.flat, above + below, strict=True):
+        axis.set_axis_off()
+        if picture is not None:
+            axis.imshow(picture)
+            axis.set_title(title, fontsize=9)
+    figure.savefig(path)
+
+
+def _far(example: Example, tasks: Sequence[Task]) -> float:
+    """Return the depth in metres of the coldest colour."""
+    name = next((task.name for task in tasks if task.kind == "depth"), None)
+    depth = example.truths.get(name or "", example.predictions.get(name or ""))
+    if depth is None or not np.isfinite(depth).any():
+        return 1.0
+    return float(np.nanpercentile(depth, 99))

@@ -1,0 +1,134 @@
+"""Accuracy, disagreement, latency and examples of one run, frame by frame."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mtshare_ros.evaluation.disagreement import disagreement
+from mtshare_ros.evaluation.latency import TOTAL, Latency
+from mtshare_ros.evaluation.metrics import metric_for
+from mtshare_ros.tasks import Task
+
+FIELDS = {"depth": "depth", "segmentation": "labels", "normals": "normals"}
+"""Kind of task -> the field of a frame (truth) and of predictions that holds its map."""
+
+Maps = dict[str, NDArray[Any]]
+"""Task -> decoded map."""
+
+
+def maps_of(source: Any, tasks: Collection[Task]) -> Maps:
+    """Return the maps that a frame or predictions have, by task."""
+    found = {task.name: getattr(source, FIELDS[task.kind]) for task in tasks}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def to_size(array: NDArray[Any], shape: tuple[int, int]) -> NDArray[Any]:
+    """Return a map at another height and width, nearest neighbour.
+
+    Nearest, because a mean of two class ids, or of the depths on both sides of an edge, is a
+    value that the network never gave.
+    """
+    if array.shape[:2] == shape:
+        return array
+    height, width = shape
+    return cv2.resize(array, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
+
+
+@dataclass(frozen=True)
+class Example:
+    """A frame that the report shows.
+
+    Attributes:
+        index: Number of the frame in the run, from 0.
+        rgb: (H, W, 3) uint8.
+        predictions: Task -> map, at the image's size.
+        truths: Task -> map, at the image's size; a task without ground truth is missing.
+        dirty: (rows, columns) bool, or None where it isn't known (a recorded bag).
+    """
+
+    index: int
+    rgb: NDArray[np.uint8]
+    predictions: Maps
+    truths: Maps
+    dirty: NDArray[np.bool_] | None
+
+
+@dataclass
+class Scores:
+    """Everything that a report says about one run; filled by ``update``.
+
+    Attributes:
+        tasks: The tasks that are scored.
+        shown: Numbers of the frames that are kept as examples.
+    """
+
+    tasks: Sequence[Task]
+    shown: Collection[int]
+    frames: int = 0
+    examples: list[Example] = field(default_factory=list)
+    latency: Latency = field(default_factory=Latency)
+    reference_latency: Latency = field(default_factory=Latency)
+    dirty_fractions: list[float] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Start one accumulator per task."""
+        self.metrics = {task.name: metric_for(task) for task in self.tasks}
+        self.disagreements: dict[str, list[float]] = {}
+
+    def update(
+        self,
+        rgb: NDArray[np.uint8],
+        predictions: Maps,
+        truths: Maps,
+        dirty: NDArray[np.bool_] | None = None,
+        milliseconds: Mapping[str, float] | None = None,
+    ) -> None:
+        """Add one frame; predictions are brought to the size of the truth (``to_size``)."""
+        for name, truth in truths.items():
+            if name in predictions:
+                self.metrics[name].update(to_size(predictions[name], truth.shape[:2]), truth)
+        if dirty is not None:
+            self.dirty_fractions.append(float(dirty.mean()))
+        if milliseconds is not None:
+            self.latency.update(milliseconds)
+        if self.frames in self.shown:
+            shape = rgb.shape[:2]
+            self.examples.append(
+                Example(
+                    self.frames,
+                    rgb.copy(),
+                    {name: to_size(value, shape).copy() for name, value in predictions.items()},
+                    {name: to_size(value, shape).copy() for name, value in truths.items()},
+                    None if dirty is None else dirty.copy(),
+                )
+            )
+        self.frames += 1
+
+    def compare(
+        self, predictions: Maps, reference: Maps, milliseconds: Mapping[str, float]
+    ) -> None:
+        """Add one frame's disagreement with the dense network, which took ``milliseconds``."""
+        for task in self.tasks:
+            value = disagreement(task, predictions[task.name], reference[task.name])
+            self.disagreements.setdefault(task.name, []).append(value)
+        self.reference_latency.update(milliseconds)
+
+    def accuracy(self) -> dict[str, dict[str, float]]:
+        """Return the metrics of each task that had ground truth."""
+        results = {name: metric.result() for name, metric in self.metrics.items()}
+        return {name: result for name, result in results.items() if result}
+
+    def timeline(self) -> list[float]:
+        """Return the milliseconds of each frame."""
+        return self.latency.stages.get(TOTAL, [])
+
+
+def spread(count: int, wanted: int) -> list[int]:
+    """Return up to ``wanted`` frame numbers, evenly spread over ``count`` frames."""
+    return sorted({int(i) for i in np.linspace(0, count - 1, min(wanted, count)).round()})

@@ -1,0 +1,1 @@
+"""Offline: torch networks -> ONNX bundles."""

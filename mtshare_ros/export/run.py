@@ -1,0 +1,62 @@
+"""``mtshare export``: a finished training run -> a bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from mtshare_ros.bundle import Manifest
+from mtshare_ros.datasets.stills import StillsDataset
+from mtshare_ros.export.bundle import write_bundle
+from mtshare_ros.network.units import SubTask
+from mtshare_ros.tasks import TASKS, Task
+from mtshare_ros.training.config import ConfigError, UnitsStage, load_config
+from mtshare_ros.training.run import load_network, load_subtasks, stage_path
+
+
+def export_run(run: Path, output: Path) -> Manifest:
+    """Export what the last ``units`` stages of a run trained, on their base.
+
+    Args:
+        run: Folder of the run.
+        output: Folder of the bundle.
+
+    Raises:
+        ConfigError: The run has no such stage, or it is not finished.
+    """
+    config = load_config(run / "config.yaml")
+    stages = [stage for stage in config.stages if isinstance(stage, UnitsStage)]
+    if not stages:
+        raise ConfigError(f"{run}: no stage of kind 'units' to export")
+    bases = {stage.base for stage in stages}
+    if len(bases) > 1:
+        raise ConfigError(f"{run}: units stages on several bases {sorted(bases)}, expected one")
+    needed = [bases.pop(), *(stage.name for stage in stages)]
+    for stage in needed:
+        if not stage_path(run, stage).is_file():
+            raise ConfigError(f"{run}: stage {stage} is not finished; train with --resume")
+    base, record = load_network(run, needed[0])
+    records: dict[str, Any] = {needed[0]: record}
+    subtasks: dict[Task, SubTask] = {}
+    for stage in needed[1:]:
+        trained, records[stage] = load_subtasks(run, stage)
+        subtasks |= {TASKS[name]: subtask for name, subtask in trained.items()}
+    return write_bundle(
+        output,
+        config.name,
+        config.description,
+        base,
+        TASKS[record["task"]],
+        subtasks,
+        _focal_length(config.data.train),
+        training={"stages": records, "seed": config.seed},
+        metrics={
+            "validation": {k: v for r in records.values() for k, v in r["validation"].items()}
+        },
+    )
+
+
+def _focal_length(folder: Path) -> float:
+    """Return fx / width of the training images."""
+    meta = StillsDataset(folder).meta
+    return float(meta["fx"]) / float(meta["size"][0])

@@ -1,0 +1,1 @@
+"""Offline: the transformer, its private units and its heads (torch)."""

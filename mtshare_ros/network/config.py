@@ -1,0 +1,65 @@
+"""Settings of a network: the one place for its sizes."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+STRIDE = 16
+"""Side of a token in pixels."""
+FINE_STRIDE = 4
+"""Stride of the stem's fine features and of the raw maps."""
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """Sizes of the stem, the transformer and the heads.
+
+    Attributes:
+        width: Channels d of a token.
+        depth: Number of transformer blocks L.
+        heads: Attention heads per block; ``width / heads`` is the width of one.
+        hidden: Hidden neurons of a block's MLP.
+        fine_width: Channels of the stem's stride-4 features.
+        head_width: Channels inside a task's head.
+        size: Width and height of the input in pixels, multiples of 16.
+    """
+
+    width: int = 192
+    depth: int = 12
+    heads: int = 6
+    hidden: int = 768
+    fine_width: int = 48
+    head_width: int = 32
+    size: tuple[int, int] = (320, 240)
+
+    def __post_init__(self) -> None:
+        """Refuse sizes that don't fit together."""
+        if self.width % self.heads:
+            raise ValueError(f"network width {self.width} is not a multiple of heads {self.heads}")
+        if self.size[0] % STRIDE or self.size[1] % STRIDE:
+            raise ValueError(f"network size {self.size}: expected multiples of {STRIDE}")
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of the token grid."""
+        return self.size[1] // STRIDE, self.size[0] // STRIDE
+
+    @property
+    def tokens(self) -> int:
+        """Number of tokens N."""
+        return self.grid[0] * self.grid[1]
+
+    @property
+    def head_dim(self) -> int:
+        """Channels of one attention head."""
+        return self.width // self.heads
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as plain values, for a manifest or a checkpoint."""
+        return {**asdict(self), "size": list(self.size)}
+
+    @staticmethod
+    def from_dict(values: dict[str, Any]) -> NetworkConfig:
+        """Inverse of ``to_dict``."""
+        return NetworkConfig(**{**values, "size": tuple(values["size"])})

@@ -1,0 +1,179 @@
+"""The streamed network: pure functions of the frame, the dirty tokens and the caches.
+
+These modules wrap the dense ones, share their weights and are what is exported. Each returns the
+caches with the dirty rows written; nothing is hidden in a module. Batch size is one and is left
+out. ``K`` of ``N`` tokens are dirty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from mtshare_ros.bundle import LayerShare
+from mtshare_ros.network.config import NetworkConfig
+from mtshare_ros.network.heads import Head
+from mtshare_ros.network.stem import Stem
+from mtshare_ros.network.units import SubTask
+from mtshare_ros.network.vit import VisionTransformer
+
+
+def write_rows(cache: Tensor, index: Tensor, rows: Tensor) -> Tensor:
+    """Return ``cache`` (N, c) with ``rows`` (K, c) at ``index`` (K,); exported as ScatterND."""
+    return cache.index_put((index,), rows)
+
+
+def attend_rows(query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:
+    """Multi-head attention of K query rows over N cached rows.
+
+    The products are written out (no fused operator) because TensorRT and ONNX Runtime both take
+    MatMul and Softmax, and the scale is on the K query rows, which are few.
+
+    Args:
+        query: (K, heads * dh).
+        key: (N, heads * dh).
+        value: (N, heads * dh).
+        heads: Number of heads.
+
+    Returns:
+        (K, heads * dh).
+    """
+    dh = query.shape[-1] // heads
+    q = (query * dh**-0.5).unflatten(-1, (heads, dh)).transpose(0, 1)
+    k = key.unflatten(-1, (heads, dh)).permute(1, 2, 0)
+    v = value.unflatten(-1, (heads, dh)).transpose(0, 1)
+    return (torch.softmax(q @ k, dim=-1) @ v).transpose(0, 1).flatten(1)
+
+
+class StemGraph(nn.Module):
+    """Image -> tokens and fine features, dense, every frame."""
+
+    def __init__(self, stem: Stem) -> None:
+        """Wrap ``stem``."""
+        super().__init__()
+        self.stem = stem
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Map image (1, 3, H, W) to tokens (N, d) and fine (1, fine_width, H / 4, W / 4)."""
+        tokens, fine = self.stem(image)
+        return tokens[0], fine
+
+
+class BaseGraph(nn.Module):
+    """The base's blocks over the dirty tokens, against the keys and values of all tokens."""
+
+    def __init__(self, transformer: VisionTransformer) -> None:
+        """Wrap ``transformer``."""
+        super().__init__()
+        self.blocks = transformer.blocks
+
+    def forward(self, tokens: Tensor, index: Tensor, *caches: Tensor) -> tuple[Tensor, ...]:
+        """Return the caches with the dirty rows written.
+
+        Args:
+            tokens: (N, d) of the stem.
+            index: (K,) int64, dirty tokens.
+            caches: As named by ``base_caches``, each (N, d).
+        """
+        x = tokens[index]
+        written = []
+        for layer, block in enumerate(self.blocks):
+            key, value, attention, mlp = caches[4 * layer : 4 * layer + 4]
+            q, k, v = block.qkv(block.norm1(x)).chunk(3, dim=-1)
+            key, value = write_rows(key, index, k), write_rows(value, index, v)
+            branch = block.proj(attend_rows(q, key, value, block.heads))
+            x = x + branch
+            attention = write_rows(attention, index, branch)
+            branch = block.mlp(x)
+            x = x + branch
+            written += [key, value, attention, write_rows(mlp, index, branch)]
+        return (*written, write_rows(caches[-1], index, x))
+
+
+class HeadGraph(nn.Module):
+    """The base task's head over the features of all tokens."""
+
+    def __init__(self, head: Head) -> None:
+        """Wrap ``head``."""
+        super().__init__()
+        self.head = head
+
+    def forward(self, features: Tensor, fine: Tensor) -> Tensor:
+        """Map features (N, d) and fine features to the raw map (1, C, H / 4, W / 4)."""
+        return self.head(features[None], fine)
+
+
+class SubTaskGraph(nn.Module):
+    """A sub-task's private units over its dirty tokens, then its head."""
+
+    def __init__(self, subtask: SubTask) -> None:
+        """Wrap ``subtask``."""
+        super().__init__()
+        self.depth = len(subtask.blocks)
+        self.blocks = subtask.blocks
+        self.head = subtask.head
+
+    def forward(
+        self, tokens: Tensor, fine: Tensor, index: Tensor, *caches: Tensor
+    ) -> tuple[Tensor, ...]:
+        """Return the own caches with the dirty rows written, then the raw map.
+
+        Args:
+            tokens: (N, d) of the stem.
+            fine: (1, fine_width, H / 4, W / 4) of the stem.
+            index: (K,) int64, this task's dirty tokens.
+            caches: First the base's branch outputs, attention and MLP of each block, (N, d)
+                each, read only; then the own caches as named by ``subtask_caches``.
+        """
+        branches, own = caches[: 2 * self.depth], list(caches[2 * self.depth :])
+        x = tokens[index]
+        written = []
+        for layer, block in enumerate(self.blocks):
+            private = None
+            if block.heads:
+                q, k, v = block.qkv(block.norm1(x)).chunk(3, dim=-1)
+                key = write_rows(own.pop(0), index, k)
+                value = write_rows(own.pop(0), index, v)
+                private = block.proj(attend_rows(q, key, value, block.heads))
+                written += [key, value]
+            x = x + branches[2 * layer][index]
+            if private is not None:
+                x = x + private
+            private = block.mlp(x) if block.neurons else None
+            x = x + branches[2 * layer + 1][index]
+            if private is not None:
+                x = x + private
+        features = write_rows(own.pop(0), index, x)
+        return (*written, features, self.head(features[None], fine))
+
+
+def base_caches(config: NetworkConfig) -> dict[str, tuple[int, int]]:
+    """Return the base's caches in order: name -> (N, columns)."""
+    names = [
+        f"{kind}_{layer:02d}"
+        for layer in range(config.depth)
+        for kind in ("key", "value", "attention", "mlp")
+    ]
+    return {name: (config.tokens, config.width) for name in [*names, "features"]}
+
+
+def read_branches(config: NetworkConfig) -> list[str]:
+    """Return the names of the base's caches that a sub-task reads, in order."""
+    return [
+        f"{kind}_{layer:02d}" for layer in range(config.depth) for kind in ("attention", "mlp")
+    ]
+
+
+def subtask_caches(
+    config: NetworkConfig, shares: Sequence[LayerShare]
+) -> dict[str, tuple[int, int]]:
+    """Return a sub-task's own caches in order: name -> (N, columns)."""
+    caches = {}
+    for layer, share in enumerate(shares):
+        if share.heads:
+            columns = share.heads * config.head_dim
+            caches[f"own_key_{layer:02d}"] = (config.tokens, columns)
+            caches[f"own_value_{layer:02d}"] = (config.tokens, columns)
+    return {**caches, "own_features": (config.tokens, config.width)}

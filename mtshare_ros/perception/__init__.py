@@ -1,0 +1,1 @@
+"""Online: camera frame -> predictions. numpy and OpenCV; neither torch nor rclpy."""

@@ -1,0 +1,30 @@
+"""How many tokens a frame may recompute."""
+
+from __future__ import annotations
+
+import math
+
+from mtshare_ros.perception.tokens import Budget
+
+DENSE_FRACTION = 0.9
+"""Share of dirty tokens from which recomputing the rest costs less than it is worth."""
+
+
+def smallest_fraction(tokens: int, max_age: int) -> float:
+    """Return the least ``max_dirty_fraction`` that keeps every token younger than ``max_age``."""
+    return math.ceil(tokens / max_age) / tokens
+
+
+def frame_budget(tokens: int, max_dirty_fraction: float, max_age: int) -> Budget:
+    """Return the budget of a frame; the age bound raises a smaller ``max_dirty_fraction``.
+
+    Args:
+        tokens: Number of tokens N.
+        max_dirty_fraction: Largest share of tokens to recompute, 0 to 1.
+        max_age: Frames after which a token has to be recomputed.
+    """
+    fraction = max(max_dirty_fraction, smallest_fraction(tokens, max_age))
+    return Budget(
+        tokens=min(tokens, math.floor(fraction * tokens + 1e-9)),
+        dense_from=math.ceil(DENSE_FRACTION * tokens),
+    )

@@ -1,0 +1,299 @@
+"""One camera's stream: its cache and one ``step`` per frame."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtshare_ros.bundle import BundleError
+from mtshare_ros.perception.budget import frame_budget, smallest_fraction
+from mtshare_ros.perception.decode import Decoder
+from mtshare_ros.perception.engines.interface import Engine, EngineError
+from mtshare_ros.perception.frame import Image, check_image, depth_scale, normalise, resize
+from mtshare_ros.perception.tokens import (
+    Cells,
+    TokenMask,
+    commit_reference,
+    is_cut,
+    low_pass,
+    refresh_slots,
+    select_tokens,
+    token_change,
+)
+
+MAX_GAP_NS = 2_000_000_000
+"""A longer silence between two stamps is a jump of the clock: the cache is dropped."""
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class StreamSettings:
+    """What may be changed between two frames.
+
+    Attributes:
+        max_dirty_fraction: Largest share of tokens to recompute in a frame, 0 to 1.
+        change_threshold: Change in 8-bit levels above which a token is dirty.
+        max_age: Frames after which every token is recomputed.
+        output_size: ``model`` (the bundle's input size) or ``input`` (the image's).
+        max_depth: Metres; depth beyond becomes NaN.
+        policy: ``tokens``, or ``dense`` to recompute everything in every frame.
+    """
+
+    max_dirty_fraction: float = 1.0
+    change_threshold: float = 6.0
+    max_age: int = 30
+    output_size: str = "model"
+    max_depth: float = 20.0
+    policy: str = "tokens"
+
+    def __post_init__(self) -> None:
+        """Refuse values out of range."""
+        if not 0.0 <= self.max_dirty_fraction <= 1.0:
+            raise ValueError(f"max_dirty_fraction: {self.max_dirty_fraction}, expected 0 to 1")
+        if not self.change_threshold >= 0.0:
+            raise ValueError(f"change_threshold: {self.change_threshold}, expected 0 or more")
+        if self.max_age < 1:
+            raise ValueError(f"max_age: {self.max_age}, expected 1 or more")
+        if self.output_size not in ("model", "input"):
+            raise ValueError(f"output_size: {self.output_size!r}, expected 'model' or 'input'")
+        if not self.max_depth > 0.0:
+            raise ValueError(f"max_depth: {self.max_depth}, expected more than 0")
+        if self.policy not in ("tokens", "dense"):
+            raise ValueError(f"policy: {self.policy!r}, expected 'tokens' or 'dense'")
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a frame gave. Tasks that were not wanted are None; all arrays are of one size.
+
+    Attributes:
+        stamp: The image's stamp in nanoseconds.
+        depth: (H, W) float32 metres along the optical axis, NaN invalid.
+        labels: (H, W) uint8 class ids, 255 unlabelled.
+        confidence: (H, W) uint8, 0-255; comes with ``labels``.
+        normals: (H, W, 3) float32 unit vectors, optical frame, towards the camera.
+        dirty: (rows, columns) bool, the tokens that were recomputed.
+        reset: Why the cache had been dropped before this frame, else None.
+        milliseconds: Stage -> time: ``prepare``, ``select``, the engine's stages, ``decode`` and
+            ``total``.
+    """
+
+    stamp: int
+    depth: NDArray[np.float32] | None
+    labels: NDArray[np.uint8] | None
+    confidence: NDArray[np.uint8] | None
+    normals: NDArray[np.float32] | None
+    dirty: NDArray[np.bool_]
+    reset: str | None
+    milliseconds: dict[str, float]
+
+
+class _Stopwatch:
+    """Times consecutive stages."""
+
+    def __init__(self) -> None:
+        self.start = self.last = time.perf_counter()
+        self.milliseconds: dict[str, float] = {}
+
+    def lap(self, stage: str) -> None:
+        now = time.perf_counter()
+        self.milliseconds[stage] = (now - self.last) * 1e3
+        self.last = now
+
+    def total(self) -> dict[str, float]:
+        return {**self.milliseconds, "total": (time.perf_counter() - self.start) * 1e3}
+
+
+class PerceptionStream:
+    """Predictions for one camera. Not thread-safe; several streams may share one engine."""
+
+    def __init__(self, engine: Engine, settings: StreamSettings | None = None) -> None:
+        """Start an empty stream on an opened engine."""
+        self.engine = engine
+        self._spec = engine.manifest.input
+        self._task_names = [task.name for task in engine.manifest.tasks]
+        self._decoder: Decoder | None = None
+        self.settings = settings or StreamSettings()
+        self.reset("first frame")
+
+    @property
+    def settings(self) -> StreamSettings:
+        """The settings; assigning holds from the next frame on."""
+        return self._settings
+
+    @settings.setter
+    def settings(self, settings: StreamSettings) -> None:
+        self._settings = settings
+        self._slots = refresh_slots(self._spec.tokens, settings.max_age)
+        needed = smallest_fraction(self._spec.tokens, settings.max_age)
+        if settings.max_dirty_fraction < needed:
+            _LOG.warning(
+                "max_dirty_fraction %.3f is raised to %.3f: max_age %d needs as much",
+                settings.max_dirty_fraction,
+                needed,
+                settings.max_age,
+            )
+
+    def reset(self, reason: str = "requested") -> None:
+        """Drop the cache; the next frame computes every token."""
+        self._reset: str | None = reason
+        self._state: Any = None
+        self._reference: Cells | None = None
+        self._previous: Cells | None = None
+        self._pending: dict[str, TokenMask] = {}
+        self._stamp: int | None = None
+        self._image_size: tuple[int, int] | None = None
+        self._frame = 0
+
+    def step(
+        self,
+        image: Image,
+        stamp: int,
+        wanted: Collection[str],
+        focal_length: float | None = None,
+    ) -> Predictions:
+        """Compute one frame.
+
+        Args:
+            image: (H, W, 3) uint8 RGB of any size; stretched to the model's.
+            stamp: Time of the image in nanoseconds.
+            wanted: Names of the tasks to compute, at least one.
+            focal_length: fx / image width of the camera; scales metric depth. None: as in
+                training.
+
+        Raises:
+            ValueError: The image, the names or the focal length are not as described.
+            EngineError: The engine failed; the cache is dropped and the frame has no result.
+        """
+        watch = _Stopwatch()
+        self._check(image, wanted, focal_length)
+        spec = self._spec
+        small = resize(image, spec)
+        cells = low_pass(small, spec)
+        self._drop_stale(image, stamp, cells)
+        watch.lap("prepare")
+        dirty = self._select(cells)
+        indices = self._task_indices(dirty, wanted)
+        watch.lap("select")
+        try:
+            if self._state is None:
+                self._state = self.engine.new_state()
+            output = self.engine.run(
+                self._state, normalise(small, spec), np.flatnonzero(dirty), indices
+            )
+        except EngineError:
+            self.reset("engine failure")
+            raise
+        watch.milliseconds.update(output.milliseconds)
+        watch.last = time.perf_counter()
+        self._commit(cells, stamp, image, dirty, wanted)
+        arrays = self._decode(output.raw, image, focal_length)
+        watch.lap("decode")
+        reset, self._reset = self._reset, None
+        return Predictions(
+            stamp=stamp,
+            depth=arrays.get("depth"),
+            labels=arrays.get("labels"),
+            confidence=arrays.get("confidence"),
+            normals=arrays.get("normals"),
+            dirty=dirty.reshape(spec.grid),
+            reset=reset,
+            milliseconds=watch.total(),
+        )
+
+    def _check(
+        self, image: Image, wanted: Collection[str], focal_length: float | None
+    ) -> None:
+        check_image(image)
+        unknown = [name for name in wanted if name not in self._task_names]
+        if unknown or not wanted:
+            raise ValueError(f"wanted: found {list(wanted)}, expected some of {self._task_names}")
+        if focal_length is not None and not (0.0 < focal_length < 1e3):
+            raise ValueError(f"focal_length: {focal_length}, expected fx / width, above 0")
+
+    def _drop_stale(self, image: Image, stamp: int, cells: Cells) -> None:
+        """Reset when what is cached says nothing about this frame."""
+        if self._stamp is None or self._previous is None:
+            return
+        if image.shape[1::-1] != self._image_size:
+            self.reset("size")
+        elif not 0 <= stamp - self._stamp <= MAX_GAP_NS:
+            self.reset("clock")
+        elif is_cut(cells, self._previous):
+            self.reset("cut")
+
+    def _select(self, cells: Cells) -> TokenMask:
+        settings, tokens = self._settings, self._spec.tokens
+        if self._reference is None or settings.policy == "dense":
+            return np.ones(tokens, np.bool_)
+        change = token_change(cells, self._reference, self._spec)
+        due = self._slots == self._frame % settings.max_age
+        budget = frame_budget(tokens, settings.max_dirty_fraction, settings.max_age)
+        dirty = select_tokens(change, due, settings.change_threshold, budget)
+        if not dirty.any():  # engines take at least one token
+            dirty[int(change.argmax())] = True
+        return dirty
+
+    def _task_indices(
+        self, dirty: TokenMask, wanted: Collection[str]
+    ) -> dict[str, NDArray[np.int64]]:
+        """Return per wanted task the dirty tokens and those it missed while it was not wanted."""
+        nothing = np.zeros_like(dirty)
+        return {
+            name: np.flatnonzero(dirty | self._pending.get(name, nothing))
+            for name in self._task_names
+            if name in wanted
+        }
+
+    def _commit(
+        self,
+        cells: Cells,
+        stamp: int,
+        image: Image,
+        dirty: TokenMask,
+        wanted: Collection[str],
+    ) -> None:
+        """Take note of what was computed; only after the engine has succeeded."""
+        if self._reference is None:
+            self._reference = cells.copy()
+        else:
+            self._reference = commit_reference(self._reference, cells, dirty, self._spec)
+        for name in self._task_names:
+            if name in wanted:
+                self._pending.pop(name, None)
+            else:
+                self._pending[name] = dirty | self._pending.get(name, np.zeros_like(dirty))
+        self._previous = cells
+        self._stamp = stamp
+        self._image_size = (image.shape[1], image.shape[0])
+        self._frame += 1
+
+    def _decode(
+        self, raw: Any, image: Image, focal_length: float | None
+    ) -> dict[str, NDArray[Any]]:
+        size = (self._spec.width, self._spec.height)
+        if self._settings.output_size == "input":
+            size = (image.shape[1], image.shape[0])
+        if self._decoder is None or self._decoder.size != size:
+            self._decoder = Decoder(size)
+        decoder, arrays = self._decoder, {}
+        for name, values in raw.items():
+            task = self.engine.manifest.task(name)
+            if task.kind == "depth":
+                scale = depth_scale(self._spec, focal_length)
+                arrays["depth"] = decoder.depth(values, task, scale, self._settings.max_depth)
+            elif task.kind == "segmentation":
+                arrays["labels"] = decoder.labels(values)
+                arrays["confidence"] = decoder.confidence(values)
+            elif task.kind == "normals":
+                arrays["normals"] = decoder.normals(values)
+            else:
+                raise BundleError(f"task {name}: unknown kind {task.kind!r}")
+        return arrays

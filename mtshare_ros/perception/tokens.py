@@ -1,0 +1,124 @@
+"""Which tokens are dirty: change since they were last computed, a bounded age, a budget.
+
+One set per frame, chosen before the transformer, used by every layer and every task.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mtshare_ros.bundle import InputSpec
+
+CELL = 4
+"""Side in pixels of a low-pass cell; averaging 4x4 pixels takes most of a sensor's noise away."""
+
+Cells = NDArray[np.uint8]
+"""(H / CELL, W / CELL, 3) uint8, the low-passed image."""
+TokenMask = NDArray[np.bool_]
+"""(N,) bool, row by row over the token grid."""
+
+_CUT_CORRELATION = 0.4
+_CUT_CHANGE = 12.0
+
+
+def low_pass(image: NDArray[np.uint8], spec: InputSpec) -> Cells:
+    """Average the resized image (H, W, 3) over cells of CELL x CELL pixels."""
+    size = (spec.width // CELL, spec.height // CELL)
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
+
+
+def token_change(cells: Cells, reference: Cells, spec: InputSpec) -> NDArray[np.float32]:
+    """Return per token the largest change of one of its cells, in 8-bit levels.
+
+    Args:
+        cells: Low-passed image of this frame.
+        reference: For each token its cells when it was last computed.
+        spec: The bundle's input.
+
+    Returns:
+        (N,) float32: largest over a token's cells of the mean over channels of |difference|.
+    """
+    rows, columns = spec.grid
+    side = spec.stride // CELL
+    difference = cv2.absdiff(cells, reference)
+    grey = cv2.transform(difference, np.full((1, 3), 1 / 3, np.float32))
+    blocks = grey.reshape(rows, side, columns, side)
+    return blocks.max(axis=(1, 3)).reshape(-1).astype(np.float32)
+
+
+def commit_reference(
+    reference: Cells, cells: Cells, dirty: TokenMask, spec: InputSpec
+) -> Cells:
+    """Return ``reference`` with the dirty tokens' cells taken from this frame."""
+    rows, columns = spec.grid
+    side = spec.stride // CELL
+    mask = dirty.reshape(rows, columns).repeat(side, axis=0).repeat(side, axis=1)
+    return np.where(mask[..., None], cells, reference)
+
+
+def is_cut(cells: Cells, previous: Cells) -> bool:
+    """Return whether the scene was replaced between two consecutive frames.
+
+    A cut changes much *and* leaves no likeness: a brightness step keeps the correlation of the
+    two low-passed images near one, and noise in the dark changes little.
+    """
+    a, b = (c.astype(np.float32).mean(axis=2) for c in (cells, previous))
+    if np.abs(a - b).mean() < _CUT_CHANGE:
+        return False
+    a -= a.mean()
+    b -= b.mean()
+    scale = math.sqrt(float((a * a).sum()) * float((b * b).sum()))
+    return float((a * b).sum()) < _CUT_CORRELATION * max(scale, 1e-6)
+
+
+def refresh_slots(tokens: int, max_age: int) -> NDArray[np.int64]:
+    """Return for each token the frame number modulo ``max_age`` at which it is refreshed.
+
+    The slots are spread evenly and scattered over the image, so at most ceil(N / max_age) tokens
+    are due in a frame and no token grows older than ``max_age``: there is no dense keyframe.
+    """
+    order = np.random.default_rng(0).permutation(tokens)
+    slots = np.empty(tokens, np.int64)
+    slots[order] = np.arange(tokens) % max_age
+    return slots
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How many tokens a frame may recompute.
+
+    Attributes:
+        tokens: K_max, at least as many as the age bound needs.
+        dense_from: Number of dirty tokens from which everything is recomputed, if K_max allows.
+    """
+
+    tokens: int
+    dense_from: int
+
+
+def select_tokens(
+    change: NDArray[np.float32], due: TokenMask, threshold: float, budget: Budget
+) -> TokenMask:
+    """Return the tokens to recompute: those due first, then the most changed, up to the budget.
+
+    Args:
+        change: (N,) change of each token since it was last computed.
+        due: Tokens whose age is up.
+        threshold: Change above which a token is dirty, in 8-bit levels.
+        budget: The frame's budget; a token that is due is never left out.
+    """
+    dirty = due | (change > threshold)
+    if dirty.sum() >= budget.dense_from and budget.tokens >= len(dirty):
+        return np.ones_like(dirty)
+    room = budget.tokens - int(due.sum())
+    changed = np.flatnonzero(dirty & ~due)
+    if len(changed) > room:
+        order = np.argsort(-change[changed], kind="stable")
+        dirty = due.copy()
+        dirty[changed[order[: max(room, 0)]]] = True
+    return dirty

@@ -1,0 +1,1 @@
+"""Online: ROS 2 messages in, messages out."""

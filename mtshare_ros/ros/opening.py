@@ -1,0 +1,61 @@
+"""Opening a bundle without holding up the node."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from mtshare_ros.perception.engines import open_engine
+from mtshare_ros.perception.engines.interface import Engine
+from mtshare_ros.ros.installed import package_path
+
+DEFAULT_BUNDLE = "models/room"
+
+
+def bundle_folder(parameter: str) -> Path:
+    """Return the bundle that the parameter ``bundle`` means; empty is the package's own."""
+    return Path(parameter).expanduser() if parameter else package_path(DEFAULT_BUNDLE)
+
+
+class Opener:
+    """Opens a bundle in a thread: reading, checking and warming up take seconds or more.
+
+    Attributes:
+        engine: The opened engine, or None until ``finished`` or after a failure.
+        error: Why it could not be opened, or None.
+    """
+
+    def __init__(
+        self, folder: Path, backend: str, threads: int, on_finished: Callable[[], None]
+    ) -> None:
+        """Start opening.
+
+        Args:
+            folder: The bundle.
+            backend: Engine to open it with, or ``auto``.
+            threads: CPU threads of the engine.
+            on_finished: Called in the opening thread at the end, whether it succeeded or not.
+        """
+        self.engine: Engine | None = None
+        self.error: str | None = None
+        self._on_finished = on_finished
+        # A daemon: an engine being built can't be interrupted, and must not keep a node from
+        # exiting.
+        self._thread = threading.Thread(
+            target=self._open, args=(folder, backend, threads), name="opening", daemon=True
+        )
+        self._thread.start()
+
+    @property
+    def finished(self) -> bool:
+        """Whether there is an engine or an error."""
+        return self.engine is not None or self.error is not None
+
+    def _open(self, folder: Path, backend: str, threads: int) -> None:
+        try:
+            self.engine = open_engine(folder, backend, threads)
+        except Exception as error:
+            # Whatever a runtime raises on a bundle it can't take, the node reports it and lives.
+            self.error = f"bundle {folder} not opened: {error or type(error).__name__}"
+        self._on_finished()

@@ -1,0 +1,199 @@
+"""The node's output topics: which exist, who listens, and what a frame publishes on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import Header, String
+
+from mtshare_ros.bundle import Manifest
+from mtshare_ros.perception.stream import Predictions
+from mtshare_ros.ros import camera, palette
+from mtshare_ros.ros.images import ImagePacker
+from mtshare_ros.ros.labels import label_info, label_info_json
+from mtshare_ros.tasks import Task
+
+
+@dataclass(frozen=True)
+class Result:
+    """Everything that one frame can publish.
+
+    Attributes:
+        header: The input's, the header of every output.
+        image: The input, (H', W', 3) uint8 RGB.
+        predictions: The network's outputs, each (H, W) or (H, W, 3), or None where not wanted.
+        camera_info: The camera's, if it fits the input.
+        max_depth: Depth that is the far end of the colour scale, in metres.
+    """
+
+    header: Header
+    image: NDArray[np.uint8]
+    predictions: Predictions
+    camera_info: CameraInfo | None
+    max_depth: float
+
+
+Pixels = Callable[[Result], "NDArray[Any] | None"]
+"""Makes the picture of a frame, or None where the frame has none."""
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A publisher and what makes its message; ``None`` means that this frame has none."""
+
+    publisher: Any
+    task: str | None
+    message: Callable[[Result], Any | None]
+
+    @property
+    def wanted(self) -> bool:
+        """Whether somebody subscribes."""
+        return bool(self.publisher.get_subscription_count())
+
+
+class Outputs:
+    """All output topics of a bundle's tasks."""
+
+    def __init__(self, node: Node, manifest: Manifest) -> None:
+        """Create the publishers and publish what the labels mean."""
+        self._node = node
+        self._base = manifest.base_task.name
+        self._topics: list[Topic] = []
+        self._latched: list[Any] = []
+        add = {
+            "depth": self._add_depth,
+            "segmentation": self._add_segmentation,
+            "normals": self._add_normals,
+        }
+        for task in manifest.tasks:
+            add[task.kind](task)
+        # Pictures last: what a robot acts on shouldn't wait for what people look at.
+        for task in manifest.tasks:
+            self._add_pictures(task)
+        self._add_image("~/dirty_tokens", "mono8", None, _dirty_tokens)
+
+    def wanted(self) -> set[str]:
+        """Return the tasks that somebody's subscription needs.
+
+        The picture of the dirty tokens needs some task to run: the base task.
+        """
+        return {topic.task or self._base for topic in self._topics if topic.wanted}
+
+    def publish(self, result: Result) -> None:
+        """Publish a frame on every topic that somebody subscribes to."""
+        for topic in self._topics:
+            if topic.wanted:
+                message = topic.message(result)
+                if message is not None:
+                    topic.publisher.publish(message)
+
+    def destroy(self) -> None:
+        """Destroy the publishers."""
+        for publisher in [topic.publisher for topic in self._topics] + self._latched:
+            self._node.destroy_publisher(publisher)
+        self._topics, self._latched = [], []
+
+    def _publisher(self, name: str, type_: Any, latched: bool = False) -> Any:
+        profile = QoSProfile(depth=1)
+        if latched:
+            profile.durability = DurabilityPolicy.TRANSIENT_LOCAL
+        return self._node.create_publisher(
+            type_,
+            name,
+            profile,
+            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+        )
+
+    def _add(
+        self, name: str, type_: Any, task: str | None, message: Callable[[Result], Any | None]
+    ) -> None:
+        self._topics.append(Topic(self._publisher(name, type_), task, message))
+
+    def _add_image(self, name: str, encoding: str, task: str | None, pixels: Pixels) -> None:
+        packer = ImagePacker()
+
+        def message(result: Result) -> Image | None:
+            picture = pixels(result)
+            return None if picture is None else packer.pack(picture, encoding, result.header)
+
+        self._add(name, Image, task, message)
+
+    def _add_depth(self, task: Task) -> None:
+        name = f"~/{task.name}"
+        self._add_image(f"{name}/image", "32FC1", task.name, lambda r: r.predictions.depth)
+        self._add(f"{name}/camera_info", CameraInfo, task.name, _camera_info)
+
+    def _add_segmentation(self, task: Task) -> None:
+        name = f"~/{task.name}"
+        self._add_image(f"{name}/mask", "mono8", task.name, lambda r: r.predictions.labels)
+        self._add_image(
+            f"{name}/confidence", "mono8", task.name, lambda r: r.predictions.confidence
+        )
+        messages = {"label_info_json": String(data=label_info_json(task))}
+        info = label_info(task, self._node.get_clock().now().to_msg())
+        if info is not None:
+            messages["label_info"] = info
+        for topic, message in messages.items():
+            publisher = self._publisher(f"{name}/{topic}", type(message), latched=True)
+            publisher.publish(message)
+            self._latched.append(publisher)
+
+    def _add_normals(self, task: Task) -> None:
+        name = f"~/{task.name}/image"
+        self._add_image(name, "32FC3", task.name, lambda r: r.predictions.normals)
+
+    def _add_pictures(self, task: Task) -> None:
+        table = palette.label_table(task.palette)
+
+        def colour_labels(result: Result) -> NDArray[np.uint8] | None:
+            labels = result.predictions.labels
+            return None if labels is None else palette.colour_labels(labels, table)
+
+        def overlay(result: Result) -> NDArray[np.uint8] | None:
+            labels = result.predictions.labels
+            return None if labels is None else palette.overlay(result.image, labels, table)
+
+        pictures: dict[str, Pixels] = {
+            "depth": _colour_depth,
+            "normals": _colour_normals,
+            "segmentation": colour_labels,
+        }
+        self._add_image(f"~/{task.name}/color", "rgb8", task.name, pictures[task.kind])
+        if task.kind == "segmentation":
+            self._add_image("~/overlay", "rgb8", task.name, overlay)
+
+
+def _camera_info(result: Result) -> CameraInfo | None:
+    depth, info = result.predictions.depth, result.camera_info
+    if depth is None or info is None:
+        return None
+    return camera.scaled(info, depth.shape[1], depth.shape[0], result.header)
+
+
+def _colour_depth(result: Result) -> NDArray[np.uint8] | None:
+    depth = result.predictions.depth
+    return None if depth is None else palette.colour_depth(depth, result.max_depth)
+
+
+def _colour_normals(result: Result) -> NDArray[np.uint8] | None:
+    normals = result.predictions.normals
+    return None if normals is None else palette.colour_normals(normals)
+
+
+def _dirty_tokens(result: Result) -> NDArray[np.uint8]:
+    """Return the token grid at the size of the other outputs: 255 recomputed, 0 kept."""
+    predictions = result.predictions
+    maps = (predictions.depth, predictions.labels, predictions.normals)
+    height, width = next(m.shape[:2] for m in maps if m is not None)
+    grid = predictions.dirty.astype(np.uint8) * 255
+    picture = cv2.resize(grid, (width, height), interpolation=cv2.INTER_NEAREST)
+    return np.asarray(picture, np.uint8)

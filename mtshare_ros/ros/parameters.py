@@ -1,0 +1,249 @@
+"""The node's parameters: one table that makes descriptors, validation and documentation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rclpy.node import Node
+
+NEXT_FRAME = "next frame"
+CONFIGURE = "configure"
+START = "start"
+ALL_TASKS = "all"
+
+_REFUSALS = {
+    CONFIGURE: "it is read when the node is configured; clean the node up first",
+    START: "it is read when the node starts; restart the node",
+}
+
+
+class ParameterError(ValueError):
+    """A parameter's value can't be taken; says what was found and what was expected."""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of the node.
+
+    Attributes:
+        name: Its name.
+        default: Its default; its type is the parameter's type.
+        description: What it does, for descriptors and documentation.
+        holds_from: When a change takes effect: ``NEXT_FRAME``, or fixed after ``CONFIGURE`` or
+            ``START``.
+        choices: Values of a string parameter, or empty for any.
+        range: Smallest and largest number, or None.
+    """
+
+    name: str
+    default: Any
+    description: str
+    holds_from: str
+    choices: tuple[str, ...] = ()
+    range: tuple[float, float] | None = None
+
+    @property
+    def type_name(self) -> str:
+        """Name of the type in ROS parameters."""
+        if isinstance(self.default, list):
+            return "string_array"
+        return {bool: "bool", int: "integer", float: "double", str: "string"}[type(self.default)]
+
+    @property
+    def constraint(self) -> str:
+        """Values that are taken, in words."""
+        if self.choices:
+            return ", ".join(self.choices)
+        if self.range is not None:
+            return f"{self.range[0]:g} to {self.range[1]:g}"
+        return ""
+
+    def descriptor(self) -> ParameterDescriptor:
+        """Return the descriptor that tools like ``ros2 param describe`` show."""
+        # Types are checked here, in ``check``: rclpy would refuse ``max_depth:=10`` for a double.
+        descriptor = ParameterDescriptor(
+            name=self.name,
+            description=self.description,
+            additional_constraints=self.constraint,
+            dynamic_typing=True,
+        )
+        if self.range is not None and isinstance(self.default, int):
+            limits = {"from_value": int(self.range[0]), "to_value": int(self.range[1])}
+            descriptor.integer_range = [IntegerRange(**limits)]
+        elif self.range is not None:
+            low, high = self.range
+            descriptor.floating_point_range = [FloatingPointRange(from_value=low, to_value=high)]
+        return descriptor
+
+    def check(self, value: Any) -> Any:
+        """Return a value as this parameter's type.
+
+        Raises:
+            ParameterError: It is of another type, out of range or not among the choices.
+        """
+        value = self._of_type(value)
+        if self.range is not None and not self.range[0] <= value <= self.range[1]:
+            raise ParameterError(f"{self.name} is {value}; expected {self.constraint}")
+        if self.choices and value not in self.choices:
+            raise ParameterError(f"{self.name} is {value!r}; expected one of {self.constraint}")
+        return value
+
+    def _of_type(self, value: Any) -> Any:
+        expected = type(self.default)
+        if expected is float and type(value) is int:
+            return float(value)
+        if expected is list and isinstance(value, (list, tuple)):
+            if value and all(isinstance(item, str) for item in value):
+                return list(value)
+            raise ParameterError(f"{self.name} is {list(value)}; expected one or more names")
+        if type(value) is not expected or (expected is float and not math.isfinite(value)):
+            raise ParameterError(f"{self.name} is {value!r}; expected a {self.type_name}")
+        return value
+
+
+TABLE = (
+    Parameter(
+        "bundle",
+        "",
+        "Folder of the model bundle. Empty: `models/room` as installed with this package.",
+        CONFIGURE,
+    ),
+    Parameter(
+        "backend",
+        "auto",
+        "Engine that runs the bundle.",
+        CONFIGURE,
+        choices=("auto", "onnxruntime", "torch"),
+    ),
+    Parameter("threads", 2, "CPU threads of the engine.", CONFIGURE, range=(1, 256)),
+    Parameter(
+        "image_transport",
+        "raw",
+        "What to subscribe to: Image on `image`, or CompressedImage on `image/compressed`.",
+        CONFIGURE,
+        choices=("raw", "compressed"),
+    ),
+    Parameter(
+        "tasks",
+        [ALL_TASKS],
+        "Tasks that may be computed: `all`, or names of the bundle's tasks. Of these, one is "
+        "computed while somebody subscribes to a topic of it.",
+        NEXT_FRAME,
+    ),
+    Parameter(
+        "policy",
+        "tokens",
+        "`tokens` recomputes the tokens that changed, `dense` all of them in every frame.",
+        NEXT_FRAME,
+        choices=("tokens", "dense"),
+    ),
+    Parameter(
+        "max_dirty_fraction",
+        1.0,
+        "Largest part of the tokens that is recomputed in a frame.",
+        NEXT_FRAME,
+        range=(0.01, 1.0),
+    ),
+    Parameter(
+        "change_threshold",
+        6.0,
+        "Change of a token's pixels that makes it dirty, in grey levels of 255.",
+        NEXT_FRAME,
+        range=(0.0, 255.0),
+    ),
+    Parameter(
+        "max_age",
+        30,
+        "Frames after which a token is recomputed though nothing changed.",
+        NEXT_FRAME,
+        range=(1, 100000),
+    ),
+    Parameter(
+        "output_size",
+        "model",
+        "Size of all outputs: the network's or the input image's.",
+        NEXT_FRAME,
+        choices=("model", "input"),
+    ),
+    Parameter(
+        "max_depth",
+        20.0,
+        "Depth beyond this is invalid (NaN), in metres.",
+        NEXT_FRAME,
+        range=(0.1, 1000.0),
+    ),
+    Parameter("autostart", True, "Configure and activate the node by itself.", START),
+    Parameter(
+        "diagnostics_period",
+        1.0,
+        "Time between two messages on `/diagnostics`, in seconds.",
+        START,
+        range=(0.05, 60.0),
+    ),
+)
+"""All parameters, in the order of the documentation."""
+
+BY_NAME = {parameter.name: parameter for parameter in TABLE}
+
+
+def declare(node: Node) -> dict[str, Any]:
+    """Declare every parameter and return the values the node was started with.
+
+    Raises:
+        ParameterError: A value given at the start can't be taken.
+    """
+    values = {}
+    for parameter in TABLE:
+        # Ranges are left to ``check``, whose message names the parameter and the limits.
+        declared = node.declare_parameter(
+            parameter.name, parameter.default, ParameterDescriptor(dynamic_typing=True)
+        )
+        values[parameter.name] = parameter.check(declared.value)
+        node.set_descriptor(parameter.name, parameter.descriptor())
+    return values
+
+
+def changed(
+    values: Mapping[str, Any], changes: Mapping[str, Any], configured: bool
+) -> dict[str, Any]:
+    """Return the values after some changes at run time.
+
+    Args:
+        values: Values of all parameters.
+        changes: New values; names that aren't in the table (``use_sim_time``) are passed over.
+        configured: Whether the node is configured, and parameters read then are fixed.
+
+    Raises:
+        ParameterError: A value can't be taken, or a fixed parameter would change.
+    """
+    result = dict(values)
+    for name, value in changes.items():
+        parameter = BY_NAME.get(name)
+        if parameter is None:
+            continue
+        result[name] = parameter.check(value)
+        fixed = parameter.holds_from == START or (configured and parameter.holds_from == CONFIGURE)
+        if fixed and result[name] != values[name]:
+            raise ParameterError(f"{name} can't be changed now: {_REFUSALS[parameter.holds_from]}")
+    return result
+
+
+def markdown_table() -> str:
+    """Return the table of the documentation."""
+    lines = [
+        "| parameter | type | default | values | a change holds from | what |",
+        "|---|---|---|---|---|---|",
+    ]
+    for p in TABLE:
+        default = str(p.default).lower() if isinstance(p.default, bool) else str(p.default)
+        default = f"`{default}`" if default else "empty"
+        held = p.holds_from if p.holds_from == NEXT_FRAME else f"fixed after {p.holds_from}"
+        lines.append(
+            f"| `{p.name}` | {p.type_name} | {default} | {p.constraint} | {held} | "
+            f"{p.description} |"
+        )
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,177 @@
+"""One camera's way through the node: message, image, predictions, messages."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from mtshare_ros.perception.engines.interface import EngineError
+from mtshare_ros.perception.stream import PerceptionStream, Predictions, StreamSettings
+from mtshare_ros.ros import camera
+from mtshare_ros.ros.images import ImageError, decode
+from mtshare_ros.ros.outputs import Result
+from mtshare_ros.ros.statistics import Statistics
+
+Report = Callable[[str, str], None]
+"""Called with the kind of a fault and a message; limits how often a kind is logged."""
+
+
+@dataclass(frozen=True)
+class Received:
+    """An image message and when its callback was entered (``time.perf_counter``, seconds)."""
+
+    message: Image | CompressedImage
+    time: float
+
+
+class Publishing(Protocol):
+    """What the pipeline needs of the outputs."""
+
+    def wanted(self) -> set[str]:
+        """Return the tasks that somebody subscribes to."""
+        ...
+
+    def publish(self, result: Result) -> None:
+        """Publish a frame."""
+        ...
+
+
+class Pipeline:
+    """Runs frames through a stream and publishes them, in the worker's thread.
+
+    Attributes:
+        settings: Settings of the stream; assign to change them from the next frame on.
+        allowed: Tasks that may be computed.
+        camera_info: The newest CameraInfo, or None.
+        camera_info_state: Whether the CameraInfo was used, in words.
+    """
+
+    def __init__(
+        self,
+        stream: PerceptionStream,
+        outputs: Publishing,
+        statistics: Statistics,
+        report: Report,
+        now: Callable[[], int],
+        running: Callable[[], bool],
+    ) -> None:
+        """Make the pipeline.
+
+        Args:
+            stream: The camera's stream.
+            outputs: Where results are published.
+            statistics: Where frames are counted.
+            report: Called with faults.
+            now: Time of the ROS clock in nanoseconds, for the age of results.
+            running: Whether publishing is possible; False while the process shuts down.
+        """
+        self.settings: StreamSettings = stream.settings
+        self.allowed: Collection[str] = ()
+        self.camera_info: CameraInfo | None = None
+        self.camera_info_state = "none"
+        self._stream = stream
+        self._outputs = outputs
+        self._statistics = statistics
+        self._report = report
+        self._now = now
+        self._running = running
+        self._frame_id: str | None = None
+        self._reset: str | None = None
+        self._free_since = 0.0
+
+    def request_reset(self, reason: str) -> None:
+        """Drop the stream's cache before the next frame."""
+        self._reset = reason
+
+    def process(self, received: Received) -> None:
+        """Take a frame to its outputs, or count why it didn't get there; never raises."""
+        try:
+            self._process(received)
+        except ImageError as error:
+            self._statistics.count("rejected")
+            self._report(error.kind, f"image dropped: {error}")
+        except EngineError as error:
+            self._fail(f"frame dropped, cache reset: {error}")
+        except Exception as error:
+            # A fault in one frame must not end the thread; the node would be up and blind.
+            if self._running():
+                self._fail(f"frame dropped, cache reset: {type(error).__name__}: {error}")
+        finally:
+            self._free_since = time.perf_counter()
+
+    def _fail(self, message: str) -> None:
+        self._statistics.count("failed")
+        self._report("failed", message)
+        self.request_reset("failed")
+
+    def _process(self, received: Received) -> None:
+        wanted = self._outputs.wanted() & set(self.allowed)
+        if not wanted:
+            self._statistics.count("skipped")
+            return
+        started = time.perf_counter()
+        settings = self.settings
+        message = received.message
+        image = decode(message)
+        decoded = time.perf_counter()
+        info = self._fitting_info(image.shape[1], image.shape[0])
+        self._prepare_stream(message.header.frame_id, settings)
+        stamp = message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec
+        predictions = self._stream.step(
+            image, stamp, wanted, None if info is None else camera.focal_length(info)
+        )
+        stepped = time.perf_counter()
+        self._outputs.publish(Result(message.header, image, predictions, info, settings.max_depth))
+        self._count(received, predictions, stamp, started, decoded, stepped)
+
+    def _prepare_stream(self, frame_id: str, settings: StreamSettings) -> None:
+        if settings is not self._stream.settings:
+            self._stream.settings = settings
+        if self._frame_id not in (None, frame_id):
+            self._reset = "frame_id"
+        self._frame_id = frame_id
+        reason, self._reset = self._reset, None
+        if reason is not None:
+            self._stream.reset(reason)
+
+    def _fitting_info(self, width: int, height: int) -> CameraInfo | None:
+        info = self.camera_info
+        if info is None:
+            return None
+        try:
+            camera.check(info, width, height)
+        except camera.CameraInfoError as error:
+            self.camera_info_state = str(error)
+            self._report("camera_info", f"camera_info not used: {error}")
+            return None
+        self.camera_info_state = f"{info.width}x{info.height}"
+        return info
+
+    def _count(
+        self,
+        received: Received,
+        predictions: Predictions,
+        stamp: int,
+        started: float,
+        decoded: float,
+        stepped: float,
+    ) -> None:
+        published = time.perf_counter()
+        latency = 1e3 * (published - received.time)
+        # A frame that came while another was in work waited for the network, not for ROS.
+        busy = 1e3 * max(0.0, self._free_since - received.time)
+        stages: dict[str, Any] = dict(predictions.milliseconds)
+        stages.update(
+            wait=1e3 * (started - received.time),
+            image=1e3 * (decoded - started),
+            publish=1e3 * (published - stepped),
+            ros=latency - busy - stages.get("total", 1e3 * (stepped - decoded)),
+            latency=latency,
+            age=1e-6 * (self._now() - stamp),
+        )
+        self._statistics.processed(stages, float(np.mean(predictions.dirty)))

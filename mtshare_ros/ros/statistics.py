@@ -1,0 +1,75 @@
+"""What happened to the frames and how long it took, from the worker to the diagnostics."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+COUNTS = ("received", "processed", "skipped", "dropped", "rejected", "failed")
+"""Fates of a frame: each received frame ends as one of the others, or is still on its way."""
+WINDOW = 300
+"""Frames over which percentiles and means are taken."""
+PERCENTILES = (50, 95, 99)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Statistics at one moment.
+
+    Attributes:
+        counts: Fate -> number of frames since the node was configured.
+        fps: Frames processed per second since the last summary.
+        milliseconds: Stage -> percentile -> time, over the last ``WINDOW`` frames.
+        dirty_fraction: Mean part of the tokens that were recomputed; None before the first frame.
+    """
+
+    counts: dict[str, int]
+    fps: float
+    milliseconds: dict[str, dict[int, float]]
+    dirty_fraction: float | None
+
+
+class Statistics:
+    """Counts and times; may be used from several threads."""
+
+    def __init__(self) -> None:
+        """Start from zero."""
+        self._lock = threading.Lock()
+        self._counts = dict.fromkeys(COUNTS, 0)
+        self._times: dict[str, deque[float]] = {}
+        self._dirty: deque[float] = deque(maxlen=WINDOW)
+        self._summarised = (time.monotonic(), 0)
+
+    def count(self, fate: str) -> None:
+        """Count a frame with one of the fates in ``COUNTS``."""
+        with self._lock:
+            self._counts[fate] += 1
+
+    def processed(self, milliseconds: Mapping[str, float], dirty_fraction: float) -> None:
+        """Count a frame that was published, with the time of its stages."""
+        with self._lock:
+            self._counts["processed"] += 1
+            self._dirty.append(dirty_fraction)
+            for stage, value in milliseconds.items():
+                self._times.setdefault(stage, deque(maxlen=WINDOW)).append(value)
+
+    def summary(self) -> Summary:
+        """Return the statistics; the frame rate is counted from here on again."""
+        now = time.monotonic()
+        with self._lock:
+            counts = dict(self._counts)
+            times = {stage: np.array(values) for stage, values in self._times.items()}
+            dirty = float(np.mean(self._dirty)) if self._dirty else None
+            then, before = self._summarised
+            self._summarised = (now, counts["processed"])
+        milliseconds = {
+            stage: {p: float(np.percentile(values, p)) for p in PERCENTILES}
+            for stage, values in times.items()
+        }
+        fps = (counts["processed"] - before) / max(now - then, 1e-6)
+        return Summary(counts, fps, milliseconds, dirty)

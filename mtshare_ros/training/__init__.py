@@ -1,0 +1,1 @@
+"""Offline: training stages, losses and the loop."""

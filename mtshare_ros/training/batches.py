@@ -1,0 +1,123 @@
+"""Batches of stills: drawn by step number, so that a resumed run sees the same ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mtshare_ros.perception.frame import IMAGE_MEAN, IMAGE_SCALE
+
+Batch = dict[str, Tensor]
+Sample = dict[str, NDArray[Any]]
+
+
+class Stills(Protocol):
+    """What a data set of stills offers (see ``datasets.stills``)."""
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        ...
+
+    def stored(self, index: int) -> Sample:
+        """Return ``rgb``, ``depth``, ``labels`` and ``normals`` of one image, as in the files."""
+        ...
+
+
+def _resize(sample: Sample, size: tuple[int, int]) -> Sample:
+    """Return the sample at ``size`` (width, height): pixels averaged, truth picked."""
+    height, width = sample["rgb"].shape[:2]
+    if (width, height) == size:
+        return sample
+    rows = ((np.arange(size[1]) + 0.5) * height / size[1]).astype(np.intp)
+    columns = ((np.arange(size[0]) + 0.5) * width / size[0]).astype(np.intp)
+    resized = {key: sample[key][rows][:, columns] for key in ("depth", "labels", "normals")}
+    resized["rgb"] = cv2.resize(np.asarray(sample["rgb"]), size, interpolation=cv2.INTER_AREA)
+    return resized
+
+
+def to_batch(samples: list[Sample]) -> Batch:
+    """Stack samples of one size into tensors.
+
+    Returns:
+        ``image`` (B, 3, H, W) float32 normalised, ``depth`` (B, H, W) float32 metres, NaN
+        invalid, ``segmentation`` (B, H, W) int64, ``normals`` (B, 3, H, W) float32 unit vectors,
+        zero where invalid.
+    """
+    kinds = ("rgb", "depth", "labels", "normals")
+    stacked = {key: np.stack([s[key] for s in samples]) for key in kinds}
+    image = torch.from_numpy(stacked["rgb"]).permute(0, 3, 1, 2).float()
+    mean = torch.tensor(IMAGE_MEAN).view(1, 3, 1, 1)
+    normals = torch.from_numpy(stacked["normals"]).permute(0, 3, 1, 2).float()
+    return {
+        "image": (image - mean) * IMAGE_SCALE,
+        "depth": torch.from_numpy(stacked["depth"].astype(np.float32)),
+        "segmentation": torch.from_numpy(stacked["labels"].astype(np.int64)),
+        "normals": torch.nn.functional.normalize(normals, dim=1),
+    }
+
+
+def augment(batch: Batch, jitter: float, rng: np.random.Generator) -> Batch:
+    """Mirror half of the images (their normals' x turns over) and vary brightness and contrast."""
+    count = len(batch["image"])
+    flip = torch.from_numpy(rng.random(count) < 0.5)
+    mirrored = {}
+    for key, value in batch.items():
+        other = value.flip(-1)
+        if key == "normals":
+            other = other * torch.tensor([-1.0, 1.0, 1.0]).view(1, 3, 1, 1)
+        choose = flip.view(-1, *[1] * (value.dim() - 1))
+        mirrored[key] = torch.where(choose, other, value)
+    image = mirrored["image"]
+    contrast, channel = (
+        torch.from_numpy(1 + jitter * (2 * rng.random((count, c, 1, 1)) - 1)).float()
+        for c in (1, 3)
+    )
+    brightness = torch.from_numpy(jitter * 2 * (2 * rng.random((count, 1, 1, 1)) - 1)).float()
+    mean = image.mean(dim=(2, 3), keepdim=True)
+    mirrored["image"] = (image - mean) * contrast + mean * channel + brightness
+    return mirrored
+
+
+def draw_batch(
+    stills: Stills, size: tuple[int, int], count: int, jitter: float, seed: tuple[int, ...]
+) -> Batch:
+    """Draw an augmented training batch; the same ``seed`` gives the same batch."""
+    rng = np.random.default_rng(seed)
+    chosen = rng.integers(len(stills), size=count)
+    return augment(to_batch([_resize(stills.stored(int(i)), size) for i in chosen]), jitter, rng)
+
+
+def training_batches(
+    stills: Stills,
+    size: tuple[int, int],
+    count: int,
+    jitter: float,
+    seed: tuple[int, ...],
+    first: int,
+    last: int,
+) -> Iterator[Batch]:
+    """Yield the batches of steps ``first`` to ``last`` - 1, the next one prepared meanwhile."""
+    with ThreadPoolExecutor(1) as pool:
+
+        def prepare(step: int) -> Any:
+            return pool.submit(draw_batch, stills, size, count, jitter, (*seed, step))
+
+        upcoming = prepare(first) if first < last else None
+        for step in range(first, last):
+            batch = upcoming.result()
+            upcoming = prepare(step + 1) if step + 1 < last else None
+            yield batch
+
+
+def validation_batches(stills: Stills, size: tuple[int, int], count: int) -> Iterator[Batch]:
+    """Yield every image once, in order, not augmented."""
+    for start in range(0, len(stills), count):
+        stop = min(start + count, len(stills))
+        yield to_batch([_resize(stills.stored(i), size) for i in range(start, stop)])

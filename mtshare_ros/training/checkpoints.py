@@ -1,0 +1,65 @@
+"""Checkpoints as safetensors: tensors in the file, progress in its metadata, written atomically."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+
+class CheckpointError(ValueError):
+    """A checkpoint can't be used; the message names the file and what is wrong."""
+
+
+def save_tensors(path: Path, tensors: dict[str, Tensor], record: dict[str, Any]) -> None:
+    """Write ``tensors`` and the JSON ``record`` to ``path``; an old file stays until it is whole."""
+    temporary = path.with_suffix(".partial")
+    plain = {name: t.detach().contiguous().clone() for name, t in tensors.items()}
+    save_file(plain, str(temporary), metadata={"record": json.dumps(record)})
+    os.replace(temporary, path)
+
+
+def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Return the tensors and the record that ``save_tensors`` wrote.
+
+    Raises:
+        CheckpointError: The file is missing or not one of ours.
+    """
+    try:
+        with safe_open(str(path), "pt") as file:
+            record = json.loads((file.metadata() or {})["record"])
+            return {name: file.get_tensor(name) for name in file.keys()}, record  # noqa: SIM118
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise CheckpointError(f"{path}: not a checkpoint of this project: {error}") from error
+
+
+def progress_tensors(module: nn.Module, optimizers: list[torch.optim.Optimizer]) -> dict[str, Tensor]:
+    """Return the weights and the optimisers' moments under flat names."""
+    tensors = {f"model/{name}": value for name, value in module.state_dict().items()}
+    for number, optimizer in enumerate(optimizers):
+        for index, state in optimizer.state_dict()["state"].items():
+            for key, value in state.items():
+                tensors[f"optimizer{number}/{index}/{key}"] = torch.as_tensor(value)
+    return tensors
+
+
+def restore_progress(
+    tensors: dict[str, Tensor], module: nn.Module, optimizers: list[torch.optim.Optimizer]
+) -> None:
+    """Inverse of ``progress_tensors``."""
+    prefix = "model/"
+    module.load_state_dict({k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)})
+    for number, optimizer in enumerate(optimizers):
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, value in tensors.items():
+            owner, _, rest = name.partition("/")
+            if owner == f"optimizer{number}":
+                index, key = rest.split("/")
+                state.setdefault(int(index), {})[key] = value
+        optimizer.load_state_dict({**optimizer.state_dict(), "state": state})

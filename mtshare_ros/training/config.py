@@ -1,0 +1,183 @@
+"""The configuration of a training: data, network and stages. One YAML file, strictly checked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from mtshare_ros.network.config import STRIDE, NetworkConfig
+from mtshare_ros.tasks import TASKS
+
+
+class ConfigError(ValueError):
+    """A training configuration is wrong; the message names the file and the key."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Phase(_Strict):
+    """A stretch of a stage at one image size, with warm-up and a cosine to zero.
+
+    Attributes:
+        size: Width and height in pixels, multiples of 16.
+        steps: Optimiser steps.
+        batch: Images per step.
+        lr: Peak learning rate.
+        warmup: Steps of linear warm-up.
+    """
+
+    size: tuple[int, int]
+    steps: int = Field(gt=0)
+    batch: int = Field(gt=0)
+    lr: float = Field(gt=0)
+    warmup: int = Field(default=100, ge=0)
+
+    @model_validator(mode="after")
+    def _whole_tokens(self) -> Phase:
+        if self.size[0] % STRIDE or self.size[1] % STRIDE:
+            raise ValueError(f"size {self.size}: expected multiples of {STRIDE}")
+        return self
+
+
+class SingleTaskStage(_Strict):
+    """Train a dense network on one task; on the base task it becomes the base."""
+
+    kind: Literal["single_task"]
+    name: str
+    task: str
+    phases: tuple[Phase, ...] = Field(min_length=1)
+
+
+class GatesStage(_Strict):
+    """Train over-complete private units with gates that settle at a private share.
+
+    Attributes:
+        tasks: Sub-tasks, trained side by side on one pass of the base.
+        base: Name of the stage that trained the base.
+        rho: Private share to end with.
+        heads: Private heads per block to choose from.
+        neurons: Private hidden neurons per block to choose from.
+        group: Neurons behind one gate.
+        gate_lr: Learning rate of the gates' logits and of the constraint's multipliers.
+    """
+
+    kind: Literal["gates"]
+    name: str
+    base: str
+    tasks: tuple[str, ...] = Field(min_length=1)
+    rho: float = Field(gt=0, lt=1)
+    heads: int = Field(ge=0)
+    neurons: int = Field(ge=0)
+    group: int = Field(default=32, gt=0)
+    gate_lr: float = Field(default=0.02, gt=0)
+    phases: tuple[Phase, ...] = Field(min_length=1)
+
+
+class UnitsStage(_Strict):
+    """Fine-tune the private units that the gates of an earlier stage kept."""
+
+    kind: Literal["units"]
+    name: str
+    base: str
+    gates: str
+    phases: tuple[Phase, ...] = Field(min_length=1)
+
+
+Stage = Annotated[SingleTaskStage | GatesStage | UnitsStage, Field(discriminator="kind")]
+
+
+class NetworkSettings(_Strict):
+    """Sizes of the network, as in ``NetworkConfig``."""
+
+    width: int = 192
+    depth: int = 12
+    heads: int = 6
+    hidden: int = 768
+    fine_width: int = 48
+    head_width: int = 32
+    size: tuple[int, int] = (320, 240)
+
+    def build(self) -> NetworkConfig:
+        """Return the settings as the network takes them."""
+        return NetworkConfig(**self.model_dump())
+
+
+class DataSettings(_Strict):
+    """Folders of rendered stills.
+
+    Attributes:
+        train: Folder to train on.
+        validation: Folder of validation rooms, scored at the end of each stage.
+        colour_jitter: Largest relative change of brightness and contrast.
+    """
+
+    train: Path
+    validation: Path
+    colour_jitter: float = Field(default=0.2, ge=0, lt=1)
+
+
+class TrainingConfig(_Strict):
+    """A whole training.
+
+    Attributes:
+        name: Name of the bundle that comes of it.
+        description: What it is trained on and for, in one line; shown to users.
+        seed: Seed of weights, order and augmentation.
+        precision: ``bf16`` and ``fp32`` as they are; ``auto`` is bf16 on a CPU that has it.
+        weight_decay: AdamW's weight decay on matrices.
+    """
+
+    name: str
+    description: str
+    seed: int = 0
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
+    weight_decay: float = 0.05
+    data: DataSettings
+    network: NetworkSettings = NetworkSettings()
+    stages: tuple[Stage, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _stages_fit(self) -> TrainingConfig:
+        seen: dict[str, Stage] = {}
+        for stage in self.stages:
+            if stage.name in seen:
+                raise ValueError(f"stage {stage.name}: the name is taken")
+            tasks = {"single_task": lambda s: (s.task,), "gates": lambda s: s.tasks}
+            for task in tasks.get(stage.kind, lambda s: ())(stage):
+                if task not in TASKS:
+                    raise ValueError(
+                        f"stage {stage.name}: no task {task!r}; expected one of {sorted(TASKS)}"
+                    )
+            for key, kind in (("base", "single_task"), ("gates", "gates")):
+                name = getattr(stage, key, None)
+                if name is not None and (name not in seen or seen[name].kind != kind):
+                    raise ValueError(
+                        f"stage {stage.name}: {key} {name!r} is not an earlier {kind} stage"
+                    )
+            seen[stage.name] = stage
+        return self
+
+
+def load_config(path: Path) -> TrainingConfig:
+    """Read and check a training configuration.
+
+    Raises:
+        ConfigError: The file can't be read, is not YAML, or a key or value is wrong.
+    """
+    try:
+        values = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise ConfigError(f"{path}: can't be read: {error.strerror}") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
+    try:
+        return TrainingConfig.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"]) or "(top level)"
+        raise ConfigError(f"{path}: {key}: {first['msg']}") from error

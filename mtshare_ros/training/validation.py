@@ -1,0 +1,50 @@
+"""Scores of a network on validation stills, decoded as at run time."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from mtshare_ros.evaluation.metrics import metric_for
+from mtshare_ros.network.single_task import SingleTaskNetwork
+from mtshare_ros.network.units import SubTask
+from mtshare_ros.perception.decode import Decoder
+from mtshare_ros.tasks import TASKS
+from mtshare_ros.training.batches import Stills, validation_batches
+
+_BATCH = 8
+
+
+@torch.no_grad()
+def validate(
+    network: SingleTaskNetwork, subtask: SubTask | None, task_name: str, stills: Stills
+) -> dict[str, dict[str, float]]:
+    """Score one task over all of ``stills`` at the network's full size.
+
+    Args:
+        network: The dense network, or the base of ``subtask``.
+        subtask: The sub-task to score; None scores the network's own head.
+        task_name: Task of the head that is scored.
+        stills: Validation images.
+
+    Returns:
+        ``{task: {metric: value}}``.
+    """
+    task, size = TASKS[task_name], network.config.size
+    metric, decoder = metric_for(task), Decoder(size)
+    total = -(-len(stills) // _BATCH)
+    batches = validation_batches(stills, size, _BATCH)
+    for batch in tqdm(batches, total=total, desc=f"validate {task_name}", leave=False):
+        tokens, fine = network.stem(batch["image"])
+        features, branches = network.transformer(tokens)
+        raw = network.head(features, fine) if subtask is None else subtask(tokens, fine, branches)
+        truth = batch[task.kind].numpy()
+        for one, true in zip(raw.numpy(), truth, strict=True):
+            if task.kind == "depth":
+                metric.update(decoder.depth(one, task), true)
+            elif task.kind == "segmentation":
+                metric.update(decoder.labels(one), true.astype(np.uint8))
+            else:
+                metric.update(decoder.normals(one), true.transpose(1, 2, 0))
+    return {task_name: {key: round(value, 4) for key, value in metric.result().items()}}

@@ -1,0 +1,42 @@
+"""Say in plain words what this machine lacks for ``make setup``, before anything is installed.
+
+Kept to what old interpreters can parse: they get the message and not a SyntaxError.
+"""
+
+import importlib.util
+import platform
+import sys
+
+ROS_WHEELS = ((3, 10), (3, 13))
+"""Oldest and newest Python for which rclpy is published as a wheel."""
+
+
+def missing():
+    """Return one line for each thing this machine lacks."""
+    lines = []
+    version = sys.version_info[:2]
+    if not ROS_WHEELS[0] <= version <= ROS_WHEELS[1]:
+        lines.append(
+            "Python {}.{} found, but Python 3.10 to 3.13 is needed (rclpy has wheels for these):"
+            " choose one with `make PYTHON=python3.12 ...`".format(*version)
+        )
+    if importlib.util.find_spec("venv") is None or importlib.util.find_spec("ensurepip") is None:
+        lines.append(
+            "Python's venv module is missing: `sudo apt install python{}.{}-venv`".format(*version)
+        )
+    if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
+        lines.append(
+            platform.system() + " on " + platform.machine() + " found, but rclpy's wheels are for"
+            " Linux on x86-64: elsewhere build the package in a colcon workspace of a ROS 2"
+            " installation (README.md)"
+        )
+    elif platform.libc_ver()[0] != "glibc":
+        lines.append("the C library is not glibc, which the wheels are built for (Alpine's musl?)")
+    return lines
+
+
+if __name__ == "__main__":
+    problems = missing()
+    for problem in problems:
+        sys.stderr.write("error: " + problem + "\n")
+    sys.exit(2 if problems else 0)

@@ -1,0 +1,93 @@
+"""The command line: exit statuses, and one line for a user's mistake."""
+
+import importlib
+
+import pytest
+
+from mtshare_ros import cli, errors
+
+
+def run(capsys, *arguments):
+    """Return the exit status, stdout and stderr of a command."""
+    status = cli.run([str(argument) for argument in arguments])
+    captured = capsys.readouterr()
+    return status, captured.out, captured.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "command"),
+        (["evaluat"], "evaluat"),
+        (["evaluate"], "bundle"),
+        (["evaluate", "models/none", "--output", "out"], "--bag"),
+        (["evaluate", "b", "--output", "o", "--bag", "x", "--dataset", "rooms"], "--root"),
+        (["evaluate", "b", "--output", "o", "--dataset", "city"], "city"),
+        (["evaluate", "b", "--output", "o", "--bag", "x", "--engine", "abacus"], "abacus"),
+        (["simulate", "--output", "x.mcap", "--kind", "teleport"], "teleport"),
+        (["simulate", "--output", "x.mcap", "--size", "320by240"], "320by240"),
+        (["simulate", "--output", "x.mcap", "--frames", "0"], "--frames"),
+        (["bench", "--output", "x.json", "--size", "0x240"], "0x240"),
+        (["train", "missing.yaml", "--output", "run"], "missing.yaml"),
+        (["inspect", "missing_bundle"], "missing_bundle"),
+        (["evaluate", "missing_bundle", "--output", "o", "--bag", "missing.mcap"], "missing"),
+        (["replay", "missing_bundle", "--bag", "missing.mcap", "--output", "o"], "missing"),
+        (["demo", "--output", "o", "--bag", "missing.mcap"], "missing.mcap"),
+        (["doctor", "--for", "fun"], "fun"),
+    ],
+)
+def test_a_users_mistake_is_one_line_and_status_2(capsys, tmp_path, monkeypatch, arguments, said):
+    monkeypatch.chdir(tmp_path)
+    status, out, err = run(capsys, *arguments)
+    assert status == 2
+    assert out == ""
+    assert err.startswith("error: ") and err.count("\n") == 1
+    assert said in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_lists_every_command(capsys):
+    status, out, _ = run(capsys, "--help")
+    assert status == 0
+    commands = "simulate train export evaluate replay bench inspect doctor demo"
+    assert all(command in out for command in commands.split())
+
+
+def test_a_bug_keeps_its_traceback(monkeypatch):
+    def broken(bundle):
+        raise ValueError("operands could not be broadcast")
+
+    describe = importlib.import_module("mtshare_ros.evaluation.describe")
+    monkeypatch.setattr(describe, "describe", broken)
+    with pytest.raises(ValueError, match="broadcast"):
+        cli.run(["inspect", "anything"])
+
+
+def test_a_failed_job_is_status_1(capsys, monkeypatch):
+    from mtshare_ros.perception.engines.interface import EngineError
+
+    def failing(bundle):
+        raise EngineError("self-test of depth:\nnot reproduced")
+
+    describe = importlib.import_module("mtshare_ros.evaluation.describe")
+    monkeypatch.setattr(describe, "describe", failing)
+    status, _, err = run(capsys, "inspect", "anything")
+    assert status == 1
+    assert err == "error: self-test of depth: not reproduced\n"
+
+
+def test_a_missing_dependency_says_what_to_install(capsys, monkeypatch):
+    def missing(bundle):
+        raise ModuleNotFoundError("No module named 'torch'", name="torch")
+
+    describe = importlib.import_module("mtshare_ros.evaluation.describe")
+    monkeypatch.setattr(describe, "describe", missing)
+    status, _, err = run(capsys, "inspect", "anything")
+    assert status == 2
+    assert err == "error: torch is not installed: pip install 'mtshare_ros[offline]'\n"
+
+
+@pytest.mark.parametrize("name", sorted(errors.USER_ERRORS | errors.JOB_ERRORS))
+def test_every_error_held_by_name_exists(name):
+    module, _, kind = name.rpartition(".")
+    assert issubclass(getattr(importlib.import_module(module), kind), Exception)

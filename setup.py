@@ -36,9 +36,26 @@ EXTRAS = {
         "ros-std-srvs",
         "ros-std-msgs",
     ],
-    "report": ["typer", "rich", "rosbags", "jinja2", "matplotlib", "pyyaml", "psutil"],
-    "offline": ["torch", "onnx", "onnxscript", "mujoco", "safetensors", "tensorboard", "pydantic"],
-    "test": ["pytest", "hypothesis", "mypy", "ruff", "types-PyYAML"],
+    "report": ["typer", "rich", "tqdm", "rosbags", "jinja2", "matplotlib"],
+    "offline": [
+        "torch",
+        "onnx",
+        "onnxscript",
+        "mujoco",
+        "safetensors",
+        "tensorboard",
+        "pydantic",
+        "pyyaml",
+    ],
+    "test": [
+        "pytest",
+        "hypothesis",
+        "mcap",
+        "mcap-ros2-support",
+        "mypy",
+        "ruff",
+        "types-PyYAML",
+    ],
 }
 
 setup(

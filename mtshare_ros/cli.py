@@ -61,13 +61,30 @@ def simulate(
     seed: Annotated[int, typer.Option(help="The same seed gives the same clip.")] = 0,
     frames: Annotated[int, typer.Option(min=1, help="Frames to render.")] = 150,
     size: Annotated[str, typer.Option(help="Width and height in pixels.")] = "320x240",
+    cuts: Annotated[int, typer.Option(help="Cuts to another room.")] = 0,
+    exposure_changes: Annotated[
+        bool, typer.Option("--exposure-changes", help="Correct the exposure now and then.")
+    ] = False,
+    compressed: Annotated[
+        bool, typer.Option("--compressed", help="Store JPEG and PNG, not raw images.")
+    ] = False,
 ) -> None:
     """Render a clip of a simulated room, with ground truth, into a bag."""
     pixels = parse_size(size)
     from mtshare_ros.datasets.clips import write_clip
 
     with progress("rendering") as on_frame:
-        write_clip(output, kind.value, seed, frames, pixels, on_frame)
+        write_clip(
+            output,
+            kind.value,
+            seed,
+            frames,
+            pixels,
+            on_frame,
+            compressed=compressed,
+            exposure_changes=exposure_changes,
+            cuts=cuts,
+        )
     typer.echo(f"{output}: {frames} frames")
 
 
@@ -121,7 +138,8 @@ def evaluate(
             numbers = evaluate_bag(bundle, bag, output, options, on_frame)
         else:
             numbers = evaluate_stills(bundle, root or [], output, options, on_frame)
-    print_report(numbers, output)
+    print_report(numbers)
+    typer.echo(str(output / "index.html"))
 
 
 @app.command()
@@ -151,6 +169,12 @@ def bench(
 ) -> None:
     """Time this network against separate dense networks, interleaved in one run."""
     pixels = parse_size(size)
+    from mtshare_ros.network.config import NetworkConfig
+
+    try:
+        NetworkConfig(width=width, size=pixels)
+    except ValueError as error:
+        raise OptionError(str(error)) from error
     from mtshare_ros.evaluation.bench import run_bench
 
     cases = run_bench(bundle, width, pixels, output)["cases"]
@@ -199,7 +223,7 @@ def demo(
 
     with progress("replaying") as on_frame:
         result = run_demo(bundle, bag, output, on_frame)
-    print_report(result.numbers, output)
+    print_report(result.numbers)
     for path in result.files:
         typer.echo(str(path))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -32,8 +31,8 @@ def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]
     Console(markup=False, highlight=False).print(table)
 
 
-def print_report(numbers: dict[str, Any], folder: Path) -> None:
-    """Print the main numbers of a report and where it is."""
+def print_report(numbers: dict[str, Any]) -> None:
+    """Print the main numbers of a report."""
     rows = [
         (task, key, f"{value:.4g}")
         for task, values in numbers["tasks"].items()
@@ -51,4 +50,3 @@ def print_report(numbers: dict[str, Any], folder: Path) -> None:
     for key, value in numbers.get("delivery", {}).items():
         rows.append(("frames", key, str(value)))
     print_table(f"{numbers['frames']} frames, {numbers['engine']}", ("", "", ""), rows)
-    Console(markup=False, highlight=False, soft_wrap=True).print(f"{folder / 'index.html'}")

@@ -23,7 +23,11 @@ USER_ERRORS = frozenset(
 """Errors that name what was found and what was expected: exit status 2."""
 
 JOB_ERRORS = frozenset(
-    {"mtshare_ros.errors.JobError", "mtshare_ros.perception.engines.interface.EngineError"}
+    {
+        "mtshare_ros.errors.JobError",
+        "mtshare_ros.export.check.GraphError",
+        "mtshare_ros.perception.engines.interface.EngineError",
+    }
 )
 """Errors of a job that was asked for rightly and failed: exit status 1."""
 
@@ -35,11 +39,11 @@ EXTRAS = {
     "safetensors": "offline",
     "pydantic": "offline",
     "tensorboard": "offline",
+    "yaml": "offline",
     "jinja2": "report",
     "matplotlib": "report",
     "rosbags": "report",
-    "yaml": "report",
-    "psutil": "report",
+    "tqdm": "report",
     "onnxruntime": "online",
     "cv2": "online",
     "numpy": "online",

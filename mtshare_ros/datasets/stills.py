@@ -88,7 +88,7 @@ def render_stills(
         _Job(output / f"shard-{part[0]:06d}", part, views_per_room, size, textures)
         for part in _parts(seeds)
     ]
-    todo = [job for job in jobs if not job.folder.exists()]
+    todo = [job for job in jobs if not _finished(job)]
     done = len(seeds) - sum(len(job.seeds) for job in todo)
     # Forked workers would share the parent's OpenGL and OpenCV state.
     pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
@@ -140,6 +140,13 @@ def _write_meta(
     path.write_text(json.dumps(meta, indent=1) + "\n")
 
 
+def _finished(job: _Job) -> bool:
+    """Return whether a shard is there in full: the last one of a set that grew may be shorter."""
+    seeds = job.folder / "seeds.npy"
+    frames = len(job.seeds) * job.views_per_room
+    return seeds.exists() and len(np.load(seeds, mmap_mode="r")) >= frames
+
+
 def _render_shard(job: _Job) -> int:
     """Render one shard and move it into place; return its number of frames."""
     # One core per worker: the workers are what runs in parallel.
@@ -167,6 +174,7 @@ def _render_shard(job: _Job) -> int:
     partial.mkdir()
     for kind in KINDS:
         np.save(partial / f"{kind}.npy", np.stack([frame[kind] for frame in frames]))
+    shutil.rmtree(job.folder, ignore_errors=True)
     partial.rename(job.folder)
     return len(frames)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,18 +12,18 @@ from mtshare_ros.bundle import Manifest, load_manifest
 from mtshare_ros.datasets.bags import ClipReader
 from mtshare_ros.errors import JobError
 from mtshare_ros.evaluation.overview import write_overview
-from mtshare_ros.evaluation.recorded import OUTPUTS, Recorded, RecordedPredictions
+from mtshare_ros.evaluation.recorded import OUTPUTS, RecordedPredictions, score_recording
 from mtshare_ros.evaluation.report import PAGE_NAME, Recording, Run, write_report
-from mtshare_ros.evaluation.scores import Scores, maps_of, spread
 from mtshare_ros.ros.replay import ReplayResult, replay
-
-EXAMPLES = 4
-"""Frames that the report shows."""
 
 RECORDING = "predictions"
 """Folder of the recorded bag, below the demo's output."""
 
 OVERVIEW = "overview.png"
+
+FIRST_STAGES = ("wait", "image", "prepare", "select", "stem", "base")
+LAST_STAGES = ("decode", "total", "publish", "ros", "latency", "end_to_end")
+"""The order in which the report lists the stages, the tasks between them."""
 
 
 @dataclass(frozen=True)
@@ -59,40 +59,11 @@ def run_demo(
         clip, RecordedPredictions(recording, manifest.tasks), result.counts["processed"]
     )
     run = Run(str(bundle), result.backend, "tokens", str(bag))
-    numbers = write_report(output, run, scores, manifest, recording=_said(result))
-    write_overview(output / OVERVIEW, scores.examples[len(scores.examples) // 2], manifest.tasks)
+    numbers = write_report(output, run, scores, manifest, recording=_said(manifest, result))
+    # The frame that shows best what is not computed again.
+    shown = min(scores.examples, key=lambda example: example.dirty_fraction)
+    write_overview(output / OVERVIEW, shown, manifest.tasks)
     return DemoResult(numbers, (output / PAGE_NAME, output / OVERVIEW, recording))
-
-
-def score_recording(clip: ClipReader, predictions: RecordedPredictions, count: int) -> Scores:
-    """Return the scores of recorded predictions; frames are matched by their stamps.
-
-    Args:
-        clip: The frames that were sent, with ground truth.
-        predictions: What came out of them; frames that were dropped are missing.
-        count: About how many came out, to spread the examples.
-    """
-    scores = Scores(predictions.tasks, spread(count, EXAMPLES))
-    found = _Matching(iter(predictions))
-    for frame in clip:
-        recorded = found.at(frame.stamp)
-        if recorded is not None:
-            truths = maps_of(frame, predictions.tasks)
-            scores.update(frame.rgb, recorded.maps, truths, recorded.dirty)
-    return scores
-
-
-class _Matching:
-    """Looks recorded frames up by stamp, while both sides only move forward."""
-
-    def __init__(self, recorded: Iterator[Recorded]) -> None:
-        self.recorded = recorded
-        self.next = next(recorded, None)
-
-    def at(self, stamp: int) -> Recorded | None:
-        while self.next is not None and self.next.stamp < stamp:
-            self.next = next(self.recorded, None)
-        return self.next if self.next is not None and self.next.stamp == stamp else None
 
 
 def _check_topics(manifest: Manifest, result: ReplayResult) -> None:
@@ -102,8 +73,12 @@ def _check_topics(manifest: Manifest, result: ReplayResult) -> None:
             raise JobError(f"nothing was published on ...{suffix}: {result.counts}")
 
 
-def _said(result: ReplayResult) -> Recording:
-    latency = dict(result.stage_ms)
+def _said(manifest: Manifest, result: ReplayResult) -> Recording:
+    stages = dict(result.stage_ms)
     if result.end_to_end_ms:
-        latency["end_to_end"] = result.end_to_end_ms
+        stages["end_to_end"] = result.end_to_end_ms
+    order = [*FIRST_STAGES, *(task.name for task in manifest.tasks), *LAST_STAGES]
+    known = [stage for stage in order if stage in stages]
+    others = sorted(set(stages) - set(known))
+    latency = {stage: stages[stage] for stage in known + others}
     return Recording({"sent": result.frames_sent, **result.counts}, latency)

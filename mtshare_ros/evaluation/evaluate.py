@@ -13,15 +13,12 @@ from mtshare_ros.datasets.bags import ClipReader
 from mtshare_ros.errors import OptionError
 from mtshare_ros.evaluation.policies import Stepper, open_stream
 from mtshare_ros.evaluation.report import Run, write_report
-from mtshare_ros.evaluation.scores import Scores, maps_of, spread
+from mtshare_ros.evaluation.scores import EXAMPLES, Scores, maps_of, spread
 from mtshare_ros.evaluation.stills import Stills
 from mtshare_ros.perception.engines import BACKENDS, open_engine
 from mtshare_ros.perception.engines.interface import Engine
 from mtshare_ros.perception.stream import Predictions, StreamSettings
 from mtshare_ros.tasks import Task
-
-EXAMPLES = 4
-"""Frames that a report shows."""
 
 WARM_UP = 3
 """Frames run before the clock counts: the first calls of an engine allocate and tune."""
@@ -53,7 +50,8 @@ def evaluate_bag(
     """Score a bundle on a bag's frames, in order, and write the report.
 
     Every frame also goes through the dense network with caches of its own; ``disagreement`` is
-    how far the two are apart. The time of the dense network is on the report's page.
+    how far the two are apart (0 for the policy ``dense``, which is that network). The time of the
+    dense network is on the report's page.
 
     Returns:
         The content of ``report.json``.
@@ -72,9 +70,8 @@ def evaluate_bag(
     for done, frame in enumerate(reader, start=1):
         predictions = _step(stream, frame, tasks)
         _add(scores, tasks, frame, predictions)
-        if reference is not None:
-            dense = _step(reference, frame, tasks)
-            scores.compare(maps_of(predictions, tasks), maps_of(dense, tasks), dense.milliseconds)
+        dense = predictions if reference is None else _step(reference, frame, tasks)
+        _compare(scores, tasks, predictions, dense)
         if on_frame is not None:
             on_frame(done, len(reader))
     run = Run(str(bundle), engine.name, options.policy, str(bag))
@@ -114,6 +111,7 @@ def evaluate_stills(
         stream.reset()
         predictions = _step(stream, still, tasks)
         _add(scores, tasks, still, predictions)
+        _compare(scores, tasks, predictions, predictions)
         _add(pools.setdefault(still.pool, Scores(tasks, ())), tasks, still, predictions)
         if on_frame is not None:
             on_frame(done, len(stills))
@@ -151,6 +149,16 @@ def _add(scores: Scores, tasks: Sequence[Task], frame: Any, predictions: Predict
         predictions.dirty,
         predictions.milliseconds,
     )
+
+
+def _compare(
+    scores: Scores, tasks: Sequence[Task], predictions: Predictions, dense: Predictions
+) -> None:
+    maps = maps_of(predictions, tasks)
+    if dense is predictions:
+        scores.compare(maps, maps, {})
+    else:
+        scores.compare(maps, maps_of(dense, tasks), dense.milliseconds)
 
 
 def _warm_up(engine: Engine) -> None:

@@ -22,7 +22,7 @@ def write_overview(path: Path, example: Example, tasks: Sequence[Task]) -> None:
     above: list[tuple[str, Picture | None]] = [("camera", example.rgb)]
     below: list[tuple[str, Picture | None]] = [("", None)]
     if example.dirty is not None:
-        percent = 100 * float(example.dirty.mean())
+        percent = 100 * example.dirty_fraction
         title = f"recomputed tokens, {percent:.0f} %"
         below = [(title, dirty_picture(example.rgb, example.dirty))]
     for task in tasks:

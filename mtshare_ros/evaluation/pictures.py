@@ -31,7 +31,7 @@ def map_picture(task: Task, array: NDArray[Any], far: float) -> Picture:
     if task.kind == "segmentation":
         return colour_labels(array, label_table(task.palette))
     if task.kind == "depth":
-        return colour_depth(array, 0.0, far)
+        return colour_depth(array, far)
     return colour_normals(np.nan_to_num(array))
 
 
@@ -96,6 +96,7 @@ def timeline_plot(
     bottom.set_ylim(0, 105)
     bottom.set_xlabel("frame")
     bottom.set_xlim(0, max(len(dirty) - 1, 1))
+    bottom.xaxis.get_major_locator().set_params(integer=True)
     return _svg(figure)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtshare_ros.errors import OptionError
-from mtshare_ros.evaluation.scores import Maps
+from mtshare_ros.evaluation.scores import EXAMPLES, Maps, Scores, maps_of, spread
 from mtshare_ros.tasks import Task
 
 OUTPUTS = {"depth": "image", "normals": "image", "segmentation": "mask"}
@@ -79,6 +79,37 @@ class RecordedPredictions:
                     yield frame
                     # A topic keeps its order: what is older now will not be completed any more.
                     waiting = {key: value for key, value in waiting.items() if key > stamp}
+
+
+def score_recording(clip: Iterable[Any], predictions: RecordedPredictions, count: int) -> Scores:
+    """Return the scores of recorded predictions; frames are matched by their stamps.
+
+    Args:
+        clip: The frames that were sent, in order, with ground truth (as of ``ClipReader``).
+        predictions: What came out of them; frames that were dropped are missing.
+        count: About how many came out, to spread the examples.
+    """
+    scores = Scores(predictions.tasks, spread(count, EXAMPLES))
+    found = _Matching(iter(predictions))
+    for frame in clip:
+        recorded = found.at(frame.stamp)
+        if recorded is not None:
+            truths = maps_of(frame, predictions.tasks)
+            scores.update(frame.rgb, recorded.maps, truths, recorded.dirty)
+    return scores
+
+
+class _Matching:
+    """Looks recorded frames up by stamp, while both sides only move forward."""
+
+    def __init__(self, recorded: Iterator[Recorded]) -> None:
+        self.recorded = recorded
+        self.next = next(recorded, None)
+
+    def at(self, stamp: int) -> Recorded | None:
+        while self.next is not None and self.next.stamp < stamp:
+            self.next = next(self.recorded, None)
+        return self.next if self.next is not None and self.next.stamp == stamp else None
 
 
 def image_array(message: Any) -> NDArray[Any]:

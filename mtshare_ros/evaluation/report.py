@@ -227,7 +227,7 @@ def _example(example: Example, manifest: Manifest, far: float) -> dict[str, Any]
         "dirty": None
         if example.dirty is None
         else pictures.embedded(pictures.dirty_picture(example.rgb, example.dirty), "jpg"),
-        "dirty_percent": None if example.dirty is None else 100 * float(example.dirty.mean()),
+        "dirty_percent": None if example.dirty is None else 100 * example.dirty_fraction,
         "maps": {
             task.name: _map_pictures(task, example, far)
             for task in manifest.tasks

@@ -15,6 +15,9 @@ from mtshare_ros.evaluation.latency import TOTAL, Latency
 from mtshare_ros.evaluation.metrics import metric_for
 from mtshare_ros.tasks import Task
 
+EXAMPLES = 4
+"""Frames that a report shows."""
+
 FIELDS = {"depth": "depth", "segmentation": "labels", "normals": "normals"}
 """Kind of task -> the field of a frame (truth) and of predictions that holds its map."""
 
@@ -57,6 +60,11 @@ class Example:
     predictions: Maps
     truths: Maps
     dirty: NDArray[np.bool_] | None
+
+    @property
+    def dirty_fraction(self) -> float:
+        """Share of the tokens that were recomputed; 1 where it isn't known."""
+        return 1.0 if self.dirty is None else float(self.dirty.mean())
 
 
 @dataclass

@@ -16,6 +16,7 @@ from mtshare_ros.network.streaming import (
     StemGraph,
     SubTaskGraph,
     base_caches,
+    head_caches,
     read_branches,
     subtask_caches,
 )
@@ -69,7 +70,7 @@ def plan_graphs(
     width, height = config.size
     fine = (1, config.fine_width, height // FINE_STRIDE, width // FINE_STRIDE)
     tokens = {"tokens": (config.tokens, config.width)}
-    caches = base_caches(config)
+    caches, cells = base_caches(config), head_caches(config)
     plans = {
         "stem": GraphPlan(
             StemGraph(base.stem),
@@ -85,9 +86,10 @@ def plan_graphs(
         ),
         base_task: GraphPlan(
             HeadGraph(base.head),
-            _floats({"features": caches["features"], "fine": fine}),
-            _raw(config, base.head.project.out_channels),
+            (*_floats({"features": caches["features"], "fine": fine}), INDEX, *_floats(cells)),
+            (*_next(cells), *_raw(config, base.head.project.out_channels)),
             reads={"features": "base.features", "fine": "stem.fine"},
+            state=_written(cells),
         ),
     }
     for name, subtask in subtasks.items():

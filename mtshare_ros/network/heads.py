@@ -41,16 +41,28 @@ class Head(nn.Module):
         self.mix = nn.Sequential(_Mix(width), _Mix(width))
         self.project = nn.Conv2d(width, channels, 1)
 
-    def forward(self, features: Tensor, fine: Tensor) -> Tensor:
-        """Return the raw map.
+    def cells(self, features: Tensor) -> Tensor:
+        """Spread tokens, one by one, over their 4x4 cells.
 
         Args:
-            features: (B, N, d), the last residual stream.
-            fine: (B, fine_width, H / 4, W / 4).
+            features: (..., K, d), rows of the last residual stream.
 
         Returns:
-            (B, channels, H / 4, W / 4).
+            (..., K, 16 * head_width); what a stream caches, so that clean tokens cost nothing.
+        """
+        return self.spread(self.norm(features))
+
+    def mix_cells(self, cells: Tensor, fine: Tensor) -> Tensor:
+        """Return the raw map (B, channels, H / 4, W / 4).
+
+        Args:
+            cells: (B, N, 16 * head_width), all tokens.
+            fine: (B, fine_width, H / 4, W / 4).
         """
         rows, columns = fine.shape[-2] // _SHUFFLE, fine.shape[-1] // _SHUFFLE
-        grid = self.spread(self.norm(features)).transpose(1, 2).unflatten(2, (rows, columns))
+        grid = cells.transpose(1, 2).unflatten(2, (rows, columns))
         return self.project(self.mix(F.pixel_shuffle(grid, _SHUFFLE) + self.fine(fine)))
+
+    def forward(self, features: Tensor, fine: Tensor) -> Tensor:
+        """Return the raw map (B, channels, H / 4, W / 4) of features (B, N, d)."""
+        return self.mix_cells(self.cells(features), fine)

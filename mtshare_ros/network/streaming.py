@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from mtshare_ros.bundle import LayerShare
-from mtshare_ros.network.config import NetworkConfig
+from mtshare_ros.network.config import FINE_STRIDE, STRIDE, NetworkConfig
 from mtshare_ros.network.heads import Head
 from mtshare_ros.network.stem import Stem
 from mtshare_ros.network.units import SubTask
@@ -93,16 +93,26 @@ class BaseGraph(nn.Module):
 
 
 class HeadGraph(nn.Module):
-    """The base task's head over the features of all tokens."""
+    """The base task's head: the dirty tokens' cells, then the map."""
 
     def __init__(self, head: Head) -> None:
         """Wrap ``head``."""
         super().__init__()
         self.head = head
 
-    def forward(self, features: Tensor, fine: Tensor) -> Tensor:
-        """Map features (N, d) and fine features to the raw map (1, C, H / 4, W / 4)."""
-        return self.head(features[None], fine)
+    def forward(
+        self, features: Tensor, fine: Tensor, index: Tensor, cells: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return the cache with the dirty rows written, then the raw map (1, C, H / 4, W / 4).
+
+        Args:
+            features: (N, d) of the base, read only.
+            fine: (1, fine_width, H / 4, W / 4) of the stem.
+            index: (K,) int64, this task's dirty tokens.
+            cells: (N, 16 * head_width), as named by ``head_caches``.
+        """
+        cells = write_rows(cells, index, self.head.cells(features[index]))
+        return cells, self.head.mix_cells(cells[None], fine)
 
 
 class SubTaskGraph(nn.Module):
@@ -145,8 +155,8 @@ class SubTaskGraph(nn.Module):
             x = x + branches[2 * layer + 1][index]
             if private is not None:
                 x = x + private
-        features = write_rows(own.pop(0), index, x)
-        return (*written, features, self.head(features[None], fine))
+        cells = write_rows(own.pop(0), index, self.head.cells(x))
+        return (*written, cells, self.head.mix_cells(cells[None], fine))
 
 
 def base_caches(config: NetworkConfig) -> dict[str, tuple[int, int]]:
@@ -157,6 +167,11 @@ def base_caches(config: NetworkConfig) -> dict[str, tuple[int, int]]:
         for kind in ("key", "value", "attention", "mlp")
     ]
     return {name: (config.tokens, config.width) for name in [*names, "features"]}
+
+
+def head_caches(config: NetworkConfig) -> dict[str, tuple[int, int]]:
+    """Return a head's cache: name -> (N, columns)."""
+    return {"own_cells": (config.tokens, (STRIDE // FINE_STRIDE) ** 2 * config.head_width)}
 
 
 def read_branches(config: NetworkConfig) -> list[str]:
@@ -176,4 +191,4 @@ def subtask_caches(
             columns = share.heads * config.head_dim
             caches[f"own_key_{layer:02d}"] = (config.tokens, columns)
             caches[f"own_value_{layer:02d}"] = (config.tokens, columns)
-    return {**caches, "own_features": (config.tokens, config.width)}
+    return {**caches, **head_caches(config)}

@@ -41,6 +41,7 @@ class BagSource:
 
     Attributes:
         frames: Number of images.
+        start: Time of the first message, in nanoseconds.
     """
 
     def __init__(self, path: Path) -> None:
@@ -68,6 +69,7 @@ class BagSource:
                 f"bag {path}: no topic {IMAGE} or {COMPRESSED}; its topics are {topics}"
             )
         self.frames = sum(connection.msgcount for connection in self._images)
+        self.start = int(self._reader.start_time)
 
     def __enter__(self) -> BagSource:
         """Return this."""

@@ -38,7 +38,7 @@ def status(
     """Return the status.
 
     Args:
-        node: Name of the node.
+        node: Name of the node with its namespace.
         condition: What the node is doing.
         summary: What happened to its frames.
         previous: Counts of the summary before: what grew since decides the level.

@@ -184,16 +184,16 @@ class ImagePacker:
         dtype = np.dtype(_OUTPUTS[encoding][0])
         # rclpy takes an array of bytes as it is, and walks through anything else byte by byte.
         data = array("B", bytes(math.prod(shape) * dtype.itemsize))
-        self._pixels = np.frombuffer(data, dtype).reshape(shape)
         self._message = Image(
             height=shape[0],
             width=shape[1],
             encoding=encoding,
             is_bigendian=int(sys.byteorder == "big"),
             step=len(data) // shape[0],
+            data=data,
         )
-        # Given to the constructor it would be copied.
-        self._message.data = data
+        # The message's own array: some releases copy the one they are given.
+        self._pixels = np.frombuffer(self._message.data, dtype).reshape(shape)
 
 
 def encode(pixels: NDArray[Any], encoding: str, header: Header) -> Image:

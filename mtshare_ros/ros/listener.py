@@ -47,14 +47,16 @@ class Listener:
         heard: When those came (``time.perf_counter``, seconds).
     """
 
-    def __init__(self, context: Context, manifest: Manifest, recorder: Recorder) -> None:
-        """Create the topics for a bundle's tasks and start to listen."""
+    def __init__(
+        self, context: Context, manifest: Manifest, recorder: Recorder, start: int
+    ) -> None:
+        """Create the topics of a bundle and listen; the bag's time begins at ``start``."""
         self.sent: dict[int, float] = {}
         self.arrived: dict[str, dict[int, float]] = {}
         self.diagnostics: dict[str, str] = {}
         self.heard = 0.0
         self._recorder = recorder
-        self._now = 0
+        self._now = start
         self._node = Node("mtshare_replay", context=context, enable_rosout=False)
         self._image = self._node.create_publisher(Image, f"/{IMAGE}", 1)
         self._info = self._node.create_publisher(CameraInfo, f"/{CAMERA_INFO}", 1)

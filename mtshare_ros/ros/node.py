@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -9,8 +10,7 @@ from typing import Any
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
-from rclpy.clock import Clock
-from rclpy.clock_type import ClockType
+from rclpy.clock import Clock, ClockType
 from rclpy.executors import ExternalShutdownException
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from std_srvs.srv import Trigger
@@ -23,6 +23,8 @@ from mtshare_ros.ros.session import Session
 from mtshare_ros.ros.statistics import Statistics
 
 SUCCESS = TransitionCallbackReturn.SUCCESS
+EXIT_PATIENCE = 1.0
+"""Time that the node waits for a bundle being opened when it is to end, in seconds."""
 
 
 class PerceptionNode(LifecycleNode):
@@ -69,10 +71,11 @@ class PerceptionNode(LifecycleNode):
         if self._autostarting:
             self.trigger_configure()
 
-    def close(self) -> None:
-        """Stop the worker; the process may end after it."""
+    def close(self) -> bool:
+        """Stop working; return whether no thread is left, so that the process may end."""
         if self._session is not None:
             self._session.stop()
+        return self._opener is None or self._opener.abandon(EXIT_PATIENCE)
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Start to open the bundle."""
@@ -96,7 +99,8 @@ class PerceptionNode(LifecycleNode):
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stop taking frames; an ERROR if the node is left because of a failure."""
-        self.close()
+        if self._session is not None:
+            self._session.stop()
         self._state = "inactive"
         super().on_deactivate(state)
         return SUCCESS if self._cause is None else TransitionCallbackReturn.ERROR
@@ -187,7 +191,10 @@ class PerceptionNode(LifecycleNode):
     def _publish_diagnostics(self) -> None:
         summary = self._statistics.summary()
         status = diagnostics.status(
-            self.get_name(), self._condition(), summary, self._counts_before
+            self.get_fully_qualified_name().lstrip("/"),
+            self._condition(),
+            summary,
+            self._counts_before,
         )
         self._counts_before = summary.counts
         message = DiagnosticArray(status=[status])
@@ -212,7 +219,7 @@ class PerceptionNode(LifecycleNode):
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run the node until it is interrupted; return the exit status."""
-    node = None
+    node, finished = None, True
     try:
         rclpy.init(args=None if args is None else list(args))
         node = PerceptionNode()
@@ -224,9 +231,14 @@ def main(args: Sequence[str] | None = None) -> int:
         return 2
     finally:
         if node is not None:
-            node.close()
+            finished = node.close()
             node.destroy_node()
         rclpy.try_shutdown()
+    if not finished:
+        # A runtime that is building an engine can't be interrupted, and Python's own exit aborts
+        # when such a thread comes back from it.
+        sys.stdout.flush()
+        os._exit(0)
     return 0
 
 

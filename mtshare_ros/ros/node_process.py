@@ -24,12 +24,13 @@ Value = str | float | int | bool
 
 def environment() -> dict[str, str]:
     """Return the variables that keep ROS on this machine and let large messages through."""
-    variables = {"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
-    if os.environ.get("ROS_DISTRO") == "humble":
+    humble = os.environ.get("ROS_DISTRO") == "humble"
+    profiles = f"{'FASTRTPS' if humble else 'FASTDDS'}_DEFAULT_PROFILES_FILE"
+    variables = {profiles: os.environ.get(profiles, str(package_path("config/fastdds.xml")))}
+    if humble:
         variables["ROS_LOCALHOST_ONLY"] = "1"
-    profile = str(package_path("config/fastdds.xml"))
-    for name in ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE"):
-        variables[name] = os.environ.get(name, profile)
+    else:
+        variables["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
     return variables
 
 

@@ -40,8 +40,8 @@ class Opener:
         self.engine: Engine | None = None
         self.error: str | None = None
         self._on_finished = on_finished
-        # A daemon: an engine being built can't be interrupted, and must not keep a node from
-        # exiting.
+        self._lock = threading.Lock()
+        self._abandoned = False
         self._thread = threading.Thread(
             target=self._open, args=(folder, backend, threads), name="opening", daemon=True
         )
@@ -52,10 +52,19 @@ class Opener:
         """Whether there is an engine or an error."""
         return self.engine is not None or self.error is not None
 
+    def abandon(self, patience: float) -> bool:
+        """Call ``on_finished`` no more; return whether opening ends within some seconds."""
+        with self._lock:
+            self._abandoned = True
+        self._thread.join(patience)
+        return not self._thread.is_alive()
+
     def _open(self, folder: Path, backend: str, threads: int) -> None:
         try:
             self.engine = open_engine(folder, backend, threads)
         except Exception as error:
             # Whatever a runtime raises on a bundle it can't take, the node reports it and lives.
             self.error = f"bundle {folder} not opened: {error or type(error).__name__}"
-        self._on_finished()
+        with self._lock:
+            if not self._abandoned:
+                self._on_finished()

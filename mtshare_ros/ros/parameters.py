@@ -10,6 +10,8 @@ from typing import Any
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.node import Node
 
+from mtshare_ros.perception.engines import BACKENDS
+
 NEXT_FRAME = "next frame"
 CONFIGURE = "configure"
 START = "start"
@@ -117,7 +119,7 @@ TABLE = (
         "auto",
         "Engine that runs the bundle.",
         CONFIGURE,
-        choices=("auto", "onnxruntime", "torch"),
+        choices=BACKENDS,
     ),
     Parameter("threads", 2, "CPU threads of the engine.", CONFIGURE, range=(1, 256)),
     Parameter(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -81,12 +82,12 @@ class Pipeline:
         self._now = now
         self._running = running
         self._frame_id: str | None = None
-        self._reset: str | None = None
+        self._resets: deque[str] = deque()
         self._free_since = 0.0
 
     def request_reset(self, reason: str) -> None:
         """Drop the stream's cache before the next frame."""
-        self._reset = reason
+        self._resets.append(reason)
 
     def process(self, received: Received) -> None:
         """Take a frame to its outputs, or count why it didn't get there; never raises."""
@@ -107,7 +108,7 @@ class Pipeline:
     def _fail(self, message: str) -> None:
         self._statistics.count("failed")
         self._report("failed", message)
-        self.request_reset("failed")
+        self.request_reset("engine failure")
 
     def _process(self, received: Received) -> None:
         wanted = self._outputs.wanted() & set(self.allowed)
@@ -133,11 +134,10 @@ class Pipeline:
         if settings is not self._stream.settings:
             self._stream.settings = settings
         if self._frame_id not in (None, frame_id):
-            self._reset = "frame_id"
+            self.request_reset("frame_id")
         self._frame_id = frame_id
-        reason, self._reset = self._reset, None
-        if reason is not None:
-            self._stream.reset(reason)
+        while self._resets:
+            self._stream.reset(self._resets.popleft())
 
     def _fitting_info(self, width: int, height: int) -> CameraInfo | None:
         info = self.camera_info

@@ -105,7 +105,7 @@ def replay(
         _local_context(domain) as context,
         NodeProcess(given, domain) as node,
     ):
-        listener = Listener(context, manifest, recorder)
+        listener = Listener(context, manifest, recorder, source.start)
         try:
             _wait_until_ready(listener, node)
             sent = _play(source, listener, node, rate, on_progress)
@@ -219,6 +219,8 @@ def _counts(listener: Listener) -> dict[str, int]:
 def _result(path: Path, sent: int, listener: Listener, recorder: Recorder) -> ReplayResult:
     said = listener.diagnostics
     stages = {key[: -len("_ms_p50")] for key in said if key.endswith("_ms_p50")}
+    # The node's clock less the bag's stamps: the age of the bag.
+    stages.discard("age")
     heard = [arrived for arrived in listener.arrived.values() if arrived]
     complete = [
         1e3 * (max(arrived[stamp] for arrived in heard) - start)

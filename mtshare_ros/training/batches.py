@@ -42,6 +42,37 @@ def _resize(sample: Sample, size: tuple[int, int]) -> Sample:
     return resized
 
 
+class SmallStills:
+    """Stills at a smaller size, kept in memory once they were resized, up to a limit.
+
+    Resizing takes a good part of a core at low resolution, and every image is drawn many times.
+    """
+
+    LIMIT_BYTES = 3 << 30
+
+    def __init__(self, stills: Stills, size: tuple[int, int]) -> None:
+        """Offer ``stills`` at ``size`` (width, height)."""
+        self._stills, self._size = stills, size
+        self._kept: dict[int, Sample] = {}
+        self._bytes = 0
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self._stills)
+
+    def stored(self, index: int) -> Sample:
+        """Return one image at the smaller size."""
+        sample = self._kept.get(index)
+        if sample is None:
+            original = self._stills.stored(index)
+            sample = _resize(original, self._size)
+            size = sum(array.nbytes for array in sample.values())
+            if sample is not original and self._bytes + size <= self.LIMIT_BYTES:
+                self._kept[index] = sample
+                self._bytes += size
+        return sample
+
+
 def to_batch(samples: list[Sample]) -> Batch:
     """Stack samples of one size into tensors.
 
@@ -104,10 +135,11 @@ def training_batches(
     last: int,
 ) -> Iterator[Batch]:
     """Yield the batches of steps ``first`` to ``last`` - 1, the next one prepared meanwhile."""
+    small = SmallStills(stills, size)
     with ThreadPoolExecutor(1) as pool:
 
         def prepare(step: int) -> Any:
-            return pool.submit(draw_batch, stills, size, count, jitter, (*seed, step))
+            return pool.submit(draw_batch, small, size, count, jitter, (*seed, step))
 
         upcoming = prepare(first) if first < last else None
         for step in range(first, last):

@@ -59,14 +59,13 @@ class FreeSpace:
             best = np.minimum(best, away.min(axis=1))
         return np.asarray(best)
 
-    def clearance_at(self, x: float, y: float, discs: Array = NOBODY) -> float:
-        """Return the distance (m) of one point to the nearest obstacle."""
-        return float(self.clearance(np.array([[x, y]]), discs)[0])
+    def clearance_at(self, at: Array, discs: Array = NOBODY) -> float:
+        """Return the distance (m) of one point ``(2,)`` to the nearest obstacle."""
+        return float(self.clearance(at[None], discs)[0])
 
-    def push(self, x: float, y: float, discs: Array = NOBODY) -> Array:
+    def push(self, at: Array, discs: Array = NOBODY) -> Array:
         """Return the direction ``(2,)``, of unit length, in which the clearance grows fastest."""
-        step = 0.01
-        around = np.array([[x + step, y], [x - step, y], [x, y + step], [x, y - step]])
+        around = at + 0.01 * np.array([[1, 0], [-1, 0], [0, 1], [0, -1]])
         right, left, up, down = self.clearance(around, discs)
         slope = np.array([right - left, up - down])
         return np.asarray(slope / max(float(np.linalg.norm(slope)), 1e-9))

@@ -100,7 +100,8 @@ def _goals(rng: np.random.Generator, space: FreeSpace, camera: Pose) -> Goal:
     return goal
 
 
-def _mover(rng: np.random.Generator, space: FreeSpace, placed: Placed, goal: Goal
+def _mover(
+    rng: np.random.Generator, space: FreeSpace, placed: Placed, goal: Goal
 ) -> Walker | Roller:
     """Return what decides where a thing goes."""
     at, half = np.array(placed.pos[:2]), placed.thing.half

@@ -13,7 +13,7 @@ from mtshare_ros.datasets.rooms.movement import movers
 from mtshare_ros.datasets.rooms.room import Room
 from mtshare_ros.datasets.rooms.walkers import STEP, Walker
 
-ROBOT_RADIUS = 0.4
+ROBOT_RADIUS = 0.32
 """Distance that the driving robot's camera keeps from everything, metres."""
 
 PERSONAL_SPACE = 0.7
@@ -120,9 +120,9 @@ class _Handheld(_Fixed):
 
     def __init__(self, rng: np.random.Generator, start: Pose, space: FreeSpace) -> None:
         super().__init__(start)
-        x, y, height = start.position
+        height = start.position[2]
         # Three waves of half the scale, twice each at most, stay within three times the scale.
-        aside = min(0.15, 0.25 * max(space.clearance_at(x, y), 0.0))
+        aside = min(0.15, 0.25 * max(space.clearance_at(start.position[:2]), 0.0))
         up = min(0.08, (height - 0.15) / 3)
         turn = np.deg2rad([14.0, 4.0, 2.5])
         self._slow = _Shake(rng, np.array([aside, aside, up, *turn]), (0.08, 0.45))
@@ -176,8 +176,6 @@ KINDS = tuple(_PATHS)
 """Kinds of clips."""
 
 
-def camera_path(
-    kind: str, rng: np.random.Generator, start: Pose, space: FreeSpace
-) -> CameraPath:
+def camera_path(kind: str, rng: np.random.Generator, start: Pose, space: FreeSpace) -> CameraPath:
     """Return the path of a camera that begins at a pose; ``kind`` is one of ``KINDS``."""
     return _PATHS[kind](rng, start, space)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from mtshare_ros.datasets.rooms.free_space import Array, FreeSpace
+from mtshare_ros.datasets.rooms.free_space import NOBODY, Array, FreeSpace
 
 STEP = 1 / 30
 """Time of one frame, seconds."""
@@ -18,8 +18,11 @@ STEP = 1 / 30
 AHEAD = np.arange(1, 7) * 0.25
 """Times for which a walker looks ahead, seconds."""
 
-PATIENCE = 120
-"""Frames after which a goal that was not reached is given up."""
+PATIENCE = 20
+"""Frames without getting on after which a goal is given up."""
+
+PROPOSALS = 24
+"""Goals that are looked at before the one with the clearest way is taken."""
 
 Goal = Callable[[], Array]
 """Returns a point ``(2,)`` of the floor to go to."""
@@ -55,13 +58,13 @@ class Walker:
         self.heading = heading
         self.pace = 0.0
         # Where a room is so full that it starts nearer to something, it gets no nearer.
-        self.radius = min(radius, space.clearance_at(*self.at) - 1e-6)
+        self.radius = min(radius, space.clearance_at(self.at) - 1e-6)
         self._rng, self._space, self._goal = rng, space, goal
         self._turning = 0.0
         self._rest = 0
         self._longest_rest = longest_rest
-        self._tried = 0
-        self._target = goal()
+        self._stuck = 0
+        self._target = self._next_target(NOBODY)
         turns, speeds = np.linspace(-turn_rate, turn_rate, 9), np.array([0.0, 0.5, 1.0]) * speed
         self._choices = np.stack(np.meshgrid(speeds, turns), axis=-1).reshape(-1, 2)
         self._turn_rate = turn_rate
@@ -79,7 +82,7 @@ class Walker:
         self.heading += self._turning * STEP
         ahead = np.array([np.cos(self.heading), np.sin(self.heading)])
         there = self.at + self.pace * STEP * ahead
-        if self.pace > 0 and self._space.clearance_at(*there, discs) < self.radius:
+        if self.pace > 0 and self._space.clearance_at(there, discs) < self.radius:
             self.pace = 0.0
             return
         self.at = there
@@ -89,10 +92,11 @@ class Walker:
         if self._rest > 0:
             self._rest -= 1
             return 0.0, 0.0
-        self._tried += 1
-        if self._tried > PATIENCE or np.linalg.norm(self._target - self.at) < 0.3:
-            self._target, self._tried = self._goal(), 0
-            self._rest = int(self._rng.integers(self._longest_rest + 1))
+        self._stuck = self._stuck + 1 if self.pace < 0.05 and abs(self._turning) < 0.3 else 0
+        arrived = np.linalg.norm(self._target - self.at) < 0.3
+        if arrived or self._stuck > PATIENCE:
+            self._target, self._stuck = self._next_target(discs), 0
+            self._rest = int(self._rng.integers(self._longest_rest + 1)) if arrived else 0
         pace, turn = self._choices[:, :1], self._choices[:, 1:]
         # (choices, times): an arc for each choice, close enough by the heading at half time.
         along = self.heading + turn * AHEAD / 2
@@ -108,6 +112,22 @@ class Walker:
         possible = (free >= self.radius) | (pace[:, 0] == 0)
         best = int(np.argmax(np.where(possible, score, -np.inf)))
         return float(self._choices[best, 0]), float(self._choices[best, 1])
+
+    def _next_target(self, discs: Array) -> Array:
+        """Return a goal to which the straight way is clear, or clear for longest."""
+        best, furthest = self.at, 0.0
+        for _ in range(PROPOSALS):
+            goal = self._goal()
+            way = float(np.linalg.norm(goal - self.at))
+            along = np.arange(0.1, way, 0.1)[:, None] / max(way, 1e-6)
+            free = self._space.clearance(self.at + along * (goal - self.at), discs)
+            blocked = np.flatnonzero(free < self.radius)
+            if way > 0.6 and not len(blocked):
+                return goal
+            reach = 0.1 * int(blocked[0]) if len(blocked) else way
+            if reach > furthest:
+                best, furthest = self.at + (goal - self.at) * reach / way, reach
+        return best
 
 
 class Roller:
@@ -132,7 +152,7 @@ class Roller:
         """Lie at a point; pushes give it up to ``speed`` m/s, which ``friction`` (1/s) ends."""
         self.at = np.asarray(at, float)
         self.moved = np.zeros(2)
-        self.radius = min(radius, space.clearance_at(*self.at) - 1e-6)
+        self.radius = min(radius, space.clearance_at(self.at) - 1e-6)
         self._rng, self._space, self._goal = rng, space, goal
         self._speed, self._friction = speed, friction
         self._velocity = np.zeros(2)
@@ -156,8 +176,8 @@ class Roller:
                 self._velocity = fast * way / max(float(np.linalg.norm(way)), 1e-6)
             return
         there = self.at + self._velocity * STEP
-        if self._space.clearance_at(*there, discs) < self.radius:
-            normal = self._space.push(*there, discs)
+        if self._space.clearance_at(there, discs) < self.radius:
+            normal = self._space.push(there, discs)
             into = float(self._velocity @ normal)
             # What is met head on throws it back; what it only brushes past stops it.
             self._velocity = self._velocity - 1.7 * into * normal if into < 0 else np.zeros(2)

@@ -53,8 +53,8 @@ class Engine(Protocol):
             state: What ``new_state`` returned; its caches are updated.
             image: (1, 3, height, width) float32, normalised as the manifest says.
             base_index: (K,) int64, the tokens that the base recomputes; ascending, K >= 1.
-            task_index: Task -> the tokens that it recomputes, (K_s,) int64, for each wanted task.
-                The base task's own entry is ignored: its head follows the base.
+            task_index: Task -> the tokens that it recomputes, (K_s,) int64, for each wanted task:
+                those of ``base_index`` and those it missed while it was not wanted.
 
         Raises:
             EngineError: The computation failed; the state has to be replaced.

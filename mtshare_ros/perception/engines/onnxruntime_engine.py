@@ -60,7 +60,7 @@ class OnnxRuntimeState:
 
     def _allocate(self, key: str, tensor: TensorSpec) -> None:
         array = np.zeros([n or 0 for n in tensor.shape], _NUMPY[tensor.dtype])
-        # The OrtValue shares the array's memory and keeps it alive no longer than we do.
+        # On the CPU the OrtValue is a view of the array, which we keep.
         self.arrays[key] = array
         self.tensors[key] = ort.OrtValue.ortvalue_from_numpy(array)
 
@@ -129,10 +129,7 @@ class OnnxRuntimeEngine:
         call("stem", image=image)
         call("base", index=base_index)
         for task, index in task_index.items():
-            if task == self.manifest.base_task.name:
-                call(task)
-            else:
-                call(task, index=index)
+            call(task, index=index)
         raw = {task: state.arrays[f"{task}.raw"][0] for task in task_index}
         return EngineOutput(raw, milliseconds)
 

@@ -1,0 +1,210 @@
+"""Reads the camera's images of a bag, and the truth about them where the bag has it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from rosbags.highlevel import AnyReader
+from rosbags.typesys import Stores, get_typestore
+
+from mtshare_ros.datasets import pixels, topics
+
+LONGEST_WAIT = 15
+"""Images that may come before the truth about one does; then it is handed out without."""
+
+_TRUTH = (topics.DEPTH, topics.LABELS, topics.NORMALS)
+_TYPES = (topics.RAW_TYPE, topics.COMPRESSED_TYPE)
+
+
+class BagError(ValueError):
+    """A bag can't be read, or lacks a topic; the message names the bag, and what it has."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One image of a bag, with the truth about it where the bag has it.
+
+    Attributes:
+        stamp: Nanoseconds, from the image's header.
+        rgb: ``(H, W, 3)`` uint8.
+        depth: ``(H, W)`` float32 metres, NaN invalid.
+        labels: ``(H, W)`` uint8 class ids, 255 unlabelled.
+        normals: ``(H, W, 3)`` float32 unit vectors in the optical frame, towards the camera; zero
+            invalid.
+        focal_length: fx / image width, or None where the bag has no calibration.
+    """
+
+    stamp: int
+    rgb: NDArray[np.uint8]
+    depth: NDArray[np.float32] | None = None
+    labels: NDArray[np.uint8] | None = None
+    normals: NDArray[np.float32] | None = None
+    focal_length: float | None = None
+
+
+@dataclass
+class _Pending:
+    """What came so far of the messages with one stamp: arrays by the topic they belong to."""
+
+    arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
+    images_since: int = 0
+
+
+class ClipReader:
+    """The frames of a bag, in the order of its images; read while they are iterated over.
+
+    Attributes:
+        path: The bag.
+        truth: Which ground truth topics it has, without ``/compressed``.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Look into a bag: a single ``.mcap`` or ``.db3``, or a folder of ``ros2 bag record``.
+
+        Raises:
+            BagError: Where there is no bag, it can't be read, or it has no images of a camera.
+        """
+        self.path = Path(path)
+        if not self.path.exists():
+            raise BagError(f"bag {self.path}: not found")
+        with self._reader() as reader:
+            found = {c.topic.lstrip("/"): c for c in reader.connections}
+            images = self._pick(found, topics.IMAGE)
+            if images is None:
+                expected = f"{topics.IMAGE} or {topics.IMAGE}{topics.COMPRESSED}"
+                has = ", ".join(sorted(found)) or "no topics"
+                raise BagError(f"bag {self.path}: no images on {expected}; it has {has}")
+            chosen = {images: topics.IMAGE}
+            chosen |= {t: topic for topic in _TRUTH if (t := self._pick(found, topic)) is not None}
+            self._chosen = chosen
+            self.truth = tuple(topic for topic in chosen.values() if topic in _TRUTH)
+            self._length = sum(
+                c.msgcount for c in reader.connections if c.topic.lstrip("/") == images
+            )
+            self._focal_length = self._read_focal_length(reader)
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return self._length
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Yield the frames.
+
+        Raises:
+            BagError: Where a message can't be read.
+        """
+        pending: dict[int, _Pending] = {}
+        with self._reader() as reader:
+            wanted = [c for c in reader.connections if c.topic.lstrip("/") in self._chosen]
+            messages = reader.messages(wanted)
+            while (item := self._next(messages)) is not None:
+                connection = item[0]
+                topic = self._chosen[connection.topic.lstrip("/")]
+                stamp, values = self._decoded(reader, item)
+                pending.setdefault(stamp, _Pending()).arrays[topic] = values
+                if topic == topics.IMAGE:
+                    for waiting in pending.values():
+                        waiting.images_since += 1
+                yield from self._ready(pending)
+        for stamp, waiting in pending.items():
+            if topics.IMAGE in waiting.arrays:
+                yield self._frame(stamp, waiting)
+
+    def _ready(self, pending: dict[int, _Pending]) -> Iterator[Frame]:
+        """Remove and yield, oldest first, the frames that need not wait any longer."""
+        while pending:
+            stamp, oldest = next(iter(pending.items()))
+            complete = len(oldest.arrays) == len(self._chosen)
+            if not complete and oldest.images_since <= LONGEST_WAIT:
+                return
+            del pending[stamp]
+            if topics.IMAGE in oldest.arrays:
+                yield self._frame(stamp, oldest)
+
+    def _frame(self, stamp: int, found: _Pending) -> Frame:
+        depth, labels, normals = (found.arrays.get(topic) for topic in _TRUTH)
+        image = found.arrays[topics.IMAGE]
+        return Frame(stamp, image, depth, labels, normals, self._focal_length)
+
+    @contextmanager
+    def _reader(self) -> Iterator[AnyReader]:
+        """Open the bag."""
+        reader = AnyReader([self.path], default_typestore=get_typestore(Stores.LATEST))
+        # Damaged bytes make rosbags raise whatever its parsers happen to: all mean the same.
+        try:
+            reader.open()
+        except Exception as error:
+            raise self._unreadable(error) from error
+        try:
+            yield reader
+        finally:
+            reader.close()
+
+    def _unreadable(self, error: Exception) -> BagError:
+        said = " ".join(str(error).split()) or type(error).__name__
+        return BagError(f"bag {self.path}: can't be read ({said}); expected a ROS 2 bag")
+
+    def _next(self, messages: Iterator[Any]) -> Any | None:
+        """Return the next message, or None after the last."""
+        try:
+            return next(messages, None)
+        except Exception as error:
+            raise self._unreadable(error) from error
+
+    @staticmethod
+    def _pick(found: dict[str, Any], topic: str) -> str | None:
+        """Return the raw or compressed topic that a bag has, or None."""
+        return next(
+            (
+                name
+                for name in (topic, topic + topics.COMPRESSED)
+                if name in found and found[name].msgtype in _TYPES
+            ),
+            None,
+        )
+
+    def _read_focal_length(self, reader: AnyReader) -> float | None:
+        """Return fx / width from the first calibration, or None if there is none."""
+        infos = [c for c in reader.connections if c.topic.lstrip("/") == topics.CAMERA_INFO]
+        # With no connection given, the reader returns every topic.
+        item = self._next(reader.messages(infos)) if infos else None
+        if item is None:
+            return None
+        info = self._message(reader, *item)
+        focal, width = float(info.k[0]), int(info.width)
+        # All zero means uncalibrated.
+        return focal / width if focal > 0 and width > 0 else None
+
+    def _decoded(self, reader: AnyReader, item: Any) -> tuple[int, Any]:
+        """Return a message's stamp (ns) and its array, in the units of ``Frame``."""
+        connection = item[0]
+        topic = self._chosen[connection.topic.lstrip("/")]
+        message = self._message(reader, *item)
+        stamp = message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec
+        try:
+            raw = connection.msgtype == topics.RAW_TYPE
+            values = pixels.raw_pixels(message) if raw else pixels.unpacked(message)
+            if topic == topics.IMAGE:
+                colour = "rgb8" if values.ndim == 3 else "mono8"
+                values = pixels.as_rgb(values, message.encoding if raw else colour)
+            elif topic == topics.DEPTH:
+                values = pixels.as_depth(values)
+            elif topic == topics.NORMALS:
+                values = pixels.as_normals(values)
+        except (ValueError, cv2.error) as error:
+            raise BagError(f"bag {self.path}: {connection.topic}: {error}") from error
+        return stamp, values
+
+    def _message(self, reader: AnyReader, connection: Any, time: int, data: bytes) -> Any:
+        """Return a message that was recorded at ``time`` (ns)."""
+        try:
+            return reader.deserialize(data, connection.msgtype)
+        except Exception as error:
+            raise BagError(f"bag {self.path}: {connection.topic} at {time}: {error}") from error

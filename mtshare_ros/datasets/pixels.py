@@ -1,0 +1,139 @@
+"""The pixels of image messages to arrays and back, without ROS.
+
+Raw: rows of values as an encoding says. Compressed: JPEG for colour; PNG for the truth, which is
+then quantised: depth to millimetres, normals to 1/127.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+ENCODINGS: dict[str, tuple[str, int]] = {
+    "rgb8": ("u1", 3),
+    "bgr8": ("u1", 3),
+    "rgba8": ("u1", 4),
+    "bgra8": ("u1", 4),
+    "mono8": ("u1", 1),
+    "8UC1": ("u1", 1),
+    "16UC1": ("u2", 1),
+    "mono16": ("u2", 1),
+    "32FC1": ("f4", 1),
+    "32FC3": ("f4", 3),
+}
+"""Value type and channels of each encoding that is read."""
+
+JPEG_QUALITY = 92
+"""Quality at which a camera's JPEGs are stored: little is lost that the sensor's noise had not."""
+
+INVALID_NORMAL = 128
+"""Value of all three channels where a PNG of normals holds none."""
+
+_TO_RGB = {
+    "bgr8": cv2.COLOR_BGR2RGB,
+    "rgba8": cv2.COLOR_RGBA2RGB,
+    "bgra8": cv2.COLOR_BGRA2RGB,
+    "mono8": cv2.COLOR_GRAY2RGB,
+    "8UC1": cv2.COLOR_GRAY2RGB,
+}
+
+
+def raw_pixels(message: Any) -> Array:
+    """Return the values of an Image message, ``(H, W)`` or ``(H, W, C)``, in its own encoding.
+
+    Raises:
+        ValueError: Where the encoding is unknown or the data don't fill the image.
+    """
+    if message.encoding not in ENCODINGS:
+        raise ValueError(f"encoding {message.encoding!r}: expected one of {', '.join(ENCODINGS)}")
+    kind, channels = ENCODINGS[message.encoding]
+    dtype = np.dtype(kind).newbyteorder(">" if message.is_bigendian else "<")
+    height, width, step = message.height, message.width, message.step
+    row = width * channels * dtype.itemsize
+    if not row or step < row or len(message.data) < step * height:
+        raise ValueError(
+            f"{len(message.data)} bytes with step {step}: expected {height} rows of {row} bytes"
+        )
+    rows = np.frombuffer(message.data, np.uint8, step * height).reshape(height, step)[:, :row]
+    values = np.ascontiguousarray(rows).view(dtype).astype(np.dtype(kind), copy=False)
+    return values.reshape((height, width) if channels == 1 else (height, width, channels))
+
+
+def unpacked(message: Any) -> Array:
+    """Return the values of a CompressedImage message; colour is RGB.
+
+    Raises:
+        ValueError: Where the data are no image.
+    """
+    data = np.frombuffer(message.data, np.uint8)
+    image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if len(data) else None
+    if image is None:
+        raise ValueError(f"{len(data)} bytes that are no picture: expected JPEG or PNG")
+    return _swapped(np.asarray(image))
+
+
+def as_rgb(pixels: Array, encoding: str) -> NDArray[np.uint8]:
+    """Return ``(H, W, 3)`` uint8 RGB of raw pixels.
+
+    Raises:
+        ValueError: Where the encoding is none of a camera.
+    """
+    if encoding == "rgb8":
+        return pixels
+    if encoding not in _TO_RGB:
+        raise ValueError(f"encoding {encoding!r}: expected one of rgb8, {', '.join(_TO_RGB)}")
+    return np.asarray(cv2.cvtColor(pixels, _TO_RGB[encoding]), np.uint8)
+
+
+def as_depth(pixels: Array) -> NDArray[np.float32]:
+    """Return ``(H, W)`` float32 metres, NaN invalid, of metres or of whole millimetres."""
+    if pixels.dtype == np.uint16:
+        return np.where(pixels > 0, pixels / np.float32(1000), np.float32(np.nan))
+    depth = np.asarray(pixels, np.float32)
+    return np.where(np.isfinite(depth) & (depth > 0), depth, np.float32(np.nan))
+
+
+def as_normals(pixels: Array) -> NDArray[np.float32]:
+    """Return ``(H, W, 3)`` float32 unit vectors, zero invalid, of vectors or of a PNG's RGB."""
+    if pixels.dtype == np.uint8:
+        valid = (pixels != INVALID_NORMAL).any(axis=-1, keepdims=True)
+        normals = np.where(valid, 2 * pixels.astype(np.float32) / 255 - 1, np.float32(0))
+    else:
+        normals = np.nan_to_num(np.asarray(pixels, np.float32))
+    length = np.linalg.norm(normals, axis=-1, keepdims=True)
+    return np.asarray(np.divide(normals, length, out=np.zeros_like(normals), where=length > 0.5))
+
+
+def millimetres(depth: NDArray[np.float32]) -> NDArray[np.uint16]:
+    """Return depth in whole millimetres, 0 invalid and for what is too far for 16 bits."""
+    whole = np.rint(np.nan_to_num(depth, nan=0.0, posinf=0.0, neginf=0.0) * 1000)
+    return np.where((whole > 0) & (whole < 65536), whole, 0).astype(np.uint16)
+
+
+def coloured_normals(normals: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Return normals as RGB, ``255 * (n + 1) / 2``; zero vectors are ``INVALID_NORMAL``."""
+    values = np.rint((normals + 1) * 127.5).astype(np.uint8)
+    values[~np.asarray(normals).any(axis=-1)] = INVALID_NORMAL
+    return values
+
+
+def jpeg(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the bytes ``(n,)`` of a JPEG."""
+    options = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
+    return np.asarray(cv2.imencode(".jpg", _swapped(rgb), options)[1], np.uint8)
+
+
+def png(pixels: Array) -> NDArray[np.uint8]:
+    """Return the bytes ``(n,)`` of a PNG: colour, or one channel of 8 or 16 bits."""
+    options = [cv2.IMWRITE_PNG_COMPRESSION, 9]
+    return np.asarray(cv2.imencode(".png", _swapped(pixels), options)[1], np.uint8)
+
+
+def _swapped(image: Array) -> Array:
+    """Return colour with red and blue exchanged, as OpenCV's files have them."""
+    return np.ascontiguousarray(image[..., 2::-1]) if image.ndim == 3 else image

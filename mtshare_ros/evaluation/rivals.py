@@ -1,0 +1,64 @@
+"""Dense networks in ONNX Runtime: what sharing is measured against."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+import torch
+from numpy.typing import NDArray
+
+from mtshare_ros.bundle import InputSpec, TensorSpec
+from mtshare_ros.export.deploy import deploy
+from mtshare_ros.export.onnx_writer import write_onnx
+from mtshare_ros.network.config import FINE_STRIDE, NetworkConfig
+from mtshare_ros.network.single_task import SingleTaskNetwork
+from mtshare_ros.perception.decode import Decoder
+from mtshare_ros.perception.engines.onnxruntime_engine import session_options
+from mtshare_ros.perception.frame import Image, normalise, resize
+from mtshare_ros.tasks import Task
+
+
+class SeparateNetworks:
+    """One dense single-task network per task; each frame is resized and normalised once."""
+
+    def __init__(
+        self, config: NetworkConfig, tasks: Sequence[Task], folder: Path, threads: int
+    ) -> None:
+        """Export a randomly initialised network per task into ``folder`` and open it.
+
+        Random weights are fine for time, never for accuracy. The sessions have the same options
+        as ours, so that idle ones don't slow the running one.
+        """
+        width, height = config.size
+        image = TensorSpec("image", "float32", (1, 3, height, width))
+        self.tasks = list(tasks)
+        self._sessions: list[ort.InferenceSession] = []
+        for task in tasks:
+            raw = (1, task.channels, height // FINE_STRIDE, width // FINE_STRIDE)
+            path = folder / f"dense_{task.name}.onnx"
+            with torch.random.fork_rng():
+                torch.manual_seed(0)
+                network = deploy(SingleTaskNetwork(config, task.channels))
+            write_onnx(network, [image], [TensorSpec("raw", "float32", raw)], path)
+            options = session_options(threads)
+            self._sessions.append(
+                ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+            )
+        self._decoder = Decoder(config.size)
+
+    def step(self, image: Image, spec: InputSpec) -> list[NDArray[np.generic]]:
+        """Compute every task from an RGB image (H, W, 3) uint8 to decoded arrays."""
+        tensor = normalise(resize(image, spec), spec)
+        arrays: list[NDArray[np.generic]] = []
+        for task, session in zip(self.tasks, self._sessions, strict=True):
+            raw = session.run(None, {"image": tensor})[0][0]  # type: ignore[index]
+            if task.kind == "depth":
+                arrays.append(self._decoder.depth(raw, task, 1.0, 20.0))
+            elif task.kind == "segmentation":
+                arrays += [self._decoder.labels(raw), self._decoder.confidence(raw)]
+            else:
+                arrays.append(self._decoder.normals(raw))
+        return arrays

@@ -1,0 +1,141 @@
+"""What the tests need to talk to a live node over real topics, on a domain of their own."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from array import array
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import rclpy
+from builtin_interfaces.msg import Time
+from rclpy.context import Context
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.signals import SignalHandlerOptions
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header, String
+
+from mtshare_ros.ros.node import PerceptionNode
+from mtshare_ros.ros.node_process import environment
+
+DOMAIN = 101 - os.getpid() % 50
+NODE = "/perception_node"
+SECOND = 1_000_000_000
+
+
+def wait_for(condition: Callable[[], Any], what: str, timeout: float = 10.0) -> None:
+    """Return when the condition holds; fail after the timeout."""
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {timeout} s: {what}"
+        time.sleep(0.005)
+
+
+def header(nanoseconds: int, frame_id: str = "camera_optical_frame") -> Header:
+    stamp = Time(sec=nanoseconds // SECOND, nanosec=nanoseconds % SECOND)
+    return Header(stamp=stamp, frame_id=frame_id)
+
+
+def image(nanoseconds: int, frame_id: str = "camera_optical_frame", size=(160, 120)) -> Image:
+    """Return an rgb8 Image of noise that is the same for equal stamps."""
+    width, height = size
+    noise = np.random.default_rng(nanoseconds % 2**32).integers(0, 256, 3 * width * height)
+    return Image(
+        header=header(nanoseconds, frame_id),
+        width=width,
+        height=height,
+        step=3 * width,
+        encoding="rgb8",
+        data=array("B", noise.astype(np.uint8).tobytes()),
+    )
+
+
+@contextmanager
+def ros() -> Iterator[Context]:
+    """Enter a ROS context that is seen on this machine only."""
+    os.environ.update(environment())
+    context = Context()
+    rclpy.init(context=context, domain_id=DOMAIN, signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        yield context
+    finally:
+        context.try_shutdown()
+
+
+@contextmanager
+def spinning(node: Node) -> Iterator[None]:
+    """Spin a node in a thread of its own."""
+    executor = SingleThreadedExecutor(context=node.context)
+    executor.add_node(node)
+
+    def spin() -> None:
+        try:
+            executor.spin()
+        except ExternalShutdownException:
+            pass
+
+    thread = threading.Thread(target=spin)
+    thread.start()
+    try:
+        yield
+    finally:
+        executor.shutdown()
+        thread.join()
+
+
+@contextmanager
+def perception_node(context: Context, **parameters: Any) -> Iterator[PerceptionNode]:
+    """Run the node with some parameters, spinning."""
+    given = {"diagnostics_period": 0.05, **parameters}
+    node = PerceptionNode(
+        context=context,
+        parameter_overrides=[Parameter(name, value=value) for name, value in given.items()],
+    )
+    try:
+        with spinning(node):
+            yield node
+    finally:
+        node.close()
+        node.destroy_node()
+
+
+class Peer:
+    """A camera and everything that listens to the node's outputs.
+
+    Attributes:
+        received: Topic (without the node's name) -> messages.
+    """
+
+    def __init__(self, context: Context) -> None:
+        """Create the camera's publisher."""
+        self.node = Node("peer", context=context)
+        self.received: dict[str, list[Any]] = {}
+        self.image = self.node.create_publisher(Image, "image", 1)
+
+    def listen(self, *topics: str, type_: Any = Image) -> None:
+        """Subscribe to outputs of the node."""
+        for topic in topics:
+            messages = self.received.setdefault(topic, [])
+            profile = QoSProfile(depth=10)
+            if type_ is String:
+                profile.durability = DurabilityPolicy.TRANSIENT_LOCAL
+            name = topic if topic.startswith("/") else f"{NODE}/{topic}"
+            self.node.create_subscription(type_, name, messages.append, profile)
+
+
+@contextmanager
+def peer(context: Context) -> Iterator[Peer]:
+    """Run a peer, spinning."""
+    result = Peer(context)
+    try:
+        with spinning(result.node):
+            yield result
+    finally:
+        result.node.destroy_node()

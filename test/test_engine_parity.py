@@ -1,0 +1,138 @@
+"""Engines against the torch reference, and the streamed network against the dense one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from conftest import SMALL
+from mtshare_ros.bundle import LayerShare, load_manifest
+from mtshare_ros.export.bundle import reference_engine, write_bundle
+from mtshare_ros.export.deploy import deploy
+from mtshare_ros.network.single_task import SingleTaskNetwork
+from mtshare_ros.network.units import SubTask
+from mtshare_ros.perception.engines.interface import Engine
+from mtshare_ros.perception.engines.onnxruntime_engine import OnnxRuntimeEngine
+from mtshare_ros.perception.engines.selftest import relative_difference
+from mtshare_ros.perception.engines.torch_engine import TorchEngine
+from mtshare_ros.tasks import DEPTH, NORMALS, SEGMENTATION
+
+BOUND = 1e-4
+SHARES = [LayerShare(1, 32), LayerShare(0, 32), LayerShare(2, 0)]
+
+
+class _Networks:
+    """Trained-like networks (no weight is zero) and both engines made of them."""
+
+    def __init__(self, folder: Path) -> None:
+        torch.manual_seed(0)
+        self.base = SingleTaskNetwork(SMALL, NORMALS.channels)
+        self.subtasks = {t: SubTask(SMALL, SHARES, t.channels) for t in (DEPTH, SEGMENTATION)}
+        for module in (self.base, *self.subtasks.values()):
+            module.train()
+            for name, value in module.state_dict().items():
+                if value.dtype.is_floating_point and "running_var" not in name:
+                    value += 0.05 * torch.randn_like(value)
+        write_bundle(folder, "parity", "random", self.base, NORMALS, self.subtasks, 0.8)
+        self.torch, _, self.deployed, self.deployed_base = reference_engine(
+            self.base, NORMALS, self.subtasks, 0.8
+        )
+        self.onnx = OnnxRuntimeEngine(folder, load_manifest(folder), threads=1)
+
+    @torch.no_grad()
+    def dense(self, image: np.ndarray) -> dict[str, np.ndarray]:
+        """Return every task's raw map from the dense networks."""
+        tokens, fine = self.deployed_base.stem(torch.from_numpy(image))
+        features, branches = self.deployed_base.transformer(tokens)
+        raw = {NORMALS.name: self.deployed_base.head(features, fine)[0].numpy()}
+        for task, subtask in self.deployed.items():
+            raw[task.name] = subtask(tokens, fine, branches)[0].numpy()
+        return raw
+
+
+@pytest.fixture(scope="module")
+def networks(tmp_path_factory: pytest.TempPathFactory) -> _Networks:
+    return _Networks(tmp_path_factory.mktemp("parity") / "bundle")
+
+
+def _image(rng: np.random.Generator) -> np.ndarray:
+    return rng.normal(size=(1, 3, SMALL.size[1], SMALL.size[0])).astype(np.float32)
+
+
+def _run(engine: Engine, state: object, image: np.ndarray, index: np.ndarray) -> dict:
+    output = engine.run(state, image, index, {t.name: index for t in engine.manifest.tasks})
+    return {task: np.array(raw) for task, raw in output.raw.items()}
+
+
+@pytest.mark.parametrize("kind", ["torch", "onnx"])
+def test_with_every_token_dirty_the_stream_equals_the_dense_network(
+    networks: _Networks, kind: str
+) -> None:
+    engine: TorchEngine | OnnxRuntimeEngine = getattr(networks, kind)
+    rng, everything = np.random.default_rng(0), np.arange(SMALL.tokens)
+    state = engine.new_state()
+    for _ in range(3):  # what was cached before must not matter
+        image = _image(rng)
+        for task, raw in _run(engine, state, image, everything).items():
+            assert relative_difference(raw, networks.dense(image)[task]) < BOUND, task
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(st.sets(st.integers(0, SMALL.tokens - 1), min_size=1), min_size=1, max_size=5))
+def test_any_sequence_of_dirty_sets_equals_the_torch_reference(
+    networks: _Networks, sets: list[set[int]]
+) -> None:
+    rng = np.random.default_rng(1)
+    states = [engine.new_state() for engine in (networks.torch, networks.onnx)]
+    for dirty in [set(range(SMALL.tokens)), *sets]:
+        image, index = _image(rng), np.array(sorted(dirty), np.int64)
+        expected = _run(networks.torch, states[0], image, index)
+        found = _run(networks.onnx, states[1], image, index)
+        for task, raw in expected.items():
+            assert relative_difference(found[task], raw) < BOUND, task
+
+
+def test_clean_tokens_stay_as_they_were(networks: _Networks) -> None:
+    engine, rng = networks.onnx, np.random.default_rng(2)
+    state = engine.new_state()
+    _run(engine, state, _image(rng), np.arange(SMALL.tokens))
+    before = {k: v.copy() for k, v in state.arrays.items() if k.startswith("base.")}
+    index = np.array([3, 17, 40])
+    _run(engine, state, _image(rng), index)
+    clean = np.setdiff1d(np.arange(SMALL.tokens), index)
+    for name, rows in before.items():
+        assert np.array_equal(state.arrays[name][clean], rows[clean]), name
+        assert not np.array_equal(state.arrays[name][index], rows[index]), name
+
+
+def test_a_stale_token_really_is_reused(networks: _Networks) -> None:
+    """With one dirty token the result differs from dense: the cache is what is served."""
+    engine, rng = networks.onnx, np.random.default_rng(3)
+    state = engine.new_state()
+    _run(engine, state, _image(rng), np.arange(SMALL.tokens))
+    image = _image(rng)
+    raw = _run(engine, state, image, np.array([0]))
+    assert relative_difference(raw["normals"], networks.dense(image)["normals"]) > 100 * BOUND
+
+
+def test_each_state_has_caches_of_its_own(networks: _Networks) -> None:
+    engine = networks.onnx
+    a, b = engine.new_state(), engine.new_state()
+    for key in a.arrays:
+        assert not np.shares_memory(a.arrays[key], b.arrays[key])
+
+
+def test_deployed_weights_are_fp16_values_and_batch_norms_are_gone(networks: _Networks) -> None:
+    for parameter in deploy(networks.base).parameters():
+        assert torch.equal(parameter, parameter.half().float())
+    image = torch.randn(2, 3, 96, 128)
+    with torch.no_grad():
+        expected = networks.base.eval()(image)
+        found = deploy(networks.base)(image)
+    assert not any("BatchNorm" in type(m).__name__ for m in deploy(networks.base).modules())
+    assert (found - expected).abs().max() < 5e-3 * expected.abs().max()

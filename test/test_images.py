@@ -1,0 +1,210 @@
+"""Image messages to arrays and back."""
+
+from array import array
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rosbags.image import message_to_cvimage
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Header
+
+from mtshare_ros.ros.images import ENCODINGS, ImageError, ImagePacker, decode, encode
+
+BYTES = {"rgb8": 3, "bgr8": 3, "rgba8": 4, "bgra8": 4, "mono8": 1}
+sides = st.integers(1, 24)
+quick = settings(max_examples=40, deadline=None)
+
+
+def message(encoding, width, height, data, step=None):
+    step = step if step is not None else len(data) // height
+    return Image(
+        encoding=encoding, width=width, height=height, step=step, data=array("B", bytes(data))
+    )
+
+
+def random_bytes(count, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, count, np.uint8).tobytes()
+
+
+def bytes_per_pixel(encoding):
+    if encoding in BYTES:
+        return BYTES[encoding]
+    return 1 if encoding.startswith("bayer") else 2
+
+
+def refused(image):
+    with pytest.raises(ImageError) as caught:
+        decode(image)
+    return caught.value
+
+
+@quick
+@given(width=sides, height=sides, padding=st.integers(0, 9), seed=st.integers(0, 99))
+def test_rgb_comes_through_whatever_the_padding_of_its_rows(width, height, padding, seed):
+    pixels = np.frombuffer(random_bytes(width * height * 3, seed), np.uint8)
+    rows = np.full((height, width * 3 + padding), 77, np.uint8)
+    rows[:, : width * 3] = pixels.reshape(height, -1)
+    found = decode(message("rgb8", width, height, rows.tobytes()))
+    assert (found == pixels.reshape(height, width, 3)).all()
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_padded_rows_decode_like_tight_ones(encoding):
+    width, height, pixel = 16, 12, bytes_per_pixel(encoding)
+    tight = np.frombuffer(random_bytes(width * height * pixel), np.uint8).reshape(height, -1)
+    padded = np.concatenate([tight, np.full((height, 5), 99, np.uint8)], axis=1)
+    a = decode(message(encoding, width, height, tight.tobytes()))
+    b = decode(message(encoding, width, height, padded.tobytes()))
+    assert a.shape == (height, width, 3) and a.dtype == np.uint8
+    assert (a == b).all()
+
+
+@pytest.mark.parametrize("encoding", ["rgb8", "bgr8", "rgba8", "bgra8", "mono8"])
+def test_plain_encodings_agree_with_rosbags_image(encoding):
+    image = message(encoding, 20, 10, random_bytes(20 * 10 * BYTES[encoding]))
+    assert (decode(image) == message_to_cvimage(image, "rgb8")).all()
+
+
+@pytest.mark.parametrize("encoding", ["bayer_rggb8", "bayer_bggr8", "bayer_gbrg8", "bayer_grbg8"])
+def test_a_mosaic_of_one_colour_decodes_to_that_colour(encoding):
+    colour = {"r": 200, "g": 120, "b": 40}
+    tile = [colour[letter] for letter in encoding[6:10]]
+    mosaic = np.tile(np.array(tile, np.uint8).reshape(2, 2), (4, 5))
+    found = decode(message(encoding, 10, 8, mosaic.tobytes()))
+    assert (found == (200, 120, 40)).all()
+
+
+@pytest.mark.parametrize("encoding", ["yuv422", "uyvy", "yuv422_yuy2", "yuyv"])
+def test_yuv_of_one_colour_decodes_to_that_colour(encoding):
+    y, u, v = 132, 81, 169  # (200, 120, 40) in BT.601, video range
+    pair = (u, y, v, y) if encoding in ("yuv422", "uyvy") else (y, u, y, v)
+    found = decode(message(encoding, 8, 4, np.tile(np.array(pair, np.uint8), 16).tobytes()))
+    assert np.abs(found.astype(int) - (200, 120, 40)).max() <= 2
+
+
+@pytest.mark.parametrize("shift", ["yuv422", "yuyv"])
+def test_grey_yuv_is_grey(shift):
+    pair = (128, 126, 128, 126) if shift == "yuv422" else (126, 128, 126, 128)
+    found = decode(message(shift, 4, 2, np.tile(np.array(pair, np.uint8), 4).tobytes()))
+    assert np.ptp(found) == 0 and abs(int(found[0, 0, 0]) - 128) <= 1
+
+
+@quick
+@given(
+    encoding=st.sampled_from(ENCODINGS + ("32FC1", "", "rgb8\x00", "x" * 500)),
+    width=st.one_of(st.integers(0, 20), st.integers(0, 2**32 - 1)),
+    height=st.one_of(st.integers(0, 20), st.integers(0, 2**32 - 1)),
+    step=st.one_of(st.integers(0, 90), st.integers(0, 2**32 - 1)),
+    size=st.integers(0, 2000),
+)
+def test_any_message_gives_an_image_or_an_image_error(encoding, width, height, step, size):
+    try:
+        found = decode(message(encoding, width, height, bytes(size), step))
+    except ImageError as error:
+        assert error.kind in ("encoding", "step", "data", "size")
+        assert len(str(error)) < 300
+    else:
+        assert found.shape == (height, width, 3)
+
+
+def test_errors_say_what_was_found_and_expected():
+    assert "'16UC7'; expected one of rgb8" in str(refused(message("16UC7", 2, 2, bytes(12))))
+    assert "step 5 for 2 pixels of rgb8; expected 6" in str(
+        refused(message("rgb8", 2, 2, bytes(12), 5))
+    )
+    assert "11 bytes of data; expected step 6 x height 2 = 12" in str(
+        refused(message("rgb8", 2, 2, bytes(11), 6))
+    )
+    assert refused(message("rgb8", 0, 2, bytes(12), 6)).kind == "size"
+    assert refused(message("mono8", 16385, 1, b"", 16385)).kind == "size"
+    assert refused(message("mono8", 16384, 16384, b"", 16384)).kind == "size"
+
+
+def compressed(data, name="jpeg"):
+    return CompressedImage(format=name, data=array("B", bytes(data)))
+
+
+def picture(extension, pixels, *options):
+    return cv2.imencode(extension, cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), *options)[1].tobytes()
+
+
+SMOOTH = cv2.resize(np.random.default_rng(1).integers(0, 256, (4, 5, 3), np.uint8), (50, 40))
+
+
+def test_png_comes_through_exactly_and_jpeg_nearly():
+    assert (decode(compressed(picture(".png", SMOOTH), "png")) == SMOOTH).all()
+    jpeg = decode(compressed(picture(".jpg", SMOOTH)))
+    assert np.abs(jpeg.astype(int) - SMOOTH).mean() < 3
+
+
+@pytest.mark.parametrize("extension", [".png", ".jpg"])
+def test_a_compressed_image_cut_short_is_refused(extension):
+    data = picture(extension, SMOOTH)
+    for length in (0, 3, 10, 30, len(data) // 2, len(data) - 20):
+        assert refused(compressed(data[:length])).kind == "compressed"
+
+
+def test_a_padded_jpeg_is_read():
+    assert decode(compressed(picture(".jpg", SMOOTH) + bytes(64))).shape == SMOOTH.shape
+
+
+def test_a_png_that_claims_an_absurd_size_is_refused_before_it_is_decoded():
+    data = bytearray(picture(".png", SMOOTH))
+    data[16:24] = (60000).to_bytes(4, "big") * 2
+    assert refused(compressed(data)).kind == "size"
+
+
+@quick
+@given(
+    data=st.binary(max_size=60),
+    start=st.sampled_from([b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"]),
+)
+def test_any_compressed_bytes_give_an_image_error(data, start):
+    assert refused(compressed(start + data)).kind in ("compressed", "size")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "dtype", "channels"),
+    [
+        ("mono8", "uint8", 1),
+        ("rgb8", "uint8", 3),
+        ("16UC1", "uint16", 1),
+        ("32FC1", "float32", 1),
+        ("32FC3", "float32", 3),
+    ],
+)
+def test_packed_arrays_are_read_alike_by_rosbags_image(encoding, dtype, channels):
+    shape = (6, 7) if channels == 1 else (6, 7, channels)
+    pixels = (np.random.default_rng(2).random(shape) * 250).astype(dtype)
+    found = encode(pixels, encoding, Header(frame_id="camera"))
+    assert isinstance(found.data, array) and found.header.frame_id == "camera"
+    assert (found.height, found.width, found.step) == (6, 7, 7 * channels * pixels.itemsize)
+    assert (message_to_cvimage(found) == pixels).all()
+
+
+def test_arrays_need_not_be_contiguous():
+    pixels = np.arange(48, dtype=np.float32).reshape(3, 4, 4).transpose(1, 2, 0)
+    found = encode(pixels, "32FC3", Header())
+    assert (np.frombuffer(found.data, np.float32).reshape(4, 4, 3) == pixels).all()
+
+
+def test_a_packer_keeps_its_memory_until_the_size_changes():
+    packer = ImagePacker()
+    first = packer.pack(np.zeros((4, 4), np.uint8), "mono8", Header())
+    memory = first.data
+    second = packer.pack(np.ones((4, 4), np.uint8), "mono8", Header(frame_id="b"))
+    assert second.data is memory and set(memory) == {1} and second.header.frame_id == "b"
+    third = packer.pack(np.ones((2, 4), np.uint8), "mono8", Header())
+    assert (third.height, len(third.data)) == (2, 8)
+
+
+@pytest.mark.parametrize(
+    "pixels",
+    [np.zeros((2, 2), np.float64), np.zeros((2, 2, 3), np.float32), np.zeros(4, np.float32)],
+)
+def test_an_array_of_another_type_or_shape_is_refused(pixels):
+    with pytest.raises(ValueError, match=r"for 32FC1; expected \(H, W\) float32"):
+        encode(pixels, "32FC1", Header())

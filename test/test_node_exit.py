@@ -1,0 +1,58 @@
+"""Starting and ending the node as a process."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from ros_harness import DOMAIN
+
+from mtshare_ros.ros.node_process import environment
+
+STUCK = """
+import sys, time
+from mtshare_ros.ros import node, opening
+opening.open_engine = lambda *_: (print("opening", flush=True), time.sleep(60))
+sys.exit(node.main())
+"""
+
+
+def start(*parameters, program=("-m", "mtshare_ros.ros.node")):
+    arguments = [word for p in parameters for word in ("-p", p)]
+    return subprocess.Popen(
+        [sys.executable, *program, "--ros-args", *arguments],
+        env={**os.environ, **environment(), "ROS_DOMAIN_ID": str(DOMAIN)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_signal_ends_the_node_promptly_and_without_a_traceback(bundle_path, name):
+    process = start(f"bundle:={bundle_path}")
+    # What the bundle is, said once it is open.
+    first = process.stdout.readline()
+    assert "bundle small" in first
+    process.send_signal(getattr(signal, name))
+    began = time.monotonic()
+    rest, _ = process.communicate(timeout=10)
+    assert process.returncode == 0 and time.monotonic() - began < 5
+    assert "Traceback" not in rest
+
+
+def test_a_parameter_that_cannot_be_taken_ends_the_start_with_one_line():
+    process = start("max_age:=0")
+    said, _ = process.communicate(timeout=20)
+    assert process.returncode == 2
+    assert said.strip() == "perception_node: max_age is 0; expected 1 to 100000"
+
+
+def test_a_signal_ends_a_node_whose_bundle_is_still_being_opened():
+    process = start("max_age:=5", program=("-c", STUCK))
+    assert process.stdout.readline() == "opening\n"
+    process.send_signal(signal.SIGINT)
+    rest, _ = process.communicate(timeout=5)
+    assert process.returncode == 0 and "Traceback" not in rest

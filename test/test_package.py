@@ -1,0 +1,97 @@
+"""What makes the folder a ROS package, and its launch file."""
+
+import ast
+import re
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+import yaml
+
+import mtshare_ros
+from mtshare_ros.ros.parameters import BY_NAME
+
+ROOT = Path(mtshare_ros.__file__).parents[1]
+LAUNCH = ROOT / "launch" / "perception.launch.py"
+PACKAGE = ElementTree.parse(ROOT / "package.xml").getroot()
+DEBIAN = {"numpy": "python3-numpy", "cv2": "python3-opencv"}
+UNDECLARED = {"mtshare_ros", "onnxruntime", "rosbags", "torch", "onnx"}
+"""Itself, and what no Debian package has: the documentation says how to install it."""
+ARGUMENTS = [
+    "bundle", "params_file", "namespace", "image", "camera_info", "use_sim_time", "log_level",
+    "rviz",
+]  # fmt: skip
+
+
+def imported(paths):
+    for path in paths:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                yield from (alias.name.partition(".")[0] for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                yield node.module.partition(".")[0]
+
+
+def test_the_manifest_is_that_of_an_ament_python_package():
+    assert PACKAGE.get("format") == "3" and PACKAGE.findtext("name") == "mtshare_ros"
+    assert PACKAGE.findtext("export/build_type") == "ament_python"
+    assert PACKAGE.find("buildtool_depend") is None
+    assert (ROOT / "resource" / "mtshare_ros").read_bytes() == b""
+
+
+def test_manifest_and_setup_agree_on_the_version():
+    version = re.search(r'version="([^"]+)"', (ROOT / "setup.py").read_text())
+    assert version and version[1] == PACKAGE.findtext("version")
+
+
+def test_exactly_what_the_online_side_imports_is_declared():
+    online = [*ROOT.glob("mtshare_ros/ros/**/*.py"), *ROOT.glob("mtshare_ros/perception/**/*.py")]
+    used = set(imported([*online, LAUNCH])) - set(sys.stdlib_module_names) - UNDECLARED
+    declared = {e.text for e in PACKAGE.findall("exec_depend")}
+    assert declared - {"rviz2"} == {DEBIAN.get(name, name) for name in used}
+
+
+def test_every_launch_argument_is_described():
+    calls = [
+        node
+        for node in ast.walk(ast.parse(LAUNCH.read_text()))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "DeclareLaunchArgument"
+    ]
+    assert [call.args[0].value for call in calls] == ARGUMENTS
+    for call in calls:
+        assert {"description", "default_value"} <= {k.arg for k in call.keywords}
+
+
+def test_launch_describes_the_node_where_ros_has_launch(monkeypatch, tmp_path):
+    sources = pytest.importorskip("launch.launch_description_sources")
+    pytest.importorskip("launch_ros")
+    packages = tmp_path / "share" / "ament_index" / "resource_index" / "packages"
+    packages.mkdir(parents=True)
+    (packages / "mtshare_ros").touch()
+    (tmp_path / "share" / "mtshare_ros").mkdir()
+    monkeypatch.setenv("AMENT_PREFIX_PATH", str(tmp_path))
+    found = sources.get_launch_description_from_python_launch_file(str(LAUNCH))
+    assert [argument.name for argument in found.get_launch_arguments()] == ARGUMENTS
+
+
+def test_the_rviz_configuration_shows_pictures_that_rviz_can_draw():
+    shown = yaml.safe_load((ROOT / "config" / "perception.rviz").read_text())
+    topics = [d["Topic"]["Value"] for d in shown["Visualization Manager"]["Displays"]]
+    # rviz2 throws on 32FC3.
+    assert topics == ["image"] + [
+        f"perception_node/{t}"
+        for t in ("depth/color", "segmentation/color", "normals/color", "overlay")
+    ]
+
+
+def test_the_parameter_file_names_parameters_that_exist():
+    values = yaml.safe_load((ROOT / "config" / "perception.yaml").read_text())
+    assert set(values["/**"]["ros__parameters"]) <= set(BY_NAME)
+
+
+def test_the_fast_dds_profile_has_room_for_large_images():
+    text = (ROOT / "config" / "fastdds.xml").read_text()
+    ElementTree.fromstring(text.split("?>", 1)[1])
+    size = re.search(r"<segment_size>(\d+)</segment_size>", text)
+    assert size and int(size[1]) > 4 * 1920 * 1080 * 3

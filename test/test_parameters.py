@@ -1,0 +1,93 @@
+"""The table of parameters: checks, fixed and dynamic ones, documentation."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+import mtshare_ros
+from mtshare_ros.ros import parameters
+from mtshare_ros.ros.parameters import BY_NAME, TABLE, ParameterError
+
+ROOT = Path(mtshare_ros.__file__).parents[1]
+DEFAULTS = {p.name: p.default for p in TABLE}
+
+
+def test_every_default_is_taken():
+    for parameter in TABLE:
+        assert parameter.check(parameter.default) == parameter.default
+        assert parameter.description.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("threads", 0),
+        ("threads", 2.0),
+        ("threads", True),
+        ("threads", None),
+        ("max_dirty_fraction", 1.01),
+        ("max_dirty_fraction", float("nan")),
+        ("max_depth", float("inf")),
+        ("max_depth", "far"),
+        ("policy", "sometimes"),
+        ("policy", 3),
+        ("autostart", 1),
+        ("tasks", []),
+        ("tasks", "depth"),
+        ("tasks", [1, 2]),
+    ],
+)
+def test_a_value_out_of_place_is_refused_by_name(name, value):
+    with pytest.raises(ParameterError, match=rf"^{name} is .*; expected "):
+        BY_NAME[name].check(value)
+
+
+def test_an_integer_is_taken_for_a_double():
+    found = BY_NAME["max_depth"].check(10)
+    assert found == 10.0 and isinstance(found, float)
+
+
+def test_dynamic_parameters_change_and_the_others_stay():
+    found = parameters.changed(DEFAULTS, {"max_age": 7, "use_sim_time": True}, configured=True)
+    assert found == {**DEFAULTS, "max_age": 7}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "configured", "reason"),
+    [
+        ("bundle", "/elsewhere", True, "clean the node up first"),
+        ("threads", 3, True, "clean the node up first"),
+        ("diagnostics_period", 2.0, False, "restart the node"),
+    ],
+)
+def test_a_fixed_parameter_is_refused_with_the_reason(name, value, configured, reason):
+    with pytest.raises(ParameterError, match=rf"{name} can't be changed now: .*{reason}"):
+        parameters.changed(DEFAULTS, {name: value}, configured)
+    same = parameters.changed(DEFAULTS, {name: DEFAULTS[name]}, configured)
+    assert same == DEFAULTS
+
+
+def test_the_bundle_may_change_while_the_node_is_unconfigured():
+    found = parameters.changed(DEFAULTS, {"bundle": "/elsewhere"}, configured=False)
+    assert found["bundle"] == "/elsewhere"
+
+
+def test_every_parameter_is_read_by_the_code():
+    sources = "".join(
+        path.read_text()
+        for path in (ROOT / "mtshare_ros" / "ros").glob("*.py")
+        if path.name != "parameters.py"
+    )
+    unread = [p.name for p in TABLE if f'values["{p.name}"]' not in sources]
+    assert not unread
+
+
+def test_the_documentation_has_the_table_as_it_is():
+    assert parameters.markdown_table() in (ROOT / "docs" / "ros.md").read_text()
+
+
+def test_the_shipped_parameter_file_holds_the_defaults():
+    text = (ROOT / "config" / "perception.yaml").read_text()
+    values = yaml.safe_load(text)["/**"]["ros__parameters"]
+    assert values == {name: DEFAULTS[name] for name in values}

@@ -1,0 +1,136 @@
+"""A bag through the live node in a process of its own."""
+
+import time
+
+import cv2
+import numpy as np
+import pytest
+from rclpy.serialization import deserialize_message, serialize_message
+from ros_harness import SECOND, header, image
+from rosbags.highlevel import AnyReader
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from mtshare_ros.bundle import BundleError
+from mtshare_ros.ros.images import decode
+from mtshare_ros.ros.parameters import ParameterError
+from mtshare_ros.ros.recorder import Recorder
+from mtshare_ros.ros.replay import ReplayError, replay
+
+NODE = "/perception_node"
+START = 1000 * SECOND
+STAMPS = [START + n * SECOND // 10 for n in range(8)]
+
+
+def write_bag(path, compressed=False, topic="camera/image"):
+    topic += "/compressed" if compressed else ""
+    kind = "CompressedImage" if compressed else "Image"
+    with Recorder(path.parent) as recorder:
+        images = recorder.add_topic(topic, f"sensor_msgs/msg/{kind}")
+        infos = recorder.add_topic("camera/camera_info", "sensor_msgs/msg/CameraInfo")
+        for stamp in STAMPS:
+            message = image(stamp)
+            k = [150.0, 0.0, 80.0, 0.0, 150.0, 60.0, 0.0, 0.0, 1.0]
+            info = CameraInfo(header=header(stamp), width=160, height=120, k=k)
+            if compressed:
+                data = cv2.imencode(".png", cv2.cvtColor(decode(message), cv2.COLOR_RGB2BGR))[1]
+                message = CompressedImage(header=header(stamp), format="png", data=data.tobytes())
+            recorder.add(infos, stamp, serialize_message(info))
+            recorder.add(images, stamp, serialize_message(message))
+        recorder.write(path)
+    return path
+
+
+def read(path):
+    """Return topic -> list of (log time, serialized message)."""
+    found = {}
+    with AnyReader([path]) as reader:
+        for connection, stamp, data in reader.messages():
+            found.setdefault(connection.topic, []).append((stamp, bytes(data)))
+    return found
+
+
+@pytest.fixture(scope="module", params=["raw", "compressed"])
+def replayed(request, tmp_path_factory, bundle_path):
+    folder = tmp_path_factory.mktemp("replay")
+    bag = write_bag(folder / "bag", compressed=request.param == "compressed")
+    progress = []
+    result = replay(
+        bundle_path,
+        bag,
+        folder / "out",
+        parameters={"output_size": "input", "tasks": "depth, segmentation", "max_depth": 10},
+        on_progress=lambda *frame: progress.append((*frame, time.monotonic())),
+    )
+    return result, progress, read(folder / "out")
+
+
+def test_every_frame_is_accounted_for(replayed):
+    result, progress, _ = replayed
+    counts = dict(result.counts)
+    assert result.frames_sent == 8 and [p[:2] for p in progress] == [(n, 8) for n in range(1, 9)]
+    # What the node had no time for on a busy machine is counted, not lost.
+    received = counts.pop("received")
+    assert received == sum(counts.values()) <= 8
+    assert counts["processed"] >= 1 and counts["rejected"] == counts["failed"] == 0
+
+
+def test_the_outputs_are_recorded_with_the_stamps_of_their_frames(replayed):
+    result, _, bag = replayed
+    masks, depths = bag[f"{NODE}/segmentation/mask"], bag[f"{NODE}/depth/image"]
+    assert len(masks) == len(depths) == result.counts["processed"]
+    assert set(t for t, _ in masks) <= set(STAMPS)
+    for stamp, data in depths:
+        message = deserialize_message(data, Image)
+        assert message.header == header(stamp)
+        assert (message.width, message.height, message.encoding) == (160, 120, "32FC1")
+        assert not (np.frombuffer(message.data, np.float32) > 10).any()
+    info = deserialize_message(bag[f"{NODE}/depth/camera_info"][0][1], CameraInfo)
+    assert info.k[0] == 150.0
+    assert len(bag[f"{NODE}/segmentation/label_info_json"]) == 1
+    assert bag["/diagnostics"] and min(t for t, _ in bag["/diagnostics"]) >= START
+    assert f"{NODE}/normals/image" not in bag
+
+
+def test_frames_are_sent_at_the_recorded_pace(replayed):
+    _, progress, _ = replayed
+    times = [moment for _, _, moment in progress]
+    assert 0.6 < times[-1] - times[0] < 3.0  # recorded: 0.7 s
+
+
+def test_latencies_are_reported_by_stage_and_end_to_end(replayed):
+    result, _, _ = replayed
+    assert {"base", "depth", "ros", "publish", "total"} <= set(result.stage_ms)
+    assert set(result.end_to_end_ms) == {"p50", "p95", "p99"}
+    assert 0 < result.stage_ms["total"]["p50"] < result.end_to_end_ms["p99"]
+
+
+def test_a_mistake_is_named_before_the_node_is_started(tmp_path, bundle_path):
+    bag = write_bag(tmp_path / "bag")
+    other = write_bag(tmp_path / "other", topic="front/image")
+    out = tmp_path / "out"
+    for error, says, arguments in (
+        (ReplayError, "no such file", (bundle_path, tmp_path / "none", out)),
+        (ReplayError, "no topic camera/image .*camera/camera_info, ", (bundle_path, other, out)),
+        (ReplayError, "exists", (bundle_path, bag, other)),
+        (BundleError, "manifest.json", (tmp_path, bag, out)),
+    ):
+        with pytest.raises(error, match=says):
+            replay(*arguments)
+    for error, says, options in (
+        (ReplayError, "rate 0", {"rate": 0.0}),
+        (ReplayError, "no parameter 'speed'", {"parameters": {"speed": 1}}),
+        (ParameterError, "max_age is 0", {"parameters": {"max_age": 0}}),
+    ):
+        with pytest.raises(error, match=says):
+            replay(bundle_path, bag, out, **options)
+    assert not out.exists()
+
+
+def test_a_node_that_cannot_start_is_reported_with_its_cause(tmp_path, bundle_path):
+    with pytest.raises(ReplayError, match="tasks has colour; bundle small has"):
+        replay(
+            bundle_path,
+            write_bag(tmp_path / "bag"),
+            tmp_path / "out",
+            parameters={"tasks": "colour"},
+        )

@@ -1,0 +1,221 @@
+"""One camera's stream: resets, budget, age, demand, several streams on one engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from mtshare_ros.perception.engines import open_engine
+from mtshare_ros.perception.engines.interface import Engine, EngineError, EngineOutput
+from mtshare_ros.perception.stream import PerceptionStream, Predictions, StreamSettings
+
+TASKS = ["normals", "depth", "segmentation"]
+FRAME = 33_333_333
+
+
+@pytest.fixture(scope="module")
+def engine(bundle_path: Path) -> Engine:
+    return open_engine(bundle_path, threads=1)
+
+
+def _image(seed: int = 0, size: tuple[int, int] = (128, 96)) -> NDArray[np.uint8]:
+    coarse = np.random.default_rng(seed).integers(40, 200, (12, 16, 3), dtype=np.uint8)
+    return np.asarray(cv2.resize(coarse, size, interpolation=cv2.INTER_LINEAR), np.uint8)
+
+
+def _same(a: Predictions, b: Predictions) -> bool:
+    return all(
+        np.array_equal(getattr(a, key), getattr(b, key), equal_nan=key != "labels")
+        for key in ("depth", "labels", "confidence", "normals")
+    )
+
+
+def test_outputs_follow_the_contract(engine: Engine) -> None:
+    stream = PerceptionStream(engine, StreamSettings(output_size="input"))
+    got = stream.step(_image(size=(200, 150)), 7, TASKS)
+    assert got.stamp == 7 and got.reset == "first frame" and got.dirty.all()
+    assert got.depth is not None and got.depth.dtype == np.float32
+    assert got.labels is not None and got.labels.dtype == np.uint8
+    assert got.normals is not None
+    assert got.depth.shape == got.labels.shape == got.normals.shape[:2] == (150, 200)
+    assert np.abs(np.linalg.norm(got.normals, axis=2) - 1).max() < 1e-5
+    assert got.milliseconds["total"] >= sum(got.milliseconds[task] for task in TASKS)
+
+
+def test_a_still_scene_computes_only_what_age_demands(engine: Engine) -> None:
+    stream = PerceptionStream(engine, StreamSettings(max_age=8))
+    stream.step(_image(), 0, TASKS)
+    age = np.zeros(48, int)
+    for frame in range(1, 30):
+        dirty = stream.step(_image(), frame * FRAME, TASKS).dirty.reshape(-1)
+        assert 0 < dirty.sum() <= 6
+        age = np.where(dirty, 0, age + 1)
+        assert age.max() < 8
+
+
+def test_a_slow_drift_adds_up_until_it_fires(engine: Engine) -> None:
+    stream = PerceptionStream(engine, StreamSettings(max_age=10_000, change_threshold=6))
+    fired = []
+    for frame in range(9):
+        image = _image()
+        image[:16, :16] += frame  # one level per frame: never above the threshold at once
+        fired.append(bool(stream.step(image, frame * FRAME, TASKS).dirty[0, 0]))
+    assert fired[1:] == [False] * 6 + [True, False]
+
+
+def test_the_budget_bounds_a_frame_and_what_waited_comes_next(engine: Engine) -> None:
+    settings = StreamSettings(max_dirty_fraction=0.25, max_age=10_000)
+    stream = PerceptionStream(engine, settings)
+    image = _image()
+    stream.step(image, 0, TASKS)
+    image = image.copy()
+    image[:64] += 40  # 32 of 48 tokens
+    seen = np.zeros((6, 8), bool)
+    for frame in range(1, 4):
+        dirty = stream.step(image, frame * FRAME, TASKS).dirty
+        assert dirty.sum() <= 12
+        seen |= dirty
+    assert seen[:4].all()
+
+
+@pytest.mark.parametrize(
+    ("second", "reason"),
+    [
+        (lambda s: s.step(_image(size=(160, 120)), FRAME, TASKS), "size"),
+        (lambda s: s.step(_image(), -FRAME, TASKS), "clock"),
+        (lambda s: s.step(_image(), 5_000_000_000, TASKS), "clock"),
+        (lambda s: s.step(_image(seed=5), FRAME, TASKS), "cut"),
+        (lambda s: (s.reset(), s.step(_image(), FRAME, TASKS))[1], "requested"),
+    ],
+)
+def test_a_reset_recomputes_everything_whatever_the_budget(
+    engine: Engine, second: Any, reason: str
+) -> None:
+    settings = StreamSettings(max_dirty_fraction=0.1)
+    stream = PerceptionStream(engine, settings)
+    stream.step(_image(), 0, TASKS)
+    got = second(stream)
+    assert got.reset == reason and got.dirty.all()
+
+
+def test_after_a_cut_the_result_is_that_of_a_fresh_stream(engine: Engine) -> None:
+    stream = PerceptionStream(engine)
+    stream.step(_image(), 0, TASKS)
+    cut = stream.step(_image(seed=5), FRAME, TASKS)
+    assert _same(cut, PerceptionStream(engine).step(_image(seed=5), FRAME, TASKS))
+
+
+def test_streams_on_one_engine_do_not_meet(engine: Engine) -> None:
+    alone, a, b = (PerceptionStream(engine) for _ in range(3))
+    for frame in range(4):
+        moved = _image(1).copy()
+        moved[16 * frame : 16 * frame + 16] += 30
+        expected = alone.step(moved, frame * FRAME, TASKS)
+        b.step(_image(frame + 2), frame * FRAME, TASKS)
+        assert _same(a.step(moved, frame * FRAME, TASKS), expected)
+
+
+def test_an_unwanted_task_is_not_computed_and_catches_up(engine: Engine) -> None:
+    stream, steady = PerceptionStream(engine), PerceptionStream(engine)
+    for frame in range(5):
+        image = _image().copy()
+        image[16 * frame : 16 * frame + 16, :64] += 30
+        wanted = TASKS if frame in (0, 4) else ["segmentation"]
+        got = stream.step(image, frame * FRAME, wanted)
+        expected = steady.step(image, frame * FRAME, TASKS)
+        assert (got.depth is None) == ("depth" not in wanted)
+        assert ("depth" in got.milliseconds) == ("depth" in wanted)
+    # The base saw the same frames; the tokens that depth missed were pending for it.
+    assert got.depth is not None and expected.depth is not None
+    assert np.array_equal(got.normals, expected.normals)  # type: ignore[arg-type]
+    assert np.abs(got.depth - expected.depth).max() < 0.05
+
+
+def test_dense_policy_equals_a_fresh_stream_every_frame(engine: Engine) -> None:
+    stream = PerceptionStream(engine, StreamSettings(policy="dense"))
+    for frame in range(3):
+        got = stream.step(_image(frame // 2), frame * FRAME, TASKS)
+        assert got.dirty.all()
+        assert _same(got, PerceptionStream(engine).step(_image(frame // 2), 0, TASKS))
+
+
+def test_depth_scales_with_the_focal_length_and_ends_at_max_depth(engine: Engine) -> None:
+    near = PerceptionStream(engine).step(_image(), 0, ["depth"]).depth
+    far = PerceptionStream(engine).step(_image(), 0, ["depth"], focal_length=1.6).depth
+    assert near is not None and far is not None
+    assert np.allclose(far, 2 * near, rtol=1e-5)
+    limit = float(np.median(near))
+    cut = PerceptionStream(engine, StreamSettings(max_depth=limit)).step(_image(), 0, ["depth"])
+    assert np.array_equal(np.isnan(cut.depth), near > limit)  # type: ignore[arg-type]
+
+
+class _FailsOnce:
+    """An engine whose second frame fails after half of its work."""
+
+    name = "fails once"
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine, self.manifest, self.calls = engine, engine.manifest, 0
+
+    def new_state(self) -> Any:
+        return self._engine.new_state()
+
+    def run(
+        self, state: Any, image: Any, base_index: Any, task_index: Mapping[str, Any]
+    ) -> EngineOutput:
+        self.calls += 1
+        output = self._engine.run(state, image, base_index, task_index)
+        if self.calls == 2:
+            raise EngineError("out of memory")
+        return output
+
+
+def test_a_failed_frame_drops_the_cache_and_the_next_is_dense(engine: Engine) -> None:
+    stream = PerceptionStream(_FailsOnce(engine))
+    stream.step(_image(), 0, TASKS)
+    with pytest.raises(EngineError, match="out of memory"):
+        stream.step(_image(), FRAME, TASKS)
+    got = stream.step(_image(), 2 * FRAME, TASKS)
+    assert got.reset == "engine failure" and got.dirty.all()
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.zeros((96, 128), np.uint8),
+        np.zeros((96, 128, 4), np.uint8),
+        np.zeros((96, 128, 3), np.float32),
+        np.zeros((8, 8, 3), np.uint8),
+    ],
+)
+def test_what_is_no_image_is_refused(engine: Engine, image: Any) -> None:
+    with pytest.raises(ValueError, match="image: found"):
+        PerceptionStream(engine).step(image, 0, TASKS)
+
+
+def test_unknown_or_no_tasks_are_refused(engine: Engine) -> None:
+    for wanted in ([], ["edges"]):
+        with pytest.raises(ValueError, match="wanted"):
+            PerceptionStream(engine).step(_image(), 0, wanted)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"max_dirty_fraction": 1.5},
+        {"max_age": 0},
+        {"change_threshold": -1.0},
+        {"output_size": "half"},
+        {"max_depth": 0.0},
+        {"policy": "sometimes"},
+    ],
+)
+def test_settings_out_of_range_are_refused_by_name(bad: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=next(iter(bad))):
+        StreamSettings(**bad)

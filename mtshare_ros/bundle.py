@@ -227,9 +227,7 @@ def load_manifest(folder: Path, verify: bool = True) -> Manifest:
     if verify:
         for graph in manifest.graphs.values():
             check_file(folder / graph.file, graph.sha256, graph.size)
-        check_file(
-            folder / SELFTEST_NAME, manifest.selftest["sha256"], manifest.selftest["size"]
-        )
+        check_file(folder / SELFTEST_NAME, manifest.selftest["sha256"], manifest.selftest["size"])
     return manifest
 
 

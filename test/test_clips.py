@@ -42,7 +42,7 @@ def positions(poses):
 
 
 def standing_clearance(scene, points):
-    """Return the least distance (m) of points (n, 2) to furniture and walls, of the drawn shapes."""
+    """Return the distances (n,) of points (n, 2) to furniture and walls as they are drawn."""
     room, moving = scene.room, set(movers(scene.room.plan))
     points = np.asarray(points, float)
     best = (np.array(room.plan.half) - np.abs(points)).min(axis=1)
@@ -244,6 +244,6 @@ def test_an_existing_output_is_refused_and_kept(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_camera_on_a_long_way_through_many_rooms_touches_nothing(kind):
-    for seed in range(200_100, 200_130):
-        scene, poses, _ = moved(kind, seed, 900)
+    for seed in range(200_100, 200_112):
+        scene, poses, _ = moved(kind, seed, 600)
         assert standing_clearance(scene, positions(poses)[:, :2]).min() > 0.05

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from conftest import SMALL
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conftest import SMALL
 from mtshare_ros.bundle import LayerShare, load_manifest
 from mtshare_ros.export.bundle import reference_engine, write_bundle
 from mtshare_ros.export.deploy import deploy

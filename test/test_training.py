@@ -38,7 +38,9 @@ class _Stills:
             spot = np.s_[y : y + 20, x : x + 20]
             rgb[spot], depth[spot], labels[spot] = 220, 1, 4
             normals[spot] = (90, 0, -90)
-            self._samples.append({"rgb": rgb, "depth": depth, "labels": labels, "normals": normals})
+            self._samples.append(
+                {"rgb": rgb, "depth": depth, "labels": labels, "normals": normals}
+            )
 
     def __len__(self) -> int:
         return len(self._samples)
@@ -67,7 +69,13 @@ def _config(**changes: Any) -> dict[str, Any]:
                 "neurons": 64,
                 "phases": [phase],
             },
-            {"kind": "units", "name": "units", "base": "base", "gates": "gates", "phases": [phase]},
+            {
+                "kind": "units",
+                "name": "units",
+                "base": "base",
+                "gates": "gates",
+                "phases": [phase],
+            },
         ],
         **changes,
     }
@@ -84,7 +92,11 @@ def _stills(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_shipped_recipe_is_valid() -> None:
-    assert [stage.kind for stage in load_config(RECIPE).stages] == ["single_task", "gates", "units"]
+    assert [stage.kind for stage in load_config(RECIPE).stages] == [
+        "single_task",
+        "gates",
+        "units",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -192,16 +204,18 @@ def test_mirroring_turns_the_normals_x_over() -> None:
     stills = _Stills()
     batch = to_batch([stills.stored(0)] * 16)
     mirrored = augment(batch, 0.0, np.random.default_rng(0))
-    flipped = [
-        i for i in range(16) if not torch.equal(mirrored["depth"][i], batch["depth"][i])
-    ]
+    flipped = [i for i in range(16) if not torch.equal(mirrored["depth"][i], batch["depth"][i])]
     assert 0 < len(flipped) < 16
     for i in range(16):
         same = batch["normals"][i]
-        expected = same.flip(-1) * torch.tensor([-1.0, 1, 1]).view(3, 1, 1) if i in flipped else same
+        expected = (
+            same.flip(-1) * torch.tensor([-1.0, 1, 1]).view(3, 1, 1) if i in flipped else same
+        )
         assert torch.equal(mirrored["normals"][i], expected)
         labels = batch["segmentation"][i]
-        assert torch.equal(mirrored["segmentation"][i], labels.flip(-1) if i in flipped else labels)
+        assert torch.equal(
+            mirrored["segmentation"][i], labels.flip(-1) if i in flipped else labels
+        )
 
 
 def test_losses_ignore_what_is_invalid_and_vanish_at_the_truth() -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-
 from conftest import SMALL
+
 from mtshare_ros.bundle import LayerShare
 from mtshare_ros.network.gates import ShareConstraint, UnitGates, prune
 from mtshare_ros.network.single_task import SingleTaskNetwork
@@ -56,7 +56,8 @@ def test_private_units_compute_the_delta_of_the_paper(base: SingleTaskNetwork) -
             for head in range(2):
                 rows = slice(head * dh, (head + 1) * dh)
                 q, k, v = (
-                    read @ block.qkv.weight[p * 2 * dh :][rows].T + block.qkv.bias[p * 2 * dh :][rows]
+                    read @ block.qkv.weight[p * 2 * dh :][rows].T
+                    + block.qkv.bias[p * 2 * dh :][rows]
                     for p in range(3)
                 )
                 weights = torch.softmax(q @ k.transpose(1, 2) / dh**0.5, dim=-1)
@@ -110,7 +111,9 @@ def test_pruning_never_exceeds_the_target_and_keeps_the_wanted(rho: float) -> No
     pruned = prune(subtask, gates, rho)
     share = private_share(SMALL, pruned.shares)
     smallest = min(unit_costs(SMALL)[0], unit_costs(SMALL)[1] * 32)
-    dense = SMALL.depth * (SMALL.heads * unit_costs(SMALL)[0] + SMALL.hidden * unit_costs(SMALL)[1])
+    dense = SMALL.depth * (
+        SMALL.heads * unit_costs(SMALL)[0] + SMALL.hidden * unit_costs(SMALL)[1]
+    )
     assert rho - smallest / dense <= share <= rho
     assert pruned.shares[1].neurons >= 32
 

@@ -99,7 +99,7 @@ class _ChangingScene:
         mask[chosen] = 64
         full = mask.reshape(rows, columns).repeat(side, axis=0).repeat(side, axis=1)
         # Wraps around at 256: every chosen token changes by 64 or 192 levels, a cut it is not.
-        self._image = self._image + full[..., None]
+        self._image = np.add(self._image, full[..., None])
         return self._image
 
 

@@ -54,7 +54,7 @@ class SeparateNetworks:
         tensor = normalise(resize(image, spec), spec)
         arrays: list[NDArray[np.generic]] = []
         for task, session in zip(self.tasks, self._sessions, strict=True):
-            raw = session.run(None, {"image": tensor})[0][0]  # type: ignore[index]
+            raw = session.run(None, {"image": tensor})[0][0]
             if task.kind == "depth":
                 arrays.append(self._decoder.depth(raw, task, 1.0, 20.0))
             elif task.kind == "segmentation":

@@ -1,4 +1,4 @@
-"""Writes a bundle: deployed networks -> graphs, manifest and self-test, checked before it lands."""
+"""Writes a bundle: deployed networks -> graphs, manifest and self-test, checked first."""
 
 from __future__ import annotations
 

@@ -10,8 +10,8 @@ import onnx
 from mtshare_ros.export.onnx_writer import OPSET
 
 ALLOWED_OPERATORS = frozenset(
-    "Add Cast Concat Conv DepthToSpace Div Gather GatherND Gelu Gemm LayerNormalization MatMul Mul "
-    "Relu Reshape ScatterND Slice Softmax Split Sqrt Squeeze Sub Transpose Unsqueeze".split()
+    "Add Cast Concat Conv DepthToSpace Div Gather GatherND Gelu Gemm LayerNormalization MatMul "
+    "Mul Relu Reshape ScatterND Slice Softmax Split Sqrt Squeeze Sub Transpose Unsqueeze".split()
 )
 """Operators used here, each taken by TensorRT 10.0's parser."""
 _ALLOWED_TYPES = {
@@ -39,10 +39,14 @@ def check_graph(path: Path, state: Mapping[str, str]) -> None:
     model = onnx.load(str(path))
     versions = {entry.domain: entry.version for entry in model.opset_import}
     if set(versions) - {"", "ai.onnx"} or versions.get("", 0) > OPSET:
-        raise GraphError(f"{path}: opsets {versions}, expected only the standard one up to {OPSET}")
+        raise GraphError(
+            f"{path}: opsets {versions}, expected only the standard one up to {OPSET}"
+        )
     for initializer in model.graph.initializer:
         if initializer.data_type not in _ALLOWED_TYPES:
-            raise GraphError(f"{path}: initialiser {initializer.name}: type {initializer.data_type}")
+            raise GraphError(
+                f"{path}: initialiser {initializer.name}: type {initializer.data_type}"
+            )
     for value in (*model.graph.input, *model.graph.output):
         if value.type.tensor_type.elem_type not in _ALLOWED_TYPES:
             raise GraphError(f"{path}: tensor {value.name}: a type that is not allowed")

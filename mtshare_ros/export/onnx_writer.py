@@ -48,13 +48,17 @@ def to_onnx(
         sizes = [_EXAMPLE_ROWS if n is None else n for n in tensor.shape]
         dtype = torch.int64 if tensor.dtype == "int64" else torch.float32
         example.append(torch.zeros(sizes, dtype=dtype))
-        dynamic = {i: torch.export.Dim("K", min=1) for i, n in enumerate(tensor.shape) if n is None}
+        dynamic = {
+            i: torch.export.Dim("K", min=1) for i, n in enumerate(tensor.shape) if n is None
+        }
         shapes.append(dynamic or None)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)
         program = torch.export.export(
-            _Positional(module, len(inputs)).eval(), (tuple(example),), dynamic_shapes=(tuple(shapes),)
+            _Positional(module, len(inputs)).eval(),
+            (tuple(example),),
+            dynamic_shapes=(tuple(shapes),),
         )
         exported = torch.onnx.export(
             program,

@@ -84,9 +84,7 @@ class PrivateBlock(nn.Module):
 class SubTask(nn.Module):
     """Private units for every block, and a head of its own, on top of a base's branches."""
 
-    def __init__(
-        self, config: NetworkConfig, shares: Sequence[LayerShare], channels: int
-    ) -> None:
+    def __init__(self, config: NetworkConfig, shares: Sequence[LayerShare], channels: int) -> None:
         """Make a sub-task with ``shares[l]`` private units in block l."""
         super().__init__()
         self.config = config
@@ -121,9 +119,7 @@ class SubTask(nn.Module):
             gates: Per block the factors of its heads and of its neurons, while they are learned.
         """
         x = tokens
-        for layer, (block, (attention, mlp)) in enumerate(
-            zip(self.blocks, branches, strict=True)
-        ):
+        for layer, (block, (attention, mlp)) in enumerate(zip(self.blocks, branches, strict=True)):
             head_gate, neuron_gate = gates[layer] if gates is not None else (None, None)
             own = block.attention(x, head_gate) if block.heads else 0
             x = x + attention + own
@@ -139,8 +135,8 @@ class SubTask(nn.Module):
 def private_share(config: NetworkConfig, shares: Sequence[LayerShare]) -> float:
     """Return rho: private multiply-adds / multiply-adds of the dense transformer.
 
-    Per token a head costs 4 d dh for q, k, v and proj and 2 N dh for the attention itself, a hidden
-    neuron 2 d; every token dirty, biases, norms and softmax not counted.
+    Per token a head costs 4 d dh for q, k, v and proj and 2 N dh for the attention itself, a
+    hidden neuron 2 d; every token dirty, biases, norms and softmax not counted.
     """
     head, neuron = unit_costs(config)
     dense = config.depth * (config.heads * head + config.hidden * neuron)

@@ -94,7 +94,8 @@ class Decoder:
         # The largest probability is 1 / sum exp(logit - largest logit).
         total = cv2.exp((raw - raw.max(axis=0)).reshape(len(raw), -1)).sum(axis=0)
         confidence = (255.0 / total).reshape(raw.shape[1:]).astype(np.uint8)
-        return cv2.resize(confidence, self.size, interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]
+        full: NDArray[Any] = cv2.resize(confidence, self.size, interpolation=cv2.INTER_LINEAR)
+        return full
 
     def normals(self, raw: RawMap) -> NDArray[np.float32]:
         """Return unit vectors in the optical frame.
@@ -118,4 +119,5 @@ class Decoder:
             gone = plane < 1e-6
             vectors[gone], plane[gone] = (0.0, 0.0, -1.0), 1.0
         cv2.merge([plane, plane, plane], dst=scratch)
-        return cv2.divide(vectors, scratch)  # type: ignore[return-value]
+        normals: NDArray[Any] = cv2.divide(vectors, scratch)
+        return normals

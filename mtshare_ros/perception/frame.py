@@ -37,7 +37,7 @@ def resize(image: Image, spec: InputSpec) -> Image:
         return image
     shrinks = width > spec.width and height > spec.height
     method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return cv2.resize(image, (spec.width, spec.height), interpolation=method)
+    return np.asarray(cv2.resize(image, (spec.width, spec.height), interpolation=method), np.uint8)
 
 
 def normalise(image: Image, spec: InputSpec) -> NDArray[np.float32]:

@@ -208,9 +208,7 @@ class PerceptionStream:
             milliseconds=watch.total(),
         )
 
-    def _check(
-        self, image: Image, wanted: Collection[str], focal_length: float | None
-    ) -> None:
+    def _check(self, image: Image, wanted: Collection[str], focal_length: float | None) -> None:
         check_image(image)
         unknown = [name for name in wanted if name not in self._task_names]
         if unknown or not wanted:
@@ -283,7 +281,8 @@ class PerceptionStream:
             size = (image.shape[1], image.shape[0])
         if self._decoder is None or self._decoder.size != size:
             self._decoder = Decoder(size)
-        decoder, arrays = self._decoder, {}
+        decoder = self._decoder
+        arrays: dict[str, NDArray[Any]] = {}
         for name, values in raw.items():
             task = self.engine.manifest.task(name)
             if task.kind == "depth":

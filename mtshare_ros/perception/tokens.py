@@ -29,7 +29,7 @@ _CUT_CHANGE = 12.0
 def low_pass(image: NDArray[np.uint8], spec: InputSpec) -> Cells:
     """Average the resized image (H, W, 3) over cells of CELL x CELL pixels."""
     size = (spec.width // CELL, spec.height // CELL)
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def token_change(cells: Cells, reference: Cells, spec: InputSpec) -> NDArray[np.float32]:
@@ -51,9 +51,7 @@ def token_change(cells: Cells, reference: Cells, spec: InputSpec) -> NDArray[np.
     return blocks.max(axis=(1, 3)).reshape(-1).astype(np.float32)
 
 
-def commit_reference(
-    reference: Cells, cells: Cells, dirty: TokenMask, spec: InputSpec
-) -> Cells:
+def commit_reference(reference: Cells, cells: Cells, dirty: TokenMask, spec: InputSpec) -> Cells:
     """Return ``reference`` with the dirty tokens' cells taken from this frame."""
     rows, columns = spec.grid
     side = spec.stride // CELL

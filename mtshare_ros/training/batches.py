@@ -141,10 +141,10 @@ def training_batches(
         def prepare(step: int) -> Any:
             return pool.submit(draw_batch, small, size, count, jitter, (*seed, step))
 
-        upcoming = prepare(first) if first < last else None
+        upcoming = prepare(first)
         for step in range(first, last):
             batch = upcoming.result()
-            upcoming = prepare(step + 1) if step + 1 < last else None
+            upcoming = prepare(step + 1)
             yield batch
 
 

@@ -1,4 +1,4 @@
-"""Checkpoints as safetensors: tensors in the file, progress in its metadata, written atomically."""
+"""Checkpoints as safetensors: tensors in the file, progress in its metadata."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class CheckpointError(ValueError):
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], record: dict[str, Any]) -> None:
-    """Write ``tensors`` and the JSON ``record`` to ``path``; an old file stays until it is whole."""
+    """Write ``tensors`` and the JSON ``record``; an old file stays until the new one is whole."""
     temporary = path.with_suffix(".partial")
     plain = {name: t.detach().contiguous().clone() for name, t in tensors.items()}
     save_file(plain, str(temporary), metadata={"record": json.dumps(record)})
@@ -39,7 +39,9 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise CheckpointError(f"{path}: not a checkpoint of this project: {error}") from error
 
 
-def progress_tensors(module: nn.Module, optimizers: list[torch.optim.Optimizer]) -> dict[str, Tensor]:
+def progress_tensors(
+    module: nn.Module, optimizers: list[torch.optim.Optimizer]
+) -> dict[str, Tensor]:
     """Return the weights and the optimisers' moments under flat names."""
     tensors = {f"model/{name}": value for name, value in module.state_dict().items()}
     for number, optimizer in enumerate(optimizers):
@@ -54,7 +56,9 @@ def restore_progress(
 ) -> None:
     """Inverse of ``progress_tensors``."""
     prefix = "model/"
-    module.load_state_dict({k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)})
+    module.load_state_dict(
+        {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}
+    )
     for number, optimizer in enumerate(optimizers):
         state: dict[int, dict[str, Tensor]] = {}
         for name, value in tensors.items():

@@ -16,7 +16,12 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from mtshare_ros.training.batches import Batch, Stills, training_batches
-from mtshare_ros.training.checkpoints import load_tensors, progress_tensors, restore_progress, save_tensors
+from mtshare_ros.training.checkpoints import (
+    load_tensors,
+    progress_tensors,
+    restore_progress,
+    save_tensors,
+)
 from mtshare_ros.training.config import Phase
 
 CHECKPOINT_SECONDS = 120.0
@@ -125,7 +130,13 @@ def fit(
     for number, phase in enumerate(phases):
         start = max(done - first, 0)
         batches = training_batches(
-            stills, phase.size, phase.batch, settings.jitter, (settings.seed, number), start, phase.steps
+            stills,
+            phase.size,
+            phase.batch,
+            settings.jitter,
+            (settings.seed, number),
+            start,
+            phase.steps,
         )
         for step, batch in enumerate(batches, start):
             for group in optimizers[0].param_groups:

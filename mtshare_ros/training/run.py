@@ -1,9 +1,9 @@
 """A training run: its stages in order, each a file; a finished stage is not trained again.
 
-    RUN/config.yaml             the configuration it was started with
-    RUN/<stage>.safetensors     weights and record of a finished stage
-    RUN/checkpoint.safetensors  progress of the stage in hand
-    RUN/tensorboard/            logs
+RUN/config.yaml             the configuration it was started with
+RUN/<stage>.safetensors     weights and record of a finished stage
+RUN/checkpoint.safetensors  progress of the stage in hand
+RUN/tensorboard/            logs
 """
 
 from __future__ import annotations
@@ -98,6 +98,14 @@ class _Runner:
             **record,
         }
 
+    def train(self, stage: SingleTaskStage | GatesStage | UnitsStage) -> dict[str, Any]:
+        """Train one stage, keep what it gave and return its record."""
+        if isinstance(stage, SingleTaskStage):
+            return self.single_task(stage)
+        if isinstance(stage, GatesStage):
+            return self.gates(stage)
+        return self.units(stage)
+
     def _keep(self, stage: str, module: nn.Module, record: dict[str, Any]) -> None:
         tensors = dict(module.state_dict())
         save_tensors(stage_path(self.run, stage), tensors, record)
@@ -175,11 +183,10 @@ def train(config_path: Path, run: Path, resume: bool = False) -> dict[str, Any]:
         shutil.copyfile(config_path, kept)
     torch.manual_seed(config.seed)
     runner = _Runner(config, run, resume)
-    kinds = {"single_task": runner.single_task, "gates": runner.gates, "units": runner.units}
     records = {}
     for stage in config.stages:
         if stage_path(run, stage.name).exists():
             _, records[stage.name] = load_tensors(stage_path(run, stage.name))
         else:
-            records[stage.name] = kinds[stage.kind](stage)
+            records[stage.name] = runner.train(stage)
     return records

@@ -87,8 +87,9 @@ class _ChangingScene:
         self._spec, self._count = spec, max(1, round(fraction * spec.tokens))
         self._rng = np.random.default_rng(0)
         coarse = self._rng.integers(0, 256, (*spec.grid, 3), dtype=np.uint8)
-        self._image = np.asarray(
-            cv2.resize(coarse, (spec.width, spec.height), interpolation=cv2.INTER_NEAREST)
+        size = (spec.width, spec.height)
+        self._image: Image = np.array(
+            cv2.resize(coarse, size, interpolation=cv2.INTER_NEAREST), np.uint8
         )
 
     def next(self) -> Image:
@@ -99,7 +100,7 @@ class _ChangingScene:
         mask[chosen] = 64
         full = mask.reshape(rows, columns).repeat(side, axis=0).repeat(side, axis=1)
         # Wraps around at 256: every chosen token changes by 64 or 192 levels, a cut it is not.
-        self._image = np.add(self._image, full[..., None])
+        self._image = self._image + full[..., None]
         return self._image
 
 

@@ -76,7 +76,7 @@ class _Runner:
         self.config, self.run, self.resume = config, run, resume
         self.network = config.network.build()
         self.half = {"auto": supports_bf16(), "bf16": True, "fp32": False}[config.precision]
-        self.train = StillsDataset(config.data.train)
+        self.stills = StillsDataset(config.data.train)
         self.validation = StillsDataset(config.data.validation)
 
     def _fit(self, job: Job, stage: SingleTaskStage | GatesStage | UnitsStage) -> dict[str, Any]:
@@ -89,7 +89,7 @@ class _Runner:
             half=self.half,
             resume=self.resume,
         )
-        record = fit(job, stage.name, stage.phases, self.train, settings)
+        record = fit(job, stage.name, stage.phases, self.stills, settings)
         return {
             "kind": stage.kind,
             "network": self.network.to_dict(),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mtshare_ros.bundle import LayerShare
+from mtshare_ros.manifest import LayerShare
 from mtshare_ros.network.config import NetworkConfig
 
 SMALL = NetworkConfig(width=48, depth=3, heads=3, hidden=96, fine_width=16, size=(128, 96))

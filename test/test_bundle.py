@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mtshare_ros.bundle import MANIFEST_NAME, BundleError, load_manifest, save_manifest
+from mtshare_ros.bundle import MANIFEST_NAME, load_manifest, save_manifest
+from mtshare_ros.manifest import BundleError
 from mtshare_ros.perception.engines import open_engine
 from mtshare_ros.perception.engines.interface import EngineError
 

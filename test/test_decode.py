@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from mtshare_ros.bundle import InputSpec
+from mtshare_ros.manifest import InputSpec
 from mtshare_ros.perception.decode import Decoder
 from mtshare_ros.perception.frame import depth_scale, normalise, resize
 from mtshare_ros.tasks import DEPTH

@@ -11,9 +11,10 @@ from conftest import SMALL
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mtshare_ros.bundle import LayerShare, load_manifest
+from mtshare_ros.bundle import load_manifest
 from mtshare_ros.export.bundle import reference_engine, write_bundle
 from mtshare_ros.export.deploy import deploy
+from mtshare_ros.manifest import LayerShare
 from mtshare_ros.network.single_task import SingleTaskNetwork
 from mtshare_ros.network.units import SubTask
 from mtshare_ros.perception.engines.interface import Engine

@@ -10,7 +10,7 @@ from ros_harness import SECOND, header, image
 from rosbags.highlevel import AnyReader
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from mtshare_ros.bundle import BundleError
+from mtshare_ros.manifest import BundleError
 from mtshare_ros.ros.images import decode
 from mtshare_ros.ros.parameters import ParameterError
 from mtshare_ros.ros.recorder import Recorder

@@ -10,12 +10,12 @@ import cv2
 import numpy as np
 import pytest
 
-from mtshare_ros.bundle import InputSpec, LayerShare, Manifest, PrivateShare
 from mtshare_ros.errors import JobError
 from mtshare_ros.evaluation import pictures
 from mtshare_ros.evaluation.overview import write_overview
 from mtshare_ros.evaluation.report import METRICS, Recording, Run, write_report
 from mtshare_ros.evaluation.scores import Scores, spread, to_size
+from mtshare_ros.manifest import InputSpec, LayerShare, Manifest, PrivateShare
 from mtshare_ros.tasks import TASKS, UNLABELLED
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chrome")

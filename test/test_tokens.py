@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mtshare_ros.bundle import InputSpec
+from mtshare_ros.manifest import InputSpec
 from mtshare_ros.perception.budget import frame_budget
 from mtshare_ros.perception.tokens import (
     Budget,

@@ -6,7 +6,7 @@ import pytest
 import torch
 from conftest import SMALL
 
-from mtshare_ros.bundle import LayerShare
+from mtshare_ros.manifest import LayerShare
 from mtshare_ros.network.gates import ShareConstraint, UnitGates, prune
 from mtshare_ros.network.single_task import SingleTaskNetwork
 from mtshare_ros.network.units import SubTask, private_share, unit_costs

@@ -20,9 +20,10 @@ import onnxruntime as ort
 import torch
 from tqdm import tqdm
 
-from mtshare_ros.bundle import InputSpec, LayerShare, Manifest, load_manifest
+from mtshare_ros.bundle import load_manifest
 from mtshare_ros.evaluation.rivals import SeparateNetworks
 from mtshare_ros.export.bundle import write_bundle
+from mtshare_ros.manifest import InputSpec, LayerShare, Manifest
 from mtshare_ros.network.config import NetworkConfig
 from mtshare_ros.network.single_task import SingleTaskNetwork
 from mtshare_ros.network.units import SubTask

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mtshare_ros.bundle import Manifest, load_manifest
+from mtshare_ros.bundle import load_manifest
 from mtshare_ros.datasets.bags import ClipReader
 from mtshare_ros.errors import JobError
 from mtshare_ros.evaluation.overview import write_overview
 from mtshare_ros.evaluation.recorded import OUTPUTS, RecordedPredictions, score_recording
 from mtshare_ros.evaluation.report import PAGE_NAME, Recording, Run, write_report
+from mtshare_ros.manifest import Manifest
 from mtshare_ros.ros.replay import ReplayResult, replay
 
 RECORDING = "predictions"

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mtshare_ros.bundle import Manifest, load_manifest
+from mtshare_ros.bundle import load_manifest
+from mtshare_ros.manifest import Manifest
 
 Described = tuple[str, Sequence[str], Sequence[Sequence[str]]]
 """Title, column names and rows of a table."""

@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from mtshare_ros.bundle import Manifest
 from mtshare_ros.errors import JobError
 from mtshare_ros.evaluation import pictures
 from mtshare_ros.evaluation.disagreement import UNITS
 from mtshare_ros.evaluation.metrics import SegmentationMetric
 from mtshare_ros.evaluation.scores import Example, Scores
+from mtshare_ros.manifest import Manifest
 from mtshare_ros.tasks import Task
 
 JSON_NAME = "report.json"

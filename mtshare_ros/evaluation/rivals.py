@@ -10,9 +10,9 @@ import onnxruntime as ort
 import torch
 from numpy.typing import NDArray
 
-from mtshare_ros.bundle import InputSpec, TensorSpec
 from mtshare_ros.export.deploy import deploy
 from mtshare_ros.export.onnx_writer import write_onnx
+from mtshare_ros.manifest import InputSpec, TensorSpec
 from mtshare_ros.network.config import FINE_STRIDE, NetworkConfig
 from mtshare_ros.network.single_task import SingleTaskNetwork
 from mtshare_ros.perception.decode import Decoder

@@ -14,20 +14,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mtshare_ros.bundle import (
-    SCHEMA_VERSION,
-    GraphSpec,
-    InputSpec,
-    Manifest,
-    PrivateShare,
-    file_digest,
-    load_manifest,
-    save_manifest,
-)
+from mtshare_ros.bundle import SCHEMA_VERSION, file_digest, load_manifest, save_manifest
 from mtshare_ros.export.check import check_graph
 from mtshare_ros.export.deploy import deploy
 from mtshare_ros.export.graphs import GraphPlan, plan_graphs
 from mtshare_ros.export.onnx_writer import write_onnx
+from mtshare_ros.manifest import GraphSpec, InputSpec, Manifest, PrivateShare
 from mtshare_ros.network.config import FINE_STRIDE, STRIDE
 from mtshare_ros.network.single_task import SingleTaskNetwork
 from mtshare_ros.network.units import SubTask, private_share

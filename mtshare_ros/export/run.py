@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from mtshare_ros.bundle import Manifest
 from mtshare_ros.datasets.stills import StillsDataset
 from mtshare_ros.export.bundle import write_bundle
+from mtshare_ros.manifest import Manifest
 from mtshare_ros.network.units import SubTask
 from mtshare_ros.tasks import TASKS, Task
 from mtshare_ros.training.config import ConfigError, UnitsStage, load_config

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mtshare_ros.bundle import BundleError
+from mtshare_ros.manifest import BundleError
 from mtshare_ros.perception.budget import frame_budget, smallest_fraction
 from mtshare_ros.perception.decode import Decoder
 from mtshare_ros.perception.engines.interface import Engine, EngineError

@@ -17,7 +17,7 @@ from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import String
 
-from mtshare_ros.bundle import Manifest
+from mtshare_ros.manifest import Manifest
 from mtshare_ros.ros.bag_source import CAMERA_INFO, IMAGE
 from mtshare_ros.ros.recorder import Recorder
 

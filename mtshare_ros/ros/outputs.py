@@ -15,7 +15,7 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header, String
 
-from mtshare_ros.bundle import Manifest
+from mtshare_ros.manifest import Manifest
 from mtshare_ros.perception.stream import Predictions
 from mtshare_ros.ros import camera, palette
 from mtshare_ros.ros.images import ImagePacker

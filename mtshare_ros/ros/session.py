@@ -11,7 +11,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from mtshare_ros.bundle import Manifest
+from mtshare_ros.manifest import Manifest
 from mtshare_ros.perception.engines.interface import Engine
 from mtshare_ros.perception.stream import PerceptionStream, StreamSettings
 from mtshare_ros.ros.outputs import Outputs

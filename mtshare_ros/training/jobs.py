@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from mtshare_ros.bundle import LayerShare
+from mtshare_ros.manifest import LayerShare
 from mtshare_ros.network.gates import ShareConstraint, UnitGates
 from mtshare_ros.network.single_task import SingleTaskNetwork
 from mtshare_ros.network.units import SubTask

@@ -15,8 +15,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from mtshare_ros.bundle import LayerShare
 from mtshare_ros.datasets.stills import StillsDataset
+from mtshare_ros.manifest import LayerShare
 from mtshare_ros.network.config import NetworkConfig
 from mtshare_ros.network.gates import prune
 from mtshare_ros.network.single_task import SingleTaskNetwork

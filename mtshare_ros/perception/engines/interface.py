@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from mtshare_ros.bundle import Manifest
+from mtshare_ros.manifest import Manifest
 
 
 class EngineError(RuntimeError):

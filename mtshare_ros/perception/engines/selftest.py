@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mtshare_ros.bundle import SELFTEST_NAME, BundleError, Manifest
+from mtshare_ros.bundle import SELFTEST_NAME
+from mtshare_ros.manifest import BundleError, Manifest
 from mtshare_ros.perception.engines.interface import Engine, EngineError
 from mtshare_ros.perception.frame import normalise
 

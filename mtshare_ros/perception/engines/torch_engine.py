@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mtshare_ros.bundle import Manifest
+from mtshare_ros.manifest import Manifest
 from mtshare_ros.perception.engines.interface import EngineError, EngineOutput
 
 TorchState = dict[str, torch.Tensor]

@@ -148,15 +148,24 @@ def replay(
     bag: Bag,
     output: Annotated[Path, typer.Option(help="Bag to write.")],
     rate: Annotated[float, typer.Option(help="Speed; 1 is the recording's own.")] = 1.0,
+    parameter: Annotated[
+        list[str] | None, typer.Option(help="Of the node, as output_size=input; repeatable.")
+    ] = None,
 ) -> None:
     """Send a bag through the live node and record what it publishes."""
+    parameters = parse_parameters(parameter or [])
     from mtshare_ros.ros.replay import replay as replay_bag
 
     with progress("replaying") as on_frame:
-        result = replay_bag(bundle, bag, output, rate=rate, on_progress=on_frame)
+        result = replay_bag(
+            bundle, bag, output, rate=rate, parameters=parameters, on_progress=on_frame
+        )
     rows = [("sent", str(result.frames_sent))]
     rows += [(name, str(count)) for name, count in result.counts.items()]
     print_table("", ("frames", ""), rows)
+    times = result.stage_ms.items()
+    table = [[stage, *(f"{t[key]:.2f}" for key in ("p50", "p95", "p99"))] for stage, t in times]
+    print_table("", ("stage, ms", "p50", "p95", "p99"), table)
     typer.echo(str(result.path))
 
 
@@ -238,6 +247,28 @@ def parse_size(text: str) -> tuple[int, int]:
     if cross and width.isdecimal() and height.isdecimal() and int(width) and int(height):
         return int(width), int(height)
     raise OptionError(f"--size {text!r}: expected WIDTHxHEIGHT, as 320x240")
+
+
+def parse_parameters(texts: Sequence[str]) -> dict[str, bool | int | float | str]:
+    """Return the values of texts such as ``output_size=input``, typed as ROS types them.
+
+    Raises:
+        OptionError: A text is not NAME=VALUE.
+    """
+    values: dict[str, bool | int | float | str] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not (name and equals and value):
+            raise OptionError(f"--parameter {text!r}: expected NAME=VALUE, as output_size=input")
+        for kind in (int, float):
+            try:
+                values[name] = kind(value)
+                break
+            except ValueError:
+                continue
+        else:
+            values[name] = value == "true" if value in ("true", "false") else value
+    return values
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

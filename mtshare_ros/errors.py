@@ -10,7 +10,7 @@ from __future__ import annotations
 USER_ERRORS = frozenset(
     {
         "mtshare_ros.errors.OptionError",
-        "mtshare_ros.bundle.BundleError",
+        "mtshare_ros.manifest.BundleError",
         "mtshare_ros.datasets.bags.BagError",
         "mtshare_ros.datasets.rooms.gl.GLUnavailableError",
         "mtshare_ros.ros.bag_source.ReplayError",

@@ -185,7 +185,8 @@ def run_bench(
             *(_StreamCase(engine, fraction) for fraction in FRACTIONS),
         ]
         seconds, stages = _measure(cases, rounds)
-    result = {
+    rows = _summary(cases, seconds, stages)
+    result: dict[str, Any] = {
         "bundle": manifest.name if bundle else None,
         "network": manifest.network,
         "tasks": [task.name for task in manifest.tasks],
@@ -193,7 +194,8 @@ def run_bench(
         "threads": threads,
         "rounds": rounds,
         "machine": {"processor": _processor(), "onnxruntime": ort.__version__},
-        "cases": _summary(cases, seconds, stages),
+        "stem_and_head_share": _stem_and_head_share(rows, manifest),
+        "cases": rows,
     }
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(json.dumps(result, indent=1) + "\n")
@@ -208,7 +210,7 @@ def _measure(
     seconds: list[list[float]] = [[] for _ in cases]
     stages: list[list[dict[str, float]]] = [[] for _ in cases]
     warmup = max(3, rounds // 10)
-    for turn in tqdm(range(warmup + rounds), desc="bench", unit="round"):
+    for turn in tqdm(range(warmup + rounds), desc="bench", unit="round", disable=None):
         for index in order.permutation(len(cases)):
             cases[index].prepare()
             start = time.perf_counter()
@@ -242,6 +244,13 @@ def _summary(
             }
         )
     return rows
+
+
+def _stem_and_head_share(cases: list[dict[str, Any]], manifest: Manifest) -> float:
+    """Return the share of one dense network's time that sharing can't save."""
+    stages = cases[1]["stages_p50"]
+    fixed = stages["stem"] + stages[manifest.base_task.name]
+    return round(fixed / (cases[0]["p50_ms"] / len(manifest.tasks)), 3)
 
 
 def _processor() -> str:

@@ -43,9 +43,10 @@ def _resize(sample: Sample, size: tuple[int, int]) -> Sample:
 
 
 class SmallStills:
-    """Stills at a smaller size, kept in memory once they were resized, up to a limit.
+    """Stills at a smaller size, kept in memory once they were resized, if they all fit.
 
     Resizing takes a good part of a core at low resolution, and every image is drawn many times.
+    One array per kind: many small ones between large batches would fragment the heap.
     """
 
     LIMIT_BYTES = 3 << 30
@@ -53,8 +54,13 @@ class SmallStills:
     def __init__(self, stills: Stills, size: tuple[int, int]) -> None:
         """Offer ``stills`` at ``size`` (width, height)."""
         self._stills, self._size = stills, size
-        self._kept: dict[int, Sample] = {}
-        self._bytes = 0
+        self._filled = np.zeros(len(stills), np.bool_)
+        self._kept: Sample = {}
+        first = stills.stored(0)
+        small = _resize(first, size)
+        total = len(stills) * sum(array.nbytes for array in small.values())
+        if small is not first and total <= self.LIMIT_BYTES:
+            self._kept = {k: np.empty((len(stills), *v.shape), v.dtype) for k, v in small.items()}
 
     def __len__(self) -> int:
         """Return the number of images."""
@@ -62,15 +68,13 @@ class SmallStills:
 
     def stored(self, index: int) -> Sample:
         """Return one image at the smaller size."""
-        sample = self._kept.get(index)
-        if sample is None:
-            original = self._stills.stored(index)
-            sample = _resize(original, self._size)
-            size = sum(array.nbytes for array in sample.values())
-            if sample is not original and self._bytes + size <= self.LIMIT_BYTES:
-                self._kept[index] = sample
-                self._bytes += size
-        return sample
+        if not self._kept:
+            return _resize(self._stills.stored(index), self._size)
+        if not self._filled[index]:
+            for kind, array in _resize(self._stills.stored(index), self._size).items():
+                self._kept[kind][index] = array
+            self._filled[index] = True
+        return {kind: array[index] for kind, array in self._kept.items()}
 
 
 def to_batch(samples: list[Sample]) -> Batch:

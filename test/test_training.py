@@ -105,6 +105,8 @@ def test_the_shipped_recipe_is_valid() -> None:
         (lambda c: c.update(precison="fp32"), "precison"),
         (lambda c: c["stages"][0]["phases"][0].update(step=3), "step"),
         (lambda c: c["stages"][0]["phases"][0].update(size=[60, 48]), "multiples of 16"),
+        (lambda c: c["network"].update(widht=24), "widht"),
+        (lambda c: c["network"].update(heads=5), "not a multiple of heads"),
         (lambda c: c["stages"][0].update(task="edges"), "no task 'edges'"),
         (lambda c: c["stages"][1].update(base="bass"), "base 'bass'"),
         (lambda c: c["stages"][2].update(gates="base"), "gates 'base'"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 STRIDE = 16
 """Side of a token in pixels."""
@@ -24,6 +24,9 @@ class NetworkConfig:
         head_width: Channels inside a task's head.
         size: Width and height of the input in pixels, multiples of 16.
     """
+
+    # Part of a training configuration, where pydantic checks it: a misspelt key is refused.
+    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
 
     width: int = 192
     depth: int = 12

@@ -91,22 +91,6 @@ class UnitsStage(_Strict):
 Stage = Annotated[SingleTaskStage | GatesStage | UnitsStage, Field(discriminator="kind")]
 
 
-class NetworkSettings(_Strict):
-    """Sizes of the network, as in ``NetworkConfig``."""
-
-    width: int = 192
-    depth: int = 12
-    heads: int = 6
-    hidden: int = 768
-    fine_width: int = 48
-    head_width: int = 32
-    size: tuple[int, int] = (320, 240)
-
-    def build(self) -> NetworkConfig:
-        """Return the settings as the network takes them."""
-        return NetworkConfig(**self.model_dump())
-
-
 class DataSettings(_Strict):
     """Folders of rendered stills.
 
@@ -138,7 +122,7 @@ class TrainingConfig(_Strict):
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     weight_decay: float = 0.05
     data: DataSettings
-    network: NetworkSettings = NetworkSettings()
+    network: NetworkConfig = NetworkConfig()
     stages: tuple[Stage, ...] = Field(min_length=1)
 
     @model_validator(mode="after")

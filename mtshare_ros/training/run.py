@@ -74,7 +74,7 @@ class _Runner:
 
     def __init__(self, config: TrainingConfig, run: Path, resume: bool) -> None:
         self.config, self.run, self.resume = config, run, resume
-        self.network = config.network.build()
+        self.network = config.network
         self.half = {"auto": supports_bf16(), "bf16": True, "fp32": False}[config.precision]
         self.stills = StillsDataset(config.data.train)
         self.validation = StillsDataset(config.data.validation)

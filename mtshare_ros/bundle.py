@@ -13,7 +13,8 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from mtshare_ros.manifest import BundleError, Manifest, check_manifest, parse_manifest
+from mtshare_ros.manifest import BundleError, Manifest, parse_manifest
+from mtshare_ros.manifest_checks import check_manifest
 
 SCHEMA_VERSION = 1
 MANIFEST_NAME = "manifest.json"
@@ -74,7 +75,7 @@ def load_manifest(folder: Path, verify: bool = True) -> Manifest:
         raise BundleError(f"{path}: schema_version {version!r}, expected {SCHEMA_VERSION}")
     try:
         manifest = parse_manifest(values)
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, LookupError, OverflowError, TypeError, ValueError) as error:
         raise BundleError(f"{path}: malformed manifest: {error!r}") from error
     check_manifest(path, manifest)
     if verify:

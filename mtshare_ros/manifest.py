@@ -1,17 +1,11 @@
-"""What a bundle's manifest says: typed values, and the bounds that they are held to."""
+"""What a bundle's manifest says, as typed values."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from mtshare_ros.tasks import SemanticClass, Task
-
-MAX_FILE_BYTES = 4 << 30
-MAX_TENSOR_ELEMENTS = 1 << 28
-DTYPES = ("float32", "int64")
 
 
 class BundleError(ValueError):
@@ -234,47 +228,3 @@ def parse_manifest(values: dict[str, Any]) -> Manifest:
         training=dict(values.get("training", {})),
         metrics=dict(values.get("metrics", {})),
     )
-
-
-def check_manifest(path: Path, manifest: Manifest) -> None:
-    """Refuse values that no bundle of ours has, before any memory is allocated for them."""
-    spec = manifest.input
-    if not (16 <= spec.width <= 8192 and 16 <= spec.height <= 8192):
-        raise BundleError(f"{path}: input {spec.width}x{spec.height}, expected 16 to 8192")
-    if spec.stride < 1 or spec.width % spec.stride or spec.height % spec.stride:
-        raise BundleError(f"{path}: stride {spec.stride} does not divide the input size")
-    if not (math.isfinite(spec.focal_length) and spec.focal_length > 0):
-        raise BundleError(f"{path}: focal_length {spec.focal_length}, expected a positive number")
-    if not manifest.tasks:
-        raise BundleError(f"{path}: no tasks")
-    for name in ("stem", "base", *(task.name for task in manifest.tasks)):
-        if name not in manifest.graphs:
-            raise BundleError(f"{path}: no graph {name!r}; it has {sorted(manifest.graphs)}")
-    for name, graph in manifest.graphs.items():
-        if Path(graph.file).name != graph.file or graph.file in (".", "..", ""):
-            raise BundleError(f"{path}: graph {name}: file {graph.file!r} leaves the bundle")
-        if not 0 < graph.size <= MAX_FILE_BYTES:
-            raise BundleError(f"{path}: graph {name}: size {graph.size} bytes")
-        for tensor in (*graph.inputs, *graph.outputs):
-            _check_tensor(f"{path}: graph {name}: tensor {tensor.name}", tensor)
-        names = {t.name for t in graph.inputs}
-        outputs = {t.name for t in graph.outputs}
-        for source, target in graph.state.items():
-            if source not in names or target not in outputs:
-                raise BundleError(f"{path}: graph {name}: no cache {source!r} -> {target!r}")
-        for tensor_name, origin in graph.reads.items():
-            owner, _, remote = origin.partition(".")
-            other = manifest.graphs.get(owner)
-            known = {*other.state, *(t.name for t in other.outputs)} if other else set()
-            if tensor_name not in names or remote not in known:
-                raise BundleError(f"{path}: graph {name}: {tensor_name!r} can't read {origin!r}")
-        for tensor_name in names - set(graph.state) - set(graph.reads) - {"image", "index"}:
-            raise BundleError(f"{path}: graph {name}: input {tensor_name!r} comes from nowhere")
-
-
-def _check_tensor(where: str, tensor: TensorSpec) -> None:
-    if tensor.dtype not in DTYPES:
-        raise BundleError(f"{where}: dtype {tensor.dtype!r}, expected one of {DTYPES}")
-    sizes = [n for n in tensor.shape if n is not None]
-    if any(n < 1 for n in sizes) or math.prod(sizes) > MAX_TENSOR_ELEMENTS:
-        raise BundleError(f"{where}: shape {list(tensor.shape)} is out of bounds")

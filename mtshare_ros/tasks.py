@@ -6,8 +6,10 @@ settings up here, so that a further task of a known kind is one more entry in ``
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+KINDS = ("depth", "segmentation", "normals")
+"""Kinds of tasks that there are losses, decoders and metrics for."""
 UNLABELLED = 255
 """Label of a pixel that belongs to no class (ignored by losses and metrics)."""
 
@@ -100,8 +102,3 @@ SEGMENTATION = Task(
 )
 
 TASKS = {task.name: task for task in (NORMALS, DEPTH, SEGMENTATION)}
-
-
-def segmentation_task(classes: tuple[SemanticClass, ...]) -> Task:
-    """Return the segmentation task with other classes (one output channel per class)."""
-    return replace(SEGMENTATION, classes=classes, channels=len(classes))

@@ -16,6 +16,7 @@ from mtshare_ros.bundle import MANIFEST_NAME, load_manifest, save_manifest
 from mtshare_ros.manifest import BundleError
 from mtshare_ros.perception.engines import open_engine
 from mtshare_ros.perception.engines.interface import EngineError
+from mtshare_ros.perception.engines.selftest import run_selftest
 
 
 @pytest.fixture
@@ -96,6 +97,45 @@ def _no_focal(values: dict[str, Any]) -> None:
     values["input"]["focal_length"] = 0
 
 
+def _set(*keys: Any) -> Callable[[dict[str, Any]], None]:
+    """Return a change that sets the value at a path of keys, the last of which is the value."""
+    *path, last, value = keys
+
+    def change(values: dict[str, Any]) -> None:
+        for key in path:
+            values = values[key]
+        values[last] = value
+
+    change.__name__ = "_".join(map(str, (*path, last)))
+    return change
+
+
+_WRONG_VALUES = [
+    _set("graphs", []),
+    _set("tasks", []),
+    _set("tasks", 0, "value_range", []),
+    _set("tasks", 0, "kind", "edges"),
+    _set("tasks", 1, "name", "normals"),
+    _set("tasks", 1, "name", "my-depth"),
+    _set("tasks", 1, "value_range", None),
+    _set("tasks", 2, "channels", 4),
+    _set("input", "mean", [1.0]),
+    _set("input", "scale", float("nan")),
+    _set("input", "width", float("inf")),
+    _set("input", "stride", 2),
+    _set("selftest", "tolerance", 1e30),
+]
+
+
+@pytest.mark.parametrize("change", _WRONG_VALUES)
+def test_a_malformed_or_unbounded_value_is_refused(
+    copy: Path, change: Callable[[dict[str, Any]], None]
+) -> None:
+    _edit(copy, change)
+    with pytest.raises(BundleError, match=MANIFEST_NAME):
+        load_manifest(copy)
+
+
 @pytest.mark.parametrize("change", [_outside, _huge, _no_base, _nowhere, _text_size, _no_focal])
 def test_a_manifest_with_impossible_values_is_refused(
     copy: Path, change: Callable[[dict[str, Any]], None]
@@ -138,3 +178,9 @@ def test_a_bundle_opens_from_a_read_only_folder(copy: Path) -> None:
         path.chmod(0o555)
     assert open_engine(copy).manifest.name == "small"
     copy.chmod(0o755)
+
+
+def test_a_selftest_without_frames_is_refused(copy: Path) -> None:
+    engine = open_engine(copy)
+    with pytest.raises(BundleError, match="holds no frame"):
+        run_selftest(engine, [])

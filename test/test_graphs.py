@@ -36,7 +36,8 @@ def test_weights_are_stored_as_fp16(bundle_path: Path) -> None:
 def test_graphs_tell_nothing_of_the_machine_that_made_them(bundle_path: Path) -> None:
     for path in bundle_path.glob("*.onnx"):
         content = path.read_bytes()
-        assert b".py" not in content and b"/home" not in content
+        traces = (b".py", str(Path.home()).encode(), str(bundle_path.parents[3]).encode())
+        assert not any(trace in content for trace in traces)
 
 
 def _scatter(model: onnx.ModelProto) -> onnx.NodeProto:

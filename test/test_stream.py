@@ -219,3 +219,34 @@ def test_unknown_or_no_tasks_are_refused(engine: Engine) -> None:
 def test_settings_out_of_range_are_refused_by_name(bad: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(bad))):
         StreamSettings(**bad)
+
+
+class _NotFinite(_FailsOnce):
+    """An engine whose second frame is not a number."""
+
+    def run(self, state: Any, image: Any, base_index: Any, task_index: Any) -> EngineOutput:
+        self.calls += 1
+        output = self._engine.run(state, image, base_index, task_index)
+        if self.calls == 2:
+            output.raw["depth"][0, 0, 0] = np.nan
+        return output
+
+
+def test_what_is_not_finite_is_never_served(engine: Engine) -> None:
+    stream = PerceptionStream(_NotFinite(engine))
+    stream.step(_image(), 0, TASKS)
+    with pytest.raises(EngineError, match="depth is not finite"):
+        stream.step(_image(), FRAME, TASKS)
+    assert stream.step(_image(), 2 * FRAME, TASKS).reset == "engine failure"
+
+
+def test_a_reset_allocates_no_new_caches(engine: Engine) -> None:
+    counted = _FailsOnce(engine)
+    states = []
+    counted.new_state = lambda: states.append(1) or engine.new_state()  # type: ignore[method-assign]
+    stream = PerceptionStream(counted)
+    stream.step(_image(), 0, TASKS)
+    stream.reset()
+    counted.calls = 2
+    stream.step(_image(seed=5), FRAME, TASKS)
+    assert len(states) == 1

@@ -10,7 +10,7 @@ import pytest
 import torch
 import yaml
 
-from mtshare_ros.tasks import DEPTH, NORMALS, SEGMENTATION
+from mtshare_ros.tasks import DEPTH, NORMALS, ROOM_CLASSES, SEGMENTATION
 from mtshare_ros.training import run as training_run
 from mtshare_ros.training.batches import augment, draw_batch, to_batch
 from mtshare_ros.training.checkpoints import CheckpointError, load_tensors
@@ -24,9 +24,11 @@ RECIPE = Path(__file__).parents[1] / "config" / "training" / "room.yaml"
 class _Stills:
     """A few stills with structure: a bright square that is nearer and of another class."""
 
-    meta = {"fx": 51.2, "size": [64, 48]}
-
-    def __init__(self, _path: Path | None = None) -> None:
+    def __init__(self, path: Path = Path("train")) -> None:
+        first = {"validation": 100_000, "test": 200_000}.get(path.name, 0)
+        classes = [c.name for c in ROOM_CLASSES]
+        self.meta = {"fx": 51.2, "size": [64, 48], "seeds": [first, first + 8, 1]}
+        self.meta["classes"] = classes
         rng = np.random.default_rng(0)
         self._samples = []
         for _ in range(8):
@@ -55,7 +57,7 @@ def _config(**changes: Any) -> dict[str, Any]:
         "name": "t",
         "description": "test",
         "precision": "fp32",
-        "data": {"train": "unused", "validation": "unused"},
+        "data": {"train": "train", "validation": "validation"},
         "network": {"width": 24, "depth": 2, "heads": 3, "hidden": 64, "size": [64, 48]},
         "stages": [
             {"kind": "single_task", "name": "base", "task": "normals", "phases": [phase, phase]},
@@ -111,6 +113,12 @@ def test_the_shipped_recipe_is_valid() -> None:
         (lambda c: c["stages"][1].update(base="bass"), "base 'bass'"),
         (lambda c: c["stages"][2].update(gates="base"), "gates 'base'"),
         (lambda c: c["stages"][1].update(rho=1.5), "rho"),
+        (lambda c: c["stages"][1].update(neurons=50), "multiple of group 32"),
+        (lambda c: c["stages"][1].update(heads=4), "blocks have 3"),
+        (lambda c: c["stages"][1].update(tasks=["normals"]), "base's own"),
+        (lambda c: c["stages"][1].update(tasks=["depth", "depth"]), "twice"),
+        (lambda c: c["stages"][0].update(name="checkpoint"), "name is taken"),
+        (lambda c: c.update(seed=-1), "seed"),
         (lambda c: c["stages"][2].update(name="base"), "name is taken"),
     ],
 )
@@ -135,8 +143,9 @@ def test_a_whole_training_runs_and_its_stages_load(tmp_path: Path) -> None:
     assert set(subtasks) == {"depth", "segmentation"} and record["base"] == "base"
 
 
+@pytest.mark.parametrize("steps", [0, 3])
 def test_a_resumed_run_ends_where_an_uninterrupted_one_does(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: int
 ) -> None:
     config = _write(tmp_path / "c.yaml", _config())
     training_run.train(config, tmp_path / "whole")
@@ -154,14 +163,14 @@ def test_a_resumed_run_ends_where_an_uninterrupted_one_does(
             losses = job.losses
             seen = 0
 
-            def stop_after_three(batch: Any) -> Any:
+            def stop_after_steps(batch: Any) -> Any:
                 nonlocal seen
                 seen += 1
-                if seen > 3:
+                if seen > steps:
                     raise KeyboardInterrupt
                 return losses(batch)
 
-            job.losses = stop_after_three
+            job.losses = stop_after_steps
         return original(job, stage, phases, stills, settings)
 
     monkeypatch.setattr(training_run, "fit", interrupted)
@@ -242,3 +251,15 @@ def test_the_learning_rate_warms_up_and_ends_at_zero() -> None:
     phase = Phase(size=(64, 48), steps=100, batch=1, lr=1.0, warmup=10)
     rates = [learning_rate(phase, step) for step in range(100)]
     assert rates[0] == pytest.approx(0.1) and max(rates) > 0.95 and rates[-1] < 1e-3
+
+
+def test_validation_rooms_that_are_trained_on_and_test_rooms_are_refused(tmp_path: Path) -> None:
+    for train, validation, message in (
+        ("train", "train", "trained on"),
+        ("test", "validation", "never trained on"),
+    ):
+        data = {"train": train, "validation": validation}
+        config = _write(tmp_path / "c.yaml", _config(data=data))
+        with pytest.raises(ConfigError, match=message):
+            training_run.train(config, tmp_path / "run")
+        assert not (tmp_path / "run").exists()

@@ -11,6 +11,8 @@ import os
 import platform
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -87,22 +89,22 @@ class _ChangingScene:
     def __init__(self, spec: InputSpec, fraction: float) -> None:
         self._spec, self._count = spec, max(1, round(fraction * spec.tokens))
         self._rng = np.random.default_rng(0)
-        coarse = self._rng.integers(0, 256, (*spec.grid, 3), dtype=np.uint8)
+        coarse = self._rng.integers(40, 180, (*spec.grid, 3), dtype=np.uint8)
         size = (spec.width, spec.height)
-        self._image: Image = np.array(
-            cv2.resize(coarse, size, interpolation=cv2.INTER_NEAREST), np.uint8
+        self._image: Image = np.asarray(
+            cv2.resize(coarse, size, interpolation=cv2.INTER_LINEAR), np.uint8
         )
+        self._brighter = np.zeros(spec.tokens, np.bool_)
 
     def next(self) -> Image:
         rows, columns = self._spec.grid
         side = self._spec.stride
         chosen = self._rng.choice(rows * columns, self._count, replace=False)
-        mask = np.zeros(rows * columns, np.uint8)
-        mask[chosen] = 64
-        full = mask.reshape(rows, columns).repeat(side, axis=0).repeat(side, axis=1)
-        # Wraps around at 256: every chosen token changes by 64 or 192 levels, a cut it is not.
-        self._image = self._image + full[..., None]
-        return self._image
+        # To and fro by a little: visible in each chosen token, and never a cut.
+        self._brighter[chosen] ^= True
+        step = (self._brighter.reshape(rows, columns) * 24).astype(np.uint8)
+        full = step.repeat(side, axis=0).repeat(side, axis=1)
+        return np.asarray(self._image + full[..., None], np.uint8)
 
 
 class _StreamCase:
@@ -121,6 +123,8 @@ class _StreamCase:
 
     def step(self) -> dict[str, float]:
         predictions = self._stream.step(self._image, self._stamp, self._tasks)
+        if predictions.reset not in (None, "first frame"):
+            raise RuntimeError(f"{self.name}: the cache was dropped: {predictions.reset}")
         return {**predictions.milliseconds, "dirty_fraction": float(predictions.dirty.mean())}
 
 
@@ -167,10 +171,7 @@ def run_bench(
         What was written: ``cases`` with ``name``, ``p50_ms``, ``p95_ms``, ``p99_ms`` and
         ``ratio`` (median of the separate dense networks / median of this case), and the setting.
     """
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
-    cv2.setNumThreads(threads)
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory() as scratch, _pinned(threads):
         folder = bundle
         if folder is None:
             config = NetworkConfig(width, depth, 6, 4 * width, size=size)
@@ -200,6 +201,18 @@ def run_bench(
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(json.dumps(result, indent=1) + "\n")
     return result
+
+
+@contextmanager
+def _pinned(threads: int) -> Iterator[None]:
+    """Keep the process on as many cores as it has threads."""
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(cores)[:threads])
+    cv2.setNumThreads(threads)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cores)
 
 
 def _measure(

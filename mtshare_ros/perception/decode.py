@@ -43,7 +43,7 @@ class Decoder:
 
         Args:
             raw: (1, h, w) logarithm of metres.
-            task: The depth task; values are clipped to its range before scaling.
+            task: The depth task; below its range values are clipped, beyond it they are NaN.
             scale: Factor for a camera with another focal length, see ``frame.depth_scale``.
             max_depth: Metres; what is farther becomes NaN.
 
@@ -52,12 +52,12 @@ class Decoder:
         """
         low, high = task.value_range or (1e-3, 1e3)
         logarithm = self._upsample(raw[0], self._planes[0])
-        np.clip(logarithm, np.log(low), np.log(high), out=logarithm)
+        np.clip(logarithm, np.log(low), np.log(high) + 1.0, out=logarithm)
         depth: NDArray[Any] = cv2.exp(logarithm)
         if scale != 1.0:
             depth *= np.float32(scale)
-        if max_depth < high * scale:
-            np.copyto(depth, np.float32(np.nan), where=depth > max_depth)
+        farthest = min(max_depth, high * scale)
+        np.copyto(depth, np.float32(np.nan), where=depth > farthest)
         return depth
 
     def labels(self, raw: RawMap) -> NDArray[np.uint8]:

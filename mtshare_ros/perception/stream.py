@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mtshare_ros.manifest import BundleError
 from mtshare_ros.perception.budget import frame_budget, smallest_fraction
 from mtshare_ros.perception.decode import Decoder
-from mtshare_ros.perception.engines.interface import Engine, EngineError
+from mtshare_ros.perception.engines.interface import Engine, EngineError, EngineOutput
 from mtshare_ros.perception.frame import Image, check_image, depth_scale, normalise, resize
 from mtshare_ros.perception.tokens import (
     Cells,
@@ -111,6 +111,17 @@ class _Stopwatch:
         return {**self.milliseconds, "total": (time.perf_counter() - self.start) * 1e3}
 
 
+def _check_finite(output: EngineOutput) -> None:
+    """Refuse an output that is not finite: it would be served as a measurement.
+
+    Raises:
+        EngineError: A raw map holds NaN or infinity.
+    """
+    for task, raw in output.raw.items():
+        if not np.isfinite(raw).all():
+            raise EngineError(f"the raw map of {task} is not finite")
+
+
 class PerceptionStream:
     """Predictions for one camera. Not thread-safe; several streams may share one engine."""
 
@@ -120,6 +131,7 @@ class PerceptionStream:
         self._spec = engine.manifest.input
         self._task_names = [task.name for task in engine.manifest.tasks]
         self._decoder: Decoder | None = None
+        self._state: Any = None
         self.settings = settings or StreamSettings()
         self.reset("first frame")
 
@@ -142,9 +154,11 @@ class PerceptionStream:
             )
 
     def reset(self, reason: str = "requested") -> None:
-        """Drop the cache; the next frame computes every token."""
+        """Drop the cache; the next frame computes every token.
+
+        The caches' memory is kept: a dense frame writes every row before it reads any.
+        """
         self._reset: str | None = reason
-        self._state: Any = None
         self._reference: Cells | None = None
         self._previous: Cells | None = None
         self._pending: dict[str, TokenMask] = {}
@@ -188,7 +202,9 @@ class PerceptionStream:
             output = self.engine.run(
                 self._state, normalise(small, spec), np.flatnonzero(dirty), indices
             )
+            _check_finite(output)
         except EngineError:
+            self._state = None
             self.reset("engine failure")
             raise
         watch.milliseconds.update(output.milliseconds)

@@ -118,7 +118,7 @@ class TrainingConfig(_Strict):
 
     name: str
     description: str
-    seed: int = 0
+    seed: int = Field(default=0, ge=0, lt=1000)
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     weight_decay: float = 0.05
     data: DataSettings
@@ -129,22 +129,51 @@ class TrainingConfig(_Strict):
     def _stages_fit(self) -> TrainingConfig:
         seen: dict[str, Stage] = {}
         for stage in self.stages:
-            if stage.name in seen:
-                raise ValueError(f"stage {stage.name}: the name is taken")
-            tasks = {"single_task": lambda s: (s.task,), "gates": lambda s: s.tasks}
-            for task in tasks.get(stage.kind, lambda s: ())(stage):
-                if task not in TASKS:
-                    raise ValueError(
-                        f"stage {stage.name}: no task {task!r}; expected one of {sorted(TASKS)}"
-                    )
-            for key, kind in (("base", "single_task"), ("gates", "gates")):
-                name = getattr(stage, key, None)
-                if name is not None and (name not in seen or seen[name].kind != kind):
-                    raise ValueError(
-                        f"stage {stage.name}: {key} {name!r} is not an earlier {kind} stage"
-                    )
+            try:
+                self._check_stage(stage, seen)
+            except ValueError as error:
+                raise ValueError(f"stage {stage.name}: {error}") from None
             seen[stage.name] = stage
         return self
+
+    def _check_stage(self, stage: Stage, seen: dict[str, Stage]) -> None:
+        """Find now what would fail after hours of training."""
+        if stage.name in seen or stage.name == "checkpoint":
+            raise ValueError("the name is taken")
+        for key, kind in (("base", "single_task"), ("gates", "gates")):
+            name = getattr(stage, key, None)
+            if name is not None and (name not in seen or seen[name].kind != kind):
+                raise ValueError(f"{key} {name!r} is not an earlier {kind} stage")
+        if isinstance(stage, SingleTaskStage):
+            _check_tasks((stage.task,))
+        elif isinstance(stage, GatesStage):
+            _check_tasks(stage.tasks)
+            base = seen[stage.base]
+            assert isinstance(base, SingleTaskStage)
+            if base.task in stage.tasks:
+                raise ValueError(f"task {base.task!r} is the base's own")
+            if stage.neurons % stage.group:
+                raise ValueError(
+                    f"neurons {stage.neurons} is not a multiple of group {stage.group}"
+                )
+            if stage.heads > self.network.heads or stage.neurons > self.network.hidden:
+                raise ValueError(
+                    f"heads {stage.heads} and neurons {stage.neurons}: the base's blocks have"
+                    f" {self.network.heads} and {self.network.hidden}"
+                )
+        else:
+            gates = seen[stage.gates]
+            assert isinstance(gates, GatesStage)
+            if gates.base != stage.base:
+                raise ValueError(f"base {stage.base!r} is not that of its gates, {gates.base!r}")
+
+
+def _check_tasks(names: tuple[str, ...]) -> None:
+    for name in names:
+        if name not in TASKS:
+            raise ValueError(f"no task {name!r}; expected one of {sorted(TASKS)}")
+    if len(set(names)) < len(names):
+        raise ValueError(f"tasks {list(names)}: a name is there twice")
 
 
 def load_config(path: Path) -> TrainingConfig:
@@ -157,7 +186,7 @@ def load_config(path: Path) -> TrainingConfig:
         values = yaml.safe_load(path.read_text())
     except OSError as error:
         raise ConfigError(f"{path}: can't be read: {error.strerror}") from error
-    except yaml.YAMLError as error:
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
     try:
         return TrainingConfig.model_validate(values)

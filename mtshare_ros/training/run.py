@@ -15,13 +15,14 @@ from typing import Any
 import torch
 from torch import nn
 
+from mtshare_ros.datasets.rooms.seeds import split_of
 from mtshare_ros.datasets.stills import StillsDataset
 from mtshare_ros.manifest import LayerShare
 from mtshare_ros.network.config import NetworkConfig
 from mtshare_ros.network.gates import prune
 from mtshare_ros.network.single_task import SingleTaskNetwork
 from mtshare_ros.network.units import SubTask, private_share
-from mtshare_ros.tasks import TASKS
+from mtshare_ros.tasks import ROOM_CLASSES, TASKS
 from mtshare_ros.training.checkpoints import load_tensors, save_tensors
 from mtshare_ros.training.config import (
     ConfigError,
@@ -62,6 +63,20 @@ def load_subtasks(run: Path, stage: str) -> tuple[dict[str, SubTask], dict[str, 
     return {name: module.eval() for name, module in modules.items()}, record
 
 
+def _rooms(stills: StillsDataset) -> set[int]:
+    return set(range(*stills.meta["seeds"]))
+
+
+def _check_rooms(folder: Path, stills: StillsDataset) -> None:
+    """Refuse stills with other classes, and rooms that are kept for tests."""
+    expected = [c.name for c in ROOM_CLASSES]
+    if stills.meta["classes"] != expected:
+        raise ConfigError(f"{folder}: classes {stills.meta['classes']}, expected {expected}")
+    splits = {split_of(seed) for seed in _rooms(stills)} - {"train", "validation"}
+    if splits:
+        raise ConfigError(f"{folder}: holds rooms of {sorted(splits)}, which are never trained on")
+
+
 def _share_record(config: NetworkConfig, subtasks: dict[str, SubTask]) -> dict[str, Any]:
     return {
         "shares": {n: [vars(s) for s in sub.shares] for n, sub in subtasks.items()},
@@ -78,12 +93,23 @@ class _Runner:
         self.half = {"auto": supports_bf16(), "bf16": True, "fp32": False}[config.precision]
         self.stills = StillsDataset(config.data.train)
         self.validation = StillsDataset(config.data.validation)
+        _check_rooms(config.data.train, self.stills)
+        _check_rooms(config.data.validation, self.validation)
+        shared = _rooms(self.stills) & _rooms(self.validation)
+        if shared:
+            raise ConfigError(
+                f"{config.data.validation}: rooms {min(shared)} to {max(shared)} are trained on"
+                f" in {config.data.train}; validation needs rooms of its own"
+            )
+
+    def _seed(self, stage: SingleTaskStage | GatesStage | UnitsStage) -> int:
+        number = [s.name for s in self.config.stages].index(stage.name)
+        return self.config.seed * 1000 + number
 
     def _fit(self, job: Job, stage: SingleTaskStage | GatesStage | UnitsStage) -> dict[str, Any]:
-        number = [s.name for s in self.config.stages].index(stage.name)
         settings = LoopSettings(
             folder=self.run,
-            seed=self.config.seed * 1000 + number,
+            seed=self._seed(stage),
             jitter=self.config.data.colour_jitter,
             weight_decay=self.config.weight_decay,
             half=self.half,
@@ -100,6 +126,8 @@ class _Runner:
 
     def train(self, stage: SingleTaskStage | GatesStage | UnitsStage) -> dict[str, Any]:
         """Train one stage, keep what it gave and return its record."""
+        # Per stage, so that a run resumed between two stages starts the next one alike.
+        torch.manual_seed(self._seed(stage))
         if isinstance(stage, SingleTaskStage):
             return self.single_task(stage)
         if isinstance(stage, GatesStage):
@@ -178,11 +206,10 @@ def train(config_path: Path, run: Path, resume: bool = False) -> dict[str, Any]:
             raise ConfigError(f"{run}: a run is there already; pass --resume or another --output")
         if load_config(kept) != config:
             raise ConfigError(f"{config_path}: differs from {kept}, which this run started with")
+    runner = _Runner(config, run, resume)  # looks at the data: nothing is left behind if it fails
     run.mkdir(parents=True, exist_ok=True)
     if not kept.exists():
         shutil.copyfile(config_path, kept)
-    torch.manual_seed(config.seed)
-    runner = _Runner(config, run, resume)
     records = {}
     for stage in config.stages:
         if stage_path(run, stage.name).exists():

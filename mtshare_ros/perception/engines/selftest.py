@@ -74,9 +74,12 @@ def run_selftest(engine: Engine, frames: list[SelfTestFrame]) -> float:
     """Run the clip and return the largest relative difference.
 
     Raises:
+        BundleError: The clip is empty.
         EngineError: A task's raw map differs by more than the manifest's tolerance.
     """
     manifest = engine.manifest
+    if not frames:
+        raise BundleError(f"bundle {manifest.name}: {SELFTEST_NAME} holds no frame")
     state, worst = engine.new_state(), 0.0
     tolerance = manifest.selftest["tolerance"]
     for number, frame in enumerate(frames):

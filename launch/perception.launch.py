@@ -10,6 +10,7 @@ from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
 from launch import LaunchContext, LaunchDescription
+from mtshare_ros.ros import middleware
 
 SHARE = get_package_share_directory("mtshare_ros")
 BOOLEAN = ["true", "false"]
@@ -65,12 +66,8 @@ def arguments() -> list[DeclareLaunchArgument]:
 
 
 def large_messages() -> list[SetEnvironmentVariable]:
-    """Give Fast DDS room for images, unless the user has a profile; other RMWs pass it over."""
-    humble = os.environ.get("ROS_DISTRO") == "humble"
-    name = f"{'FASTRTPS' if humble else 'FASTDDS'}_DEFAULT_PROFILES_FILE"
-    if name in os.environ:
-        return []
-    return [SetEnvironmentVariable(name, os.path.join(SHARE, "config", "fastdds.xml"))]
+    """Give Fast DDS room for images, unless the user has a profile."""
+    return [SetEnvironmentVariable(*variable) for variable in middleware.large_messages().items()]
 
 
 def perception_node(context: LaunchContext) -> list[Node]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +15,7 @@ import typer
 
 from mtshare_ros.console import print_report, print_table, progress
 from mtshare_ros.errors import OptionError, exit_status, one_line
+from mtshare_ros.options import Dataset, Kind, Purpose, Textures, parse_parameters, parse_size
 
 app = typer.Typer(
     help="Several dense vision tasks from one network pass, at camera rate, for ROS 2.",
@@ -27,28 +27,6 @@ USAGE_ERRORS = typer.BadParameter.__mro__[1:3]
 """What the parser raises for wrong arguments; typer has no public name for them."""
 
 
-class Kind(str, Enum):
-    """How the camera of a simulated clip moves."""
-
-    static = "static"
-    pan = "pan"
-    drive = "drive"
-    handheld = "handheld"
-
-
-class Dataset(str, Enum):
-    """A data set that `evaluate` reads."""
-
-    rooms = "rooms"
-
-
-class Purpose(str, Enum):
-    """What a machine is to be used for."""
-
-    run = "run"
-    train = "train"
-
-
 BundleArgument = Annotated[Path, typer.Argument(help="Folder of a model bundle.")]
 OptionalBundle = Annotated[Path | None, typer.Argument(help="Folder of a model bundle.")]
 Bag = Annotated[Path, typer.Option(help="Recorded bag with camera images.")]
@@ -56,12 +34,19 @@ Bag = Annotated[Path, typer.Option(help="Recorded bag with camera images.")]
 
 @app.command()
 def simulate(
-    output: Annotated[Path, typer.Option(help="Bag to write, .mcap.")],
+    output: Annotated[
+        Path,
+        typer.Option(help="Bag to write: one file if it ends in .mcap, else a rosbag2 folder."),
+    ],
     kind: Annotated[Kind, typer.Option(help="How the camera moves.")] = Kind.drive,
     seed: Annotated[int, typer.Option(help="The same seed gives the same clip.")] = 0,
     frames: Annotated[int, typer.Option(min=1, help="Frames to render.")] = 150,
     size: Annotated[str, typer.Option(help="Width and height in pixels.")] = "320x240",
     cuts: Annotated[int, typer.Option(help="Cuts to another room.")] = 0,
+    textures: Annotated[
+        Textures,
+        typer.Option(help="A: seen in training; B: held out; mix: both; auto: by the seed."),
+    ] = Textures.auto,
     exposure_changes: Annotated[
         bool, typer.Option("--exposure-changes", help="Correct the exposure now and then.")
     ] = False,
@@ -81,6 +66,7 @@ def simulate(
             frames,
             pixels,
             on_frame,
+            textures=textures.value,
             compressed=compressed,
             exposure_changes=exposure_changes,
             cuts=cuts,
@@ -235,40 +221,6 @@ def demo(
     print_report(result.numbers)
     for path in result.files:
         typer.echo(str(path))
-
-
-def parse_size(text: str) -> tuple[int, int]:
-    """Return (width, height) of a text such as ``320x240``.
-
-    Raises:
-        OptionError: The text is no size.
-    """
-    width, cross, height = text.partition("x")
-    if cross and width.isdecimal() and height.isdecimal() and int(width) and int(height):
-        return int(width), int(height)
-    raise OptionError(f"--size {text!r}: expected WIDTHxHEIGHT, as 320x240")
-
-
-def parse_parameters(texts: Sequence[str]) -> dict[str, bool | int | float | str]:
-    """Return the values of texts such as ``output_size=input``, typed as ROS types them.
-
-    Raises:
-        OptionError: A text is not NAME=VALUE.
-    """
-    values: dict[str, bool | int | float | str] = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not (name and equals and value):
-            raise OptionError(f"--parameter {text!r}: expected NAME=VALUE, as output_size=input")
-        for kind in (int, float):
-            try:
-                values[name] = kind(value)
-                break
-            except ValueError:
-                continue
-        else:
-            values[name] = value == "true" if value in ("true", "false") else value
-    return values
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

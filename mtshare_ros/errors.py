@@ -13,6 +13,7 @@ USER_ERRORS = frozenset(
         "mtshare_ros.manifest.BundleError",
         "mtshare_ros.datasets.bags.BagError",
         "mtshare_ros.datasets.rooms.gl.GLUnavailableError",
+        "mtshare_ros.datasets.stills.StillsError",
         "mtshare_ros.ros.bag_source.ReplayError",
         "mtshare_ros.ros.images.ImageError",
         "mtshare_ros.ros.parameters.ParameterError",

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import rclpy
 from builtin_interfaces.msg import Time
+from lifecycle_msgs.srv import ChangeState
+from rcl_interfaces.srv import SetParameters
 from rclpy.context import Context
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
@@ -22,8 +24,8 @@ from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header, String
 
-from mtshare_ros.ros.node import PerceptionNode
-from mtshare_ros.ros.node_process import environment
+from mtshare_ros.ros.lifecycle import PerceptionNode
+from mtshare_ros.ros.middleware import environment
 
 DOMAIN = 101 - os.getpid() % 50
 NODE = "/perception_node"
@@ -139,3 +141,61 @@ def peer(context: Context) -> Iterator[Peer]:
             yield result
     finally:
         result.node.destroy_node()
+
+
+def counts(node):
+    """Return the fates of the node's frames."""
+    return node._statistics.summary().counts
+
+
+def active(node):
+    """Return a condition: the node takes frames."""
+    return lambda: node._state == "active" and node._serving is not None
+
+
+def connected(node, camera, *tasks):
+    """Wait until the node is active, hears the camera and is heard."""
+    wait_for(active(node), "node active")
+    wait_for(lambda: set(node._serving.computing()) == set(tasks), f"subscribed: {tasks}")
+    wait_for(camera.image.get_subscription_count, "image subscribed")
+
+
+def call(camera, type_, name, request):
+    """Return a service's answer."""
+    client = camera.node.create_client(type_, name)
+    assert client.wait_for_service(5)
+    future = client.call_async(request)
+    wait_for(future.done, f"answer of {name}")
+    return future.result()
+
+
+def set_parameter(camera, name, value):
+    """Return the result of setting a parameter of the node."""
+    request = SetParameters.Request(parameters=[Parameter(name, value=value).to_parameter_msg()])
+    return call(camera, SetParameters, "perception_node/set_parameters", request).results[0]
+
+
+def ended(node, number):
+    """Return a condition: so many images came, and all are through."""
+
+    def condition():
+        found = counts(node)
+        return sum(found.values()) - found["received"] == found["received"] == number
+
+    return condition
+
+
+def send(node, camera, *messages):
+    """Send images one after the other, each when the one before is through."""
+    for message in messages:
+        number = counts(node)["received"] + 1
+        camera.image.publish(message)
+        wait_for(ended(node, number), f"image {number} through")
+
+
+def change_state(camera, *labels):
+    """Take the node through transitions over its service."""
+    for label in labels:
+        request = ChangeState.Request()
+        request.transition.label = label
+        assert call(camera, ChangeState, "perception_node/change_state", request).success, label

@@ -6,38 +6,19 @@ import sys
 import cv2
 import numpy as np
 import pytest
+from bag_files import SIZE, STEP, clip_frame, image, put, read_one, write
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from mcap.reader import make_reader
 from mcap_ros2.decoder import DecoderFactory
 from rosbags.highlevel import AnyReader
-from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
-from mtshare_ros.datasets import bag_writer, pixels, topics
+from mtshare_ros.datasets import pixels, topics
 from mtshare_ros.datasets.bag_writer import ClipWriter, quaternion
-from mtshare_ros.datasets.bags import LONGEST_WAIT, BagError, ClipReader
-from mtshare_ros.datasets.rooms.camera import look, robot_intrinsics
-from mtshare_ros.datasets.rooms.clips import ClipFrame
-
-SIZE = (48, 32)
-STEP = 33_333_333
-
-
-def clip_frame(index: int) -> ClipFrame:
-    rng = np.random.default_rng(index)
-    width, height = SIZE
-    depth = rng.uniform(0.3, 9.0, (height, width)).astype(np.float32)
-    normals = rng.normal(size=(height, width, 3)).astype(np.float32)
-    normals /= np.linalg.norm(normals, axis=-1, keepdims=True)
-    depth[:2], normals[:2] = np.nan, 0.0
-    labels = rng.integers(0, 16, (height, width)).astype(np.uint8)
-    labels[:2] = 255
-    smooth = cv2.resize(rng.integers(0, 255, (4, 6, 3)).astype(np.uint8), SIZE)
-    pose = look(np.array([1.0, -2.0, 0.5]), 0.3 * index, -0.1, 0.05)
-    stamp = 1_700_000_000 * 10**9 + index * STEP
-    return ClipFrame(stamp, smooth, depth, labels, normals, pose, robot_intrinsics(SIZE))
+from mtshare_ros.datasets.bags import LONGEST_WAIT, ClipReader
+from mtshare_ros.datasets.rooms.camera import look
 
 
 def independently_read(path):
@@ -45,13 +26,6 @@ def independently_read(path):
     with open(path, "rb") as file:
         reader = make_reader(file, decoder_factories=[DecoderFactory()])
         return [(c.topic, message) for _, c, _, message in reader.iter_decoded_messages()]
-
-
-def write(path, frames=3, compressed=False):
-    with ClipWriter(path, compressed) as writer:
-        for index in range(frames):
-            writer.write(clip_frame(index))
-    return path
 
 
 @pytest.mark.parametrize("name", ["clip.mcap", "folder"])
@@ -138,77 +112,6 @@ def test_message_types_are_the_same_in_every_ros_that_is_supported():
         assert humble.hash_rihs01(name) == kilted.hash_rihs01(name)
 
 
-def test_a_missing_bag_is_named(tmp_path):
-    with pytest.raises(BagError, match="nowhere.mcap: not found"):
-        ClipReader(tmp_path / "nowhere.mcap")
-
-
-@pytest.mark.parametrize("content", [b"", b"not a bag", b"\x89MCAP0\r\n" + bytes(200)])
-def test_a_file_that_is_no_bag_is_an_error_that_names_it(tmp_path, content):
-    path = tmp_path / "broken.mcap"
-    path.write_bytes(content)
-    with pytest.raises(BagError, match="broken.mcap"):
-        list(ClipReader(path))
-
-
-@pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.999])
-def test_a_bag_that_was_cut_short_is_an_error_that_names_it(tmp_path, share):
-    whole = write(tmp_path / "whole.mcap").read_bytes()
-    path = tmp_path / "short.mcap"
-    path.write_bytes(whole[: int(len(whole) * share)])
-    with pytest.raises(BagError, match="short.mcap"):
-        list(ClipReader(path))
-
-
-def test_damaged_bytes_are_never_any_other_error(tmp_path):
-    whole = write(tmp_path / "whole.mcap").read_bytes()
-    path, failed = tmp_path / "damaged.mcap", 0
-    for start in [*range(0, 400, 40), *range(400, len(whole), len(whole) // 40)]:
-        path.write_bytes(whole[:start] + b"\xff" * 24 + whole[start + 24 :])
-        try:
-            list(ClipReader(path))
-        except BagError as error:
-            assert "damaged.mcap" in str(error)
-            failed += 1
-    # Where only pixels were hit, a bag reads on with other pixels.
-    assert failed > 10
-
-
-def test_a_bag_without_images_is_told_what_it_has(tmp_path):
-    path = tmp_path / "deaf.mcap"
-    put(path, [("/audio/level", "std_msgs/msg/Int32", STORE.types["std_msgs/msg/Int32"](data=1))])
-    with pytest.raises(BagError) as error:
-        ClipReader(path)
-    assert "camera/image" in str(error.value) and "audio/level" in str(error.value)
-
-
-STORE = bag_writer.STORE
-
-
-def put(path, messages):
-    """Write (topic, type, message) one millisecond after another."""
-    with Writer(path, version=8, storage_plugin=StoragePlugin.MCAP) as writer:
-        connections = {}
-        for time, (topic, kind, message) in enumerate(messages, start=1):
-            if topic not in connections:
-                connections[topic] = writer.add_connection(topic, kind, typestore=STORE)
-            data = STORE.serialize_cdr(message, kind)
-            writer.write(connections[topic], time * 10**6, data)
-
-
-def image(values, encoding, stamp=0, **changes):
-    message = bag_writer._raw(values, "rgb8" if values.ndim == 3 else "mono8", stamp)
-    for key, value in {"encoding": encoding, **changes}.items():
-        object.__setattr__(message, key, value)
-    return message
-
-
-def read_one(tmp_path, message):
-    put(tmp_path / "one", [("/camera/image", topics.RAW_TYPE, message)])
-    (frame,) = ClipReader(tmp_path / "one")
-    return frame
-
-
 def test_a_camera_without_truth_or_calibration_can_be_read(tmp_path):
     rgb = clip_frame(0).rgb
     frame = read_one(tmp_path, image(rgb, "rgb8", 5))
@@ -232,15 +135,6 @@ def test_padded_rows_are_read_without_the_padding(tmp_path):
     padded = np.pad(rgb.reshape(SIZE[1], -1), ((0, 0), (0, 7)), constant_values=77)
     message = image(rgb, "rgb8", step=3 * SIZE[0] + 7, data=padded.reshape(-1))
     np.testing.assert_array_equal(read_one(tmp_path, message).rgb, rgb)
-
-
-@pytest.mark.parametrize(
-    "changes", [{"encoding": "bayer_grbg16"}, {"height": 1000}, {"step": 2}, {"width": 0}]
-)
-def test_an_image_that_can_not_be_read_names_bag_and_topic(tmp_path, changes):
-    message = image(clip_frame(0).rgb, **{"encoding": "rgb8", **changes})
-    with pytest.raises(BagError, match="one: /camera/image"):
-        read_one(tmp_path, message)
 
 
 def test_truth_that_comes_late_is_joined_by_stamp_and_truth_that_never_comes_is_not_waited_for(

@@ -5,6 +5,7 @@ import importlib
 import pytest
 
 from mtshare_ros import cli, errors
+from mtshare_ros.datasets.rooms.seeds import TEXTURES
 
 
 def run(capsys, *arguments):
@@ -26,6 +27,7 @@ def run(capsys, *arguments):
         (["simulate", "--output", "x.mcap", "--kind", "teleport"], "teleport"),
         (["simulate", "--output", "x.mcap", "--size", "320by240"], "320by240"),
         (["simulate", "--output", "x.mcap", "--frames", "0"], "--frames"),
+        (["simulate", "--output", "x.mcap", "--textures", "C"], "'C'"),
         (["bench", "--output", "x.json", "--size", "0x240"], "0x240"),
         (["bench", "--output", "x.json", "--size", "321x240"], "321"),
         (["bench", "--output", "x.json", "--width", "385"], "385"),
@@ -52,6 +54,15 @@ def test_help_lists_every_command(capsys):
     assert status == 0
     commands = "simulate train export evaluate replay bench inspect doctor demo"
     assert all(command in out for command in commands.split())
+
+
+@pytest.mark.parametrize("name", ["auto", *TEXTURES])
+def test_textures_are_handed_to_the_renderer(monkeypatch, name):
+    called = {}
+    clips = importlib.import_module("mtshare_ros.datasets.clips")
+    monkeypatch.setattr(clips, "write_clip", lambda *_, **options: called.update(options))
+    assert cli.run(["simulate", "--output", "x.mcap", "--textures", name]) == 0
+    assert called["textures"] == name
 
 
 def test_a_bug_keeps_its_traceback(monkeypatch):

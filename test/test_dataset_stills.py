@@ -2,12 +2,15 @@
 
 import json
 import shutil
+import sys
 
 import numpy as np
 import pytest
 
 from mtshare_ros.datasets import stills
-from mtshare_ros.datasets.stills import KINDS, StillsDataset, render_stills
+from mtshare_ros.datasets.shards import KINDS
+from mtshare_ros.datasets.stills import StillsDataset, StillsError, render_stills
+from mtshare_ros.errors import exit_status
 
 SIZE = (48, 36)
 
@@ -61,13 +64,13 @@ def test_nothing_is_rendered_again_when_all_is_there(rendered, monkeypatch):
     def refuse(job):
         raise AssertionError(job)
 
-    monkeypatch.setattr(stills, "_render_shard", refuse)
+    monkeypatch.setattr(stills, "render_shard", refuse)
     render(rendered, rooms=11)
 
 
 @pytest.mark.parametrize("changes", [{"size": (32, 24)}, {"textures": "B"}])
 def test_frames_of_other_settings_are_not_mixed_in(rendered, changes):
-    with pytest.raises(ValueError, match="meta.json"):
+    with pytest.raises(StillsError, match="meta.json"):
         render(rendered, rooms=11, **changes)
 
 
@@ -97,5 +100,52 @@ def test_a_folder_without_stills_or_of_another_version_is_refused(rendered, tmp_
         StillsDataset(tmp_path)
     meta = json.loads((rendered / "meta.json").read_text())
     (tmp_path / "meta.json").write_text(json.dumps({**meta, "version": 99}))
-    with pytest.raises(ValueError, match="99"):
+    with pytest.raises(StillsError, match="99") as error:
         StillsDataset(tmp_path)
+    assert exit_status(error.value) == 2
+
+
+@pytest.mark.parametrize("text", ["", "not json", "[1]", '{"version": 1}'])
+def test_a_damaged_meta_file_is_named(tmp_path, text):
+    (tmp_path / "meta.json").write_text(text)
+    with pytest.raises(StillsError, match="meta.json"):
+        StillsDataset(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"no array"])
+def test_a_damaged_shard_is_named(rendered, tmp_path, content):
+    folder = tmp_path / "copy"
+    shutil.copytree(rendered, folder)
+    (folder / "shard-000010" / "depth.npy").write_bytes(content)
+    with pytest.raises(StillsError, match="shard-000010"):
+        StillsDataset(folder)
+
+
+def test_the_seeds_are_those_of_the_rooms_that_are_there(rendered, tmp_path):
+    assert StillsDataset(rendered).seeds == set(range(11))
+    folder = tmp_path / "copy"
+    shutil.copytree(rendered, folder)
+    shutil.rmtree(folder / "shard-000000")
+    assert StillsDataset(folder).seeds == {10}
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--size", "320by240", "320by240"),
+        ("--size", "9" * 5000 + "x240", "WIDTHxHEIGHT"),
+        ("--views", "0", "views 0"),
+        ("--workers", "0", "workers 0"),
+        ("--first-seed", "-1", "-1"),
+        ("--rooms", "0", "rooms"),
+    ],
+)
+def test_a_mistake_on_the_command_line_is_one_line_and_writes_nothing(
+    capsys, monkeypatch, tmp_path, option, value, said
+):
+    arguments = ["stills", "--output", str(tmp_path / "out"), option, value]
+    monkeypatch.setattr(sys, "argv", arguments)
+    assert stills.main() == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1 and said in err
+    assert list(tmp_path.iterdir()) == []

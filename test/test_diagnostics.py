@@ -16,7 +16,7 @@ NOTHING = dict.fromkeys(("received", "processed", "skipped", "dropped", "rejecte
 
 def status(condition=ACTIVE, before=NOTHING, **counts):
     summary = Summary({**NOTHING, **counts}, 9.5, {}, None)
-    return diagnostics.status("front/perception_node", condition, summary, before)
+    return diagnostics.status("/front/perception_node", condition, summary, before)
 
 
 def test_the_level_says_what_is_wrong_now():
@@ -44,9 +44,9 @@ def test_a_status_names_the_node_and_has_everything_as_text():
     for stage in (1.0, 2.0, 3.0):
         statistics.count("received")
         statistics.processed({"base": stage, "ros": 0.5}, dirty_fraction=0.25)
-    found = diagnostics.status("n", ACTIVE, statistics.summary(), NOTHING)
+    found = diagnostics.status("/front/n", ACTIVE, statistics.summary(), NOTHING)
     values = {pair.key: pair.value for pair in found.values}
-    assert found.name == "n: perception" and found.hardware_id == "onnxruntime"
+    assert found.name == "front/n: perception" and found.hardware_id == "onnxruntime"
     assert values["computing"] == "depth, normals" and values["processed"] == "3"
     assert values["base_ms_p50"] == "2.000" and values["base_ms_p99"] == "2.980"
     assert values["dirty_fraction_mean"] == "0.2500" and values["state"] == "active"
@@ -59,6 +59,17 @@ def test_percentiles_are_those_of_the_last_frames():
     summary = statistics.summary()
     assert summary.counts["processed"] == WINDOW + 50
     assert summary.milliseconds["base"] == {50: 1.0, 95: 1.0, 99: 1.0}
+
+
+def test_the_times_of_a_task_that_is_no_longer_computed_go_with_its_frames():
+    statistics = Statistics()
+    for _ in range(2):
+        statistics.processed({"base": 1.0, "depth": 5.0}, 1.0)
+    for _ in range(WINDOW - 1):
+        statistics.processed({"base": 1.0}, 1.0)
+    assert statistics.summary().milliseconds["depth"][50] == 5.0, "one frame is left"
+    statistics.processed({"base": 1.0}, 1.0)
+    assert set(statistics.summary().milliseconds) == {"base"}
 
 
 def test_the_frame_rate_is_that_since_the_last_summary():

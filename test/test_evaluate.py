@@ -2,13 +2,17 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
 
 from mtshare_ros import cli
+from mtshare_ros.datasets.bag_writer import ClipWriter
 from mtshare_ros.datasets.clips import write_clip
+from mtshare_ros.datasets.rooms.camera import look, robot_intrinsics
+from mtshare_ros.datasets.rooms.clips import ClipFrame
 from mtshare_ros.datasets.stills import render_stills
 from mtshare_ros.errors import JobError
 from mtshare_ros.evaluation.demo import run_demo
@@ -79,8 +83,12 @@ def test_a_budget_lowers_what_is_computed(tmp_path, bundle_path, clip):
     [
         (["--policy", "hold:0"], "hold:K"),
         (["--policy", "tokens:3"], "tokens:3"),
+        (["--policy", "hold:"], "hold:K"),
+        (["--policy", "hold:2\nhold:3"], "hold:K"),
         (["--engine", "abacus"], "abacus"),
+        (["--engine", "torch"], "expected one of auto, onnxruntime"),
         (["--max-dirty-fraction", "1.5"], "1.5"),
+        (["--max-dirty-fraction", "nan"], "nan"),
     ],
 )
 def test_an_option_out_of_range_is_status_2(capsys, tmp_path, bundle_path, clip, options, said):
@@ -91,6 +99,61 @@ def test_an_option_out_of_range_is_status_2(capsys, tmp_path, bundle_path, clip,
     assert status == 2
     assert err.count("\n") == 1 and said in err
     assert not output.exists()
+
+
+def write_frame(path, size, label=0, widths=0.8):
+    """Write a bag of one frame: labels of one class, fx in image widths."""
+    width, height = size
+    rgb = np.full((height, width, 3), 120, np.uint8)
+    normals = np.zeros((height, width, 3), np.float32)
+    normals[..., 2] = -1
+    depth, labels = np.ones((height, width), np.float32), np.full((height, width), label, np.uint8)
+    intrinsics = replace(robot_intrinsics(size), fx=widths * width)
+    pose = look(np.zeros(3), 0.0, 0.0, 0.0)
+    with ClipWriter(path) as writer:
+        writer.write(ClipFrame(1, rgb, depth, labels, normals, pose, intrinsics))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("frame", "topic"),
+    [
+        ({"size": (64, 15)}, "camera/image"),
+        ({"size": SIZE, "label": 16}, "ground_truth/labels"),
+        ({"size": SIZE, "widths": 1000.0}, "camera/camera_info"),
+    ],
+)
+def test_a_bag_that_can_not_be_evaluated_is_one_line_that_names_bag_and_topic(
+    capsys, tmp_path, bundle_path, frame, topic
+):
+    bag, output = write_frame(tmp_path / "bad.mcap", **frame), tmp_path / "report"
+    status, _, err = run(capsys, "evaluate", bundle_path, "--bag", bag, "--output", output)
+    assert status == 2
+    assert err.count("\n") == 1 and f"{bag}: /{topic}: " in err
+    assert not output.exists()
+
+
+def test_the_smallest_image_and_the_longest_lens_that_a_bag_may_have_are_evaluated(
+    tmp_path, bundle_path
+):
+    bag = write_frame(tmp_path / "edge.mcap", (16, 16), label=15, widths=999.0)
+    assert evaluate_bag(bundle_path, bag, tmp_path, Options())["frames"] == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "said"), [({"version": 99}, "99"), ({"classes": ["sky", "road"]}, "sky, road")]
+)
+def test_rooms_of_another_version_or_of_other_classes_are_status_2(
+    capsys, tmp_path, bundle_path, change, said
+):
+    render_stills(tmp_path / "rooms", range(200_000, 200_001), 1, (48, 36), 1)
+    meta = tmp_path / "rooms" / "meta.json"
+    meta.write_text(json.dumps({**json.loads(meta.read_text()), **change}))
+    capsys.readouterr()  # The progress of rendering.
+    chosen = ["--dataset", "rooms", "--root", tmp_path / "rooms"]
+    status, _, err = run(capsys, "evaluate", bundle_path, *chosen, "--output", tmp_path / "out")
+    assert status == 2
+    assert err.count("\n") == 1 and said in err and "rooms" in err
 
 
 def test_rooms_are_scored_by_texture_pool(capsys, tmp_path, bundle_path):

@@ -11,10 +11,11 @@ from rosbags.image import message_to_cvimage
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
-from mtshare_ros.ros.images import ENCODINGS, ImageError, ImagePacker, decode, encode
+from mtshare_ros.perception.frame import check_image
+from mtshare_ros.ros.images import ENCODINGS, MIN_SIDE, ImageError, ImagePacker, decode, encode
 
 BYTES = {"rgb8": 3, "bgr8": 3, "rgba8": 4, "bgra8": 4, "mono8": 1}
-sides = st.integers(1, 24)
+sides = st.integers(16, 40)
 quick = settings(max_examples=40, deadline=None)
 
 
@@ -53,7 +54,7 @@ def test_rgb_comes_through_whatever_the_padding_of_its_rows(width, height, paddi
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
 def test_padded_rows_decode_like_tight_ones(encoding):
-    width, height, pixel = 16, 12, bytes_per_pixel(encoding)
+    width, height, pixel = 18, 16, bytes_per_pixel(encoding)
     tight = np.frombuffer(random_bytes(width * height * pixel), np.uint8).reshape(height, -1)
     padded = np.concatenate([tight, np.full((height, 5), 99, np.uint8)], axis=1)
     a = decode(message(encoding, width, height, tight.tobytes()))
@@ -64,7 +65,7 @@ def test_padded_rows_decode_like_tight_ones(encoding):
 
 @pytest.mark.parametrize("encoding", ["rgb8", "bgr8", "rgba8", "bgra8", "mono8"])
 def test_plain_encodings_agree_with_rosbags_image(encoding):
-    image = message(encoding, 20, 10, random_bytes(20 * 10 * BYTES[encoding]))
+    image = message(encoding, 20, 18, random_bytes(20 * 18 * BYTES[encoding]))
     assert (decode(image) == message_to_cvimage(image, "rgb8")).all()
 
 
@@ -72,8 +73,8 @@ def test_plain_encodings_agree_with_rosbags_image(encoding):
 def test_a_mosaic_of_one_colour_decodes_to_that_colour(encoding):
     colour = {"r": 200, "g": 120, "b": 40}
     tile = [colour[letter] for letter in encoding[6:10]]
-    mosaic = np.tile(np.array(tile, np.uint8).reshape(2, 2), (4, 5))
-    found = decode(message(encoding, 10, 8, mosaic.tobytes()))
+    mosaic = np.tile(np.array(tile, np.uint8).reshape(2, 2), (8, 9))
+    found = decode(message(encoding, 18, 16, mosaic.tobytes()))
     assert (found == (200, 120, 40)).all()
 
 
@@ -81,22 +82,22 @@ def test_a_mosaic_of_one_colour_decodes_to_that_colour(encoding):
 def test_yuv_of_one_colour_decodes_to_that_colour(encoding):
     y, u, v = 132, 81, 169  # (200, 120, 40) in BT.601, video range
     pair = (u, y, v, y) if encoding in ("yuv422", "uyvy") else (y, u, y, v)
-    found = decode(message(encoding, 8, 4, np.tile(np.array(pair, np.uint8), 16).tobytes()))
+    found = decode(message(encoding, 18, 16, np.tile(np.array(pair, np.uint8), 144).tobytes()))
     assert np.abs(found.astype(int) - (200, 120, 40)).max() <= 2
 
 
 @pytest.mark.parametrize("shift", ["yuv422", "yuyv"])
 def test_grey_yuv_is_grey(shift):
     pair = (128, 126, 128, 126) if shift == "yuv422" else (126, 128, 126, 128)
-    found = decode(message(shift, 4, 2, np.tile(np.array(pair, np.uint8), 4).tobytes()))
+    found = decode(message(shift, 18, 16, np.tile(np.array(pair, np.uint8), 144).tobytes()))
     assert np.ptp(found) == 0 and abs(int(found[0, 0, 0]) - 128) <= 1
 
 
 @quick
 @given(
     encoding=st.sampled_from(ENCODINGS + ("32FC1", "", "rgb8\x00", "x" * 500)),
-    width=st.one_of(st.integers(0, 20), st.integers(0, 2**32 - 1)),
-    height=st.one_of(st.integers(0, 20), st.integers(0, 2**32 - 1)),
+    width=st.one_of(st.integers(14, 22), st.integers(0, 2**32 - 1)),
+    height=st.one_of(st.integers(14, 22), st.integers(0, 2**32 - 1)),
     step=st.one_of(st.integers(0, 90), st.integers(0, 2**32 - 1)),
     size=st.integers(0, 2000),
 )
@@ -112,15 +113,27 @@ def test_any_message_gives_an_image_or_an_image_error(encoding, width, height, s
 
 def test_errors_say_what_was_found_and_expected():
     assert "'16UC7'; expected one of rgb8" in str(refused(message("16UC7", 2, 2, bytes(12))))
-    assert "step 5 for 2 pixels of rgb8; expected 6" in str(
-        refused(message("rgb8", 2, 2, bytes(12), 5))
+    assert "step 47 for 16 pixels of rgb8; expected 48" in str(
+        refused(message("rgb8", 16, 16, bytes(768), 47))
     )
-    assert "11 bytes of data; expected step 6 x height 2 = 12" in str(
-        refused(message("rgb8", 2, 2, bytes(11), 6))
+    assert "767 bytes of data; expected step 48 x height 16 = 768" in str(
+        refused(message("rgb8", 16, 16, bytes(767), 48))
     )
-    assert refused(message("rgb8", 0, 2, bytes(12), 6)).kind == "size"
-    assert refused(message("mono8", 16385, 1, b"", 16385)).kind == "size"
-    assert refused(message("mono8", 16384, 16384, b"", 16384)).kind == "size"
+
+
+@pytest.mark.parametrize(
+    ("width", "height"), [(0, 20), (20, 0), (15, 20), (20, 15), (16385, 20), (16384, 16384)]
+)
+def test_an_absurd_size_is_refused(width, height):
+    error = refused(message("mono8", width, height, b"", width))
+    assert error.kind == "size" and "expected sides of 16 to 16384" in str(error)
+
+
+def test_the_smallest_image_that_is_read_is_the_smallest_that_the_network_takes():
+    smallest = decode(message("rgb8", MIN_SIDE, MIN_SIDE, bytes(3 * MIN_SIDE**2)))
+    check_image(smallest)
+    with pytest.raises(ValueError, match="expected 16x16 or more"):
+        check_image(smallest[1:])
 
 
 def compressed(data, name="jpeg"):
@@ -171,7 +184,6 @@ def test_any_compressed_bytes_give_an_image_error(data, start):
     [
         ("mono8", "uint8", 1),
         ("rgb8", "uint8", 3),
-        ("16UC1", "uint16", 1),
         ("32FC1", "float32", 1),
         ("32FC3", "float32", 3),
     ],

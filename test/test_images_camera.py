@@ -34,6 +34,10 @@ def test_focal_length_is_in_units_of_the_width():
         (info(width=320), "camera_info is of 320x480, the image of 640x480"),
         (info(fx=0.0), "calibrated"),
         (info(fx=float("nan")), "calibrated"),
+        (info(fx=float("inf")), "calibrated"),
+        (info(fx=-500.0), "calibrated"),
+        (info(fx=640e3), "fx 640000.0 for 640 pixels; expected less than 1000 widths"),
+        (info(fx=5e-324), "expected less than 1000 widths"),
         (info(binning=2), "binning"),
     ],
 )

@@ -2,18 +2,28 @@
 
 import re
 import threading
-import time
 
 import pytest
-from lifecycle_msgs.srv import ChangeState
-from rcl_interfaces.srv import SetParameters
-from rclpy.parameter import Parameter
-from ros_harness import SECOND, header, image, peer, perception_node, ros, wait_for
+from ros_harness import (
+    SECOND,
+    active,
+    call,
+    connected,
+    counts,
+    ended,
+    header,
+    image,
+    peer,
+    perception_node,
+    ros,
+    send,
+    set_parameter,
+    wait_for,
+)
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
-from mtshare_ros.perception.engines.interface import EngineError
 from mtshare_ros.perception.stream import PerceptionStream
 
 IMAGES = ("depth/image", "segmentation/mask", "segmentation/confidence", "normals/image")
@@ -42,50 +52,6 @@ def steps(monkeypatch):
     return calls
 
 
-def counts(node):
-    return node._statistics.summary().counts
-
-
-def active(node):
-    return lambda: node._state == "active" and node._session is not None
-
-
-def connected(node, camera, *tasks):
-    """Wait until the node is active, hears the camera and is heard."""
-    wait_for(active(node), "node active")
-    wait_for(lambda: set(node._session.computing()) == set(tasks), f"subscribed: {tasks}")
-    wait_for(camera.image.get_subscription_count, "image subscribed")
-
-
-def call(camera, type_, name, request):
-    client = camera.node.create_client(type_, name)
-    assert client.wait_for_service(5)
-    future = client.call_async(request)
-    wait_for(future.done, f"answer of {name}")
-    return future.result()
-
-
-def set_parameter(camera, name, value):
-    request = SetParameters.Request(parameters=[Parameter(name, value=value).to_parameter_msg()])
-    return call(camera, SetParameters, "perception_node/set_parameters", request).results[0]
-
-
-def ended(node, number):
-    def condition():
-        found = counts(node)
-        return sum(found.values()) - found["received"] == found["received"] == number
-
-    return condition
-
-
-def send(node, camera, *messages):
-    """Send images one after the other, each when the one before is through."""
-    for message in messages:
-        number = counts(node)["received"] + 1
-        camera.image.publish(message)
-        wait_for(ended(node, number), f"image {number} through")
-
-
 def test_all_outputs_of_a_frame_have_its_stamp_frame_and_one_size(context, bundle_path):
     with (
         perception_node(context, bundle=str(bundle_path), output_size="input") as node,
@@ -99,7 +65,7 @@ def test_all_outputs_of_a_frame_have_its_stamp_frame_and_one_size(context, bundl
         wait_for(info.get_subscription_count, "camera_info subscribed")
         k = [150.0, 0.0, 80.0, 0.0, 150.0, 60.0, 0.0, 0.0, 1.0]
         info.publish(CameraInfo(width=160, height=120, k=k))
-        wait_for(lambda: node._session._pipeline.camera_info, "camera_info")
+        wait_for(lambda: node._serving._pipeline.camera_info, "camera_info")
         send(node, camera, image(START))
         assert camera.received["segmentation/label_info_json"], "labels come before the mask"
         topics = (*IMAGES, *PICTURES, "depth/camera_info")
@@ -130,6 +96,29 @@ def test_a_task_that_nobody_subscribes_to_is_not_computed(context, bundle_path, 
         assert set_parameter(camera, "tasks", ["segmentation"]).successful
         send(node, camera, image(START + 2))
         assert [wanted for wanted, _, _ in steps] == [{"depth"}, {"segmentation"}]
+
+
+def test_the_dirty_tokens_alone_are_published_whatever_tasks_are_allowed(
+    context, bundle_path, steps
+):
+    with (
+        perception_node(context, bundle=str(bundle_path)) as node,
+        peer(context) as camera,
+    ):
+        camera.listen("dirty_tokens")
+        connected(node, camera, "normals")  # the base task
+        send(node, camera, image(START))
+        assert set_parameter(camera, "tasks", ["segmentation"]).successful
+        connected(node, camera, "segmentation")
+        send(node, camera, image(START + 1))
+        camera.listen("segmentation/mask")
+        assert set_parameter(camera, "tasks", ["all"]).successful
+        connected(node, camera, "segmentation")
+        send(node, camera, image(START + 2))
+        wait_for(lambda: len(camera.received["dirty_tokens"]) == 3, "all pictures")
+        assert [wanted for wanted, _, _ in steps] == [
+            {"normals"}, {"segmentation"}, {"segmentation"},
+        ]  # fmt: skip
 
 
 def test_of_images_that_come_while_one_is_in_work_only_the_newest_is_taken(
@@ -164,6 +153,7 @@ def test_of_images_that_come_while_one_is_in_work_only_the_newest_is_taken(
 
 def test_bad_images_are_counted_and_the_node_goes_on(context, bundle_path):
     cut, unknown, empty, narrow = (image(START + n) for n in range(4))
+    tiny = image(START + 4, size=(12, 12))
     cut.data = cut.data[:-1]
     unknown.encoding = "secret"
     empty.width = empty.height = 0
@@ -174,33 +164,10 @@ def test_bad_images_are_counted_and_the_node_goes_on(context, bundle_path):
     ):
         camera.listen("depth/image")
         connected(node, camera, "depth")
-        send(node, camera, image(START), cut, unknown, empty, narrow, Image(), image(START + 9))
-        assert counts(node)["rejected"] == 5 and counts(node)["processed"] == 2
+        send(node, camera, image(START), cut, unknown, empty, narrow, Image(), tiny)
+        send(node, camera, image(START + 9))
+        assert counts(node)["rejected"] == 6 and counts(node)["processed"] == 2
         wait_for(lambda: len(camera.received["depth/image"]) == 2, "the good ones' outputs")
-
-
-@pytest.mark.parametrize("error", [EngineError("out of memory"), TypeError("a bug")])
-def test_an_engine_failure_costs_one_frame_and_the_cache(
-    context, bundle_path, monkeypatch, steps, error
-):
-    with (
-        perception_node(context, bundle=str(bundle_path)) as node,
-        peer(context) as camera,
-    ):
-        camera.listen("depth/image")
-        connected(node, camera, "depth")
-        send(node, camera, image(START))
-        engine, run = node._session.engine, node._session.engine.run
-
-        def fail(*_):
-            raise error
-
-        monkeypatch.setattr(engine, "run", fail)
-        send(node, camera, image(START))
-        monkeypatch.setattr(engine, "run", run)
-        send(node, camera, image(START))
-        assert counts(node)["failed"] == 1 and counts(node)["processed"] == 2
-        assert steps[-1][1].reset is not None and steps[-1][1].dirty.all()
 
 
 def test_the_cache_is_dropped_on_request_and_with_a_new_frame_id(context, bundle_path, steps):
@@ -225,14 +192,18 @@ def test_the_focal_length_of_a_camera_info_that_fits_is_used(context, bundle_pat
     ):
         camera.listen("depth/image")
         connected(node, camera, "depth")
-        pipeline = node._session._pipeline
-        for width in (160, 320):
+        pipeline = node._serving._pipeline
+        for width, fx, says in (
+            (160, 80.0, "160x120"),
+            (320, 80.0, "camera_info is of 320x120"),
+            (160, 160000.0, "expected less than 1000 widths"),
+        ):
             pipeline.camera_info = CameraInfo(
-                width=width, height=120, k=[80.0, 0, 80.0, 0, 80.0, 60.0, 0, 0, 1.0]
+                width=width, height=120, k=[fx, 0, 80.0, 0, 80.0, 60.0, 0, 0, 1.0]
             )
-            send(node, camera, image(START + width))
-        assert [focal for _, _, focal in steps] == [0.5, None]
-        assert "camera_info is of 320x120" in node._condition().camera_info
+            send(node, camera, image(START + len(steps)))
+            assert says in node._condition().camera_info
+        assert [focal for _, _, focal in steps] == [0.5, None, None]
 
 
 def test_dynamic_parameters_hold_from_the_next_frame_and_fixed_ones_are_refused(
@@ -260,40 +231,3 @@ def test_dynamic_parameters_hold_from_the_next_frame_and_fixed_ones_are_refused(
             assert not result.successful
             assert re.search(reason, result.reason), result.reason
         assert node.get_parameter("max_depth").value == 5
-
-
-def test_a_bundle_that_cannot_be_opened_leaves_the_node_up_and_unconfigured(
-    context, tmp_path, bundle_path
-):
-    with (
-        perception_node(context, bundle=str(tmp_path)) as node,
-        peer(context) as camera,
-    ):
-        wait_for(lambda: node._cause, "the failure")
-        wait_for(lambda: node._state == "unconfigured", "unconfigured")
-        assert str(tmp_path) in node._cause
-        assert set_parameter(camera, "bundle", str(bundle_path)).successful
-        for transition in ("configure", "activate"):
-            request = ChangeState.Request()
-            request.transition.label = transition
-            assert call(camera, ChangeState, "perception_node/change_state", request).success
-        wait_for(active(node), "active after all")
-
-
-def test_an_inactive_node_takes_no_images_and_a_cleaned_up_one_has_no_topics(context, bundle_path):
-    with (
-        perception_node(context, bundle=str(bundle_path)) as node,
-        peer(context) as camera,
-    ):
-        camera.listen("depth/image")
-        connected(node, camera, "depth")
-        send(node, camera, image(START))
-        node.trigger_deactivate()
-        camera.image.publish(image(START + 1))
-        time.sleep(0.2)  # it must have come and gone; nothing tells
-        node.trigger_activate()
-        send(node, camera, image(START + 2))
-        assert counts(node)["processed"] == 2
-        node.trigger_deactivate()
-        node.trigger_cleanup()
-        wait_for(lambda: not camera.image.get_subscription_count(), "unsubscribed")

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import subprocess
 import sys
 from pathlib import Path
 from xml.etree import ElementTree
@@ -10,6 +11,7 @@ import pytest
 import yaml
 
 import mtshare_ros
+from mtshare_ros.ros import middleware
 from mtshare_ros.ros.parameters import BY_NAME
 
 ROOT = Path(mtshare_ros.__file__).parents[1]
@@ -61,6 +63,26 @@ def test_every_launch_argument_is_described():
     assert [call.args[0].value for call in calls] == ARGUMENTS
     for call in calls:
         assert {"description", "default_value"} <= {k.arg for k in call.keywords}
+
+
+def test_launch_imports_only_what_starts_without_the_middleware():
+    modules = "from mtshare_ros.ros import middleware; import sys; "
+    code = modules + "assert not {'rclpy', 'cv2', 'numpy'} & set(sys.modules)"
+    assert "from mtshare_ros.ros import middleware\n" in LAUNCH.read_text()
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    ("release", "name"),
+    [("humble", "FASTRTPS_DEFAULT_PROFILES_FILE"), ("jazzy", "FASTDDS_DEFAULT_PROFILES_FILE")],
+)
+def test_fast_dds_gets_room_unless_the_user_has_a_profile(monkeypatch, release, name):
+    monkeypatch.setenv("ROS_DISTRO", release)
+    monkeypatch.delenv(name, raising=False)
+    (path,) = middleware.large_messages().values()
+    assert Path(path).samefile(ROOT / "config" / "fastdds.xml")
+    monkeypatch.setenv(name, "/etc/mine.xml")
+    assert middleware.large_messages() == {name: "/etc/mine.xml"}
 
 
 def test_launch_describes_the_node_where_ros_has_launch(monkeypatch, tmp_path):

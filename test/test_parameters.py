@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 import mtshare_ros
-from mtshare_ros.ros import parameters
+from mtshare_ros.ros import parameter_values, parameters
 from mtshare_ros.ros.parameters import BY_NAME, TABLE, ParameterError
 
 ROOT = Path(mtshare_ros.__file__).parents[1]
@@ -49,7 +49,9 @@ def test_an_integer_is_taken_for_a_double():
 
 
 def test_dynamic_parameters_change_and_the_others_stay():
-    found = parameters.changed(DEFAULTS, {"max_age": 7, "use_sim_time": True}, configured=True)
+    found = parameter_values.changed(
+        DEFAULTS, {"max_age": 7, "use_sim_time": True}, configured=True
+    )
     assert found == {**DEFAULTS, "max_age": 7}
 
 
@@ -63,13 +65,13 @@ def test_dynamic_parameters_change_and_the_others_stay():
 )
 def test_a_fixed_parameter_is_refused_with_the_reason(name, value, configured, reason):
     with pytest.raises(ParameterError, match=rf"{name} can't be changed now: .*{reason}"):
-        parameters.changed(DEFAULTS, {name: value}, configured)
-    same = parameters.changed(DEFAULTS, {name: DEFAULTS[name]}, configured)
+        parameter_values.changed(DEFAULTS, {name: value}, configured)
+    same = parameter_values.changed(DEFAULTS, {name: DEFAULTS[name]}, configured)
     assert same == DEFAULTS
 
 
 def test_the_bundle_may_change_while_the_node_is_unconfigured():
-    found = parameters.changed(DEFAULTS, {"bundle": "/elsewhere"}, configured=False)
+    found = parameter_values.changed(DEFAULTS, {"bundle": "/elsewhere"}, configured=False)
     assert found["bundle"] == "/elsewhere"
 
 

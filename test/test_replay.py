@@ -5,13 +5,19 @@ import time
 import cv2
 import numpy as np
 import pytest
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.serialization import deserialize_message, serialize_message
 from ros_harness import SECOND, header, image
 from rosbags.highlevel import AnyReader
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
+from mtshare_ros.errors import exit_status
 from mtshare_ros.manifest import BundleError
+from mtshare_ros.ros import replay as replay_module
+from mtshare_ros.ros.diagnostics import status_name
 from mtshare_ros.ros.images import decode
+from mtshare_ros.ros.listener import Listener
+from mtshare_ros.ros.node_process import NodeProcess, ReplayFailedError
 from mtshare_ros.ros.parameters import ParameterError
 from mtshare_ros.ros.recorder import Recorder
 from mtshare_ros.ros.replay import ReplayError, replay
@@ -118,7 +124,10 @@ def test_a_mistake_is_named_before_the_node_is_started(tmp_path, bundle_path):
             replay(*arguments)
     for error, says, options in (
         (ReplayError, "rate 0", {"rate": 0.0}),
-        (ReplayError, "no parameter 'speed'", {"parameters": {"speed": 1}}),
+        (ParameterError, "no parameter 'speed'", {"parameters": {"speed": 1}}),
+        (ReplayError, "parameter bundle can't be given", {"parameters": {"bundle": "/b"}}),
+        (ReplayError, "parameter autostart can't", {"parameters": {"autostart": False}}),
+        (ReplayError, "image_transport can't", {"parameters": {"image_transport": "raw"}}),
         (ParameterError, "max_age is 0", {"parameters": {"max_age": 0}}),
     ):
         with pytest.raises(error, match=says):
@@ -134,3 +143,51 @@ def test_a_node_that_cannot_start_is_reported_with_its_cause(tmp_path, bundle_pa
             tmp_path / "out",
             parameters={"tasks": "colour"},
         )
+
+
+def test_a_node_that_is_not_ready_in_time_is_a_failed_job_and_no_mistake(
+    tmp_path, bundle_path, monkeypatch
+):
+    monkeypatch.setattr(replay_module, "READY_TIMEOUT", 0.0)
+    monkeypatch.setattr(Listener, "_hear", lambda *_: None)
+    with pytest.raises(ReplayFailedError, match="not ready after 0 s") as caught:
+        replay(bundle_path, write_bag(tmp_path / "bag"), tmp_path / "out")
+    assert exit_status(caught.value) == 1 and not (tmp_path / "out").exists()
+
+
+def test_a_node_that_gives_up_on_the_way_fails_the_replay(tmp_path, bundle_path, monkeypatch):
+    hear, heard = Listener._hear, []
+
+    def gone(self, message):
+        hear(self, message)
+        if self.sent:
+            heard.append(message)
+            self.diagnostics["cause"] = "10 frames failed in a row"
+
+    monkeypatch.setattr(Listener, "_hear", gone)
+    with pytest.raises(ReplayFailedError, match="the node gave up: 10 frames") as caught:
+        replay(bundle_path, write_bag(tmp_path / "bag"), tmp_path / "out")
+    assert heard and exit_status(caught.value) == 1
+
+
+def test_a_node_that_ends_by_itself_is_a_failed_job():
+    with NodeProcess({}, domain_id=1) as node:
+        node._process.kill()
+        node._process.wait()
+        with pytest.raises(ReplayFailedError, match="the node ended with status -9") as caught:
+            node.check()
+    assert exit_status(caught.value) == 1
+
+
+def test_only_the_nodes_own_diagnostics_are_heard():
+    def of(name, state):
+        return DiagnosticStatus(name=name, values=[KeyValue(key="state", value=state)])
+
+    listener = Listener.__new__(Listener)
+    listener.diagnostics, listener.heard = {}, 0.0
+    listener._hear(DiagnosticArray(status=[]))
+    listener._hear(DiagnosticArray(status=[of("camera_driver: status", "broken")]))
+    assert listener.diagnostics == {} and listener.heard == 0
+    mine = of(status_name(NODE), "active")
+    listener._hear(DiagnosticArray(status=[of("battery", "low"), mine, of("fan", "on")]))
+    assert listener.diagnostics == {"state": "active"} and listener.heard > 0

@@ -126,6 +126,20 @@ def test_every_metric_of_every_task_has_a_name_on_the_page():
     assert {key for task in TASKS.values() for key in task.metrics} == set(METRICS)
 
 
+def test_page_and_task_agree_on_whether_a_higher_main_metric_is_better():
+    for task in TASKS.values():
+        assert METRICS[task.metrics[0]][3] == task.higher_is_better
+
+
+def test_the_coldest_colour_is_that_of_the_farthest_depth_of_all_maps():
+    near, far = np.full((2, 2), 1.5, np.float32), np.full((2, 2), 7.5, np.float32)
+    far[0] = np.nan
+    other = np.full((2, 2), 90.0, np.float32)
+    maps = [{"depth": near, "normals": other}, {}, {"depth": far}]
+    assert pictures.far_depth(ALL_TASKS, maps) == 8.0
+    assert pictures.far_depth(ALL_TASKS, [{"depth": np.full((2, 2), np.nan)}]) == 10.0
+
+
 def test_errors_are_dark_where_right_bright_where_wrong_and_grey_without_truth():
     truth = np.array([[1, 1, UNLABELLED]], np.uint8)
     prediction = np.array([[1, 2, 1]], np.uint8)

@@ -27,7 +27,8 @@ class _Stills:
     def __init__(self, path: Path = Path("train")) -> None:
         first = {"validation": 100_000, "test": 200_000}.get(path.name, 0)
         classes = [c.name for c in ROOM_CLASSES]
-        self.meta = {"fx": 51.2, "size": [64, 48], "seeds": [first, first + 8, 1]}
+        self.meta: dict[str, Any] = {"fx": 51.2, "size": [64, 48]}
+        self.seeds = set(range(first, first + 8))
         self.meta["classes"] = classes
         rng = np.random.default_rng(0)
         self._samples = []
@@ -75,7 +76,7 @@ def _config(**changes: Any) -> dict[str, Any]:
                 "kind": "units",
                 "name": "units",
                 "base": "base",
-                "gates": "gates",
+                "start": "gates",
                 "phases": [phase],
             },
         ],
@@ -111,7 +112,7 @@ def test_the_shipped_recipe_is_valid() -> None:
         (lambda c: c["network"].update(heads=5), "not a multiple of heads"),
         (lambda c: c["stages"][0].update(task="edges"), "no task 'edges'"),
         (lambda c: c["stages"][1].update(base="bass"), "base 'bass'"),
-        (lambda c: c["stages"][2].update(gates="base"), "gates 'base'"),
+        (lambda c: c["stages"][2].update(start="base"), "start 'base'"),
         (lambda c: c["stages"][1].update(rho=1.5), "rho"),
         (lambda c: c["stages"][1].update(neurons=50), "multiple of group 32"),
         (lambda c: c["stages"][1].update(heads=4), "blocks have 3"),

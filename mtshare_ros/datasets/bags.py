@@ -14,17 +14,21 @@ from numpy.typing import NDArray
 from rosbags.highlevel import AnyReader
 from rosbags.typesys import Stores, get_typestore
 
-from mtshare_ros.datasets import pixels, topics
+from mtshare_ros.datasets import topics
+from mtshare_ros.datasets.messages import array_of
 
 LONGEST_WAIT = 15
 """Images that may come before the truth about one does; then it is handed out without."""
+
+MAX_FOCAL_LENGTH = 1000.0
+"""fx in image widths from which on a calibration is taken for broken, as by the network."""
 
 _TRUTH = (topics.DEPTH, topics.LABELS, topics.NORMALS)
 _TYPES = (topics.RAW_TYPE, topics.COMPRESSED_TYPE)
 
 
 class BagError(ValueError):
-    """A bag can't be read, or lacks a topic; the message names the bag, and what it has."""
+    """A bag can't be read or used; the message names the bag, and topics where it is theirs."""
 
 
 @dataclass(frozen=True)
@@ -65,13 +69,19 @@ class ClipReader:
         truth: Which ground truth topics it has, without ``/compressed``.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, classes: int | None = None) -> None:
         """Look into a bag: a single ``.mcap`` or ``.db3``, or a folder of ``ros2 bag record``.
 
+        Args:
+            path: The bag.
+            classes: Labels must be below this, or unlabelled; None for any.
+
         Raises:
-            BagError: Where there is no bag, it can't be read, or it has no images of a camera.
+            BagError: Where there is no bag, it can't be read, it has no images of a camera, or
+                its calibration is none.
         """
         self.path = Path(path)
+        self._classes = classes
         if not self.path.exists():
             raise BagError(f"bag {self.path}: not found")
         with self._reader() as reader:
@@ -86,7 +96,7 @@ class ClipReader:
             self._chosen = chosen
             self.truth = tuple(topic for topic in chosen.values() if topic in _TRUTH)
             self._length = sum(
-                c.msgcount for c in reader.connections if c.topic.lstrip("/") == images
+                c.msgcount for c in self._wanted(reader) if c.topic.lstrip("/") == images
             )
             self._focal_length = self._read_focal_length(reader)
 
@@ -98,12 +108,11 @@ class ClipReader:
         """Yield the frames.
 
         Raises:
-            BagError: Where a message can't be read.
+            BagError: Where a message can't be read, or holds what can't be evaluated.
         """
         pending: dict[int, _Pending] = {}
         with self._reader() as reader:
-            wanted = [c for c in reader.connections if c.topic.lstrip("/") in self._chosen]
-            messages = reader.messages(wanted)
+            messages = reader.messages(self._wanted(reader))
             while (item := self._next(messages)) is not None:
                 connection = item[0]
                 topic = self._chosen[connection.topic.lstrip("/")]
@@ -158,6 +167,11 @@ class ClipReader:
         except Exception as error:
             raise self._unreadable(error) from error
 
+    def _wanted(self, reader: AnyReader) -> list[Any]:
+        """Return the connections that are read; a topic may have others, of other types."""
+        chosen = (c for c in reader.connections if c.topic.lstrip("/") in self._chosen)
+        return [c for c in chosen if c.msgtype in _TYPES]
+
     @staticmethod
     def _pick(found: dict[str, Any], topic: str) -> str | None:
         """Return the raw or compressed topic that a bag has, or None."""
@@ -172,7 +186,11 @@ class ClipReader:
 
     def _read_focal_length(self, reader: AnyReader) -> float | None:
         """Return fx / width from the first calibration, or None if there is none."""
-        infos = [c for c in reader.connections if c.topic.lstrip("/") == topics.CAMERA_INFO]
+        infos = [
+            c
+            for c in reader.connections
+            if c.topic.lstrip("/") == topics.CAMERA_INFO and c.msgtype == topics.INFO_TYPE
+        ]
         # With no connection given, the reader returns every topic.
         item = self._next(reader.messages(infos)) if infos else None
         if item is None:
@@ -180,7 +198,14 @@ class ClipReader:
         info = self._message(reader, *item)
         focal, width = float(info.k[0]), int(info.width)
         # All zero means uncalibrated.
-        return focal / width if focal > 0 and width > 0 else None
+        if focal == 0 or width == 0:
+            return None
+        if not 0 < focal / width < MAX_FOCAL_LENGTH:
+            raise BagError(
+                f"bag {self.path}: {item[0].topic}: fx {focal:g} of an image {width} wide;"
+                f" expected more than 0 and less than {MAX_FOCAL_LENGTH:g} widths"
+            )
+        return focal / width
 
     def _decoded(self, reader: AnyReader, item: Any) -> tuple[int, Any]:
         """Return a message's stamp (ns) and its array, in the units of ``Frame``."""
@@ -190,14 +215,7 @@ class ClipReader:
         stamp = message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec
         try:
             raw = connection.msgtype == topics.RAW_TYPE
-            values = pixels.raw_pixels(message) if raw else pixels.unpacked(message)
-            if topic == topics.IMAGE:
-                colour = "rgb8" if values.ndim == 3 else "mono8"
-                values = pixels.as_rgb(values, message.encoding if raw else colour)
-            elif topic == topics.DEPTH:
-                values = pixels.as_depth(values)
-            elif topic == topics.NORMALS:
-                values = pixels.as_normals(values)
+            values = array_of(message, topic, raw, self._classes)
         except (ValueError, cv2.error) as error:
             raise BagError(f"bag {self.path}: {connection.topic}: {error}") from error
         return stamp, values

@@ -6,6 +6,7 @@ then quantised: depth to millimetres, normals to 1/127.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import cv2
@@ -42,15 +43,29 @@ _TO_RGB = {
     "8UC1": cv2.COLOR_GRAY2RGB,
 }
 
+CAMERA_ENCODINGS = ("rgb8", *_TO_RGB)
+"""Encodings of a camera's raw images that ``as_rgb`` takes."""
 
-def raw_pixels(message: Any) -> Array:
+_LIVE_ONLY = ("bayer_", "yuv", "uyvy", "yuyv")
+"""How the encodings begin that only the live node decodes: with code that needs ROS."""
+
+
+def raw_pixels(message: Any, expected: Collection[str] = tuple(ENCODINGS)) -> Array:
     """Return the values of an Image message, ``(H, W)`` or ``(H, W, C)``, in its own encoding.
 
+    Args:
+        message: A sensor_msgs/Image, of whatever library.
+        expected: The encodings, of ``ENCODINGS``, that such an image can have.
+
     Raises:
-        ValueError: Where the encoding is unknown or the data don't fill the image.
+        ValueError: Where the encoding is another one or the data don't fill the image.
     """
-    if message.encoding not in ENCODINGS:
-        raise ValueError(f"encoding {message.encoding!r}: expected one of {', '.join(ENCODINGS)}")
+    if message.encoding not in expected:
+        live = message.encoding.startswith(_LIVE_ONLY)
+        raise ValueError(
+            f"encoding {message.encoding[:32]!r}: expected one of {', '.join(expected)}"
+            + ("; Bayer and YUV are read by the live node only" if live else "")
+        )
     kind, channels = ENCODINGS[message.encoding]
     dtype = np.dtype(kind).newbyteorder(">" if message.is_bigendian else "<")
     height, width, step = message.height, message.width, message.step
@@ -78,20 +93,26 @@ def unpacked(message: Any) -> Array:
 
 
 def as_rgb(pixels: Array, encoding: str) -> NDArray[np.uint8]:
-    """Return ``(H, W, 3)`` uint8 RGB of raw pixels.
+    """Return ``(H, W, 3)`` uint8 RGB of pixels in one of ``CAMERA_ENCODINGS``.
 
     Raises:
-        ValueError: Where the encoding is none of a camera.
+        ValueError: Where a value has more than 8 bits.
     """
+    if pixels.dtype != np.uint8:
+        raise ValueError(f"values of type {pixels.dtype}: expected 8 bits per channel")
     if encoding == "rgb8":
         return pixels
-    if encoding not in _TO_RGB:
-        raise ValueError(f"encoding {encoding!r}: expected one of rgb8, {', '.join(_TO_RGB)}")
     return np.asarray(cv2.cvtColor(pixels, _TO_RGB[encoding]), np.uint8)
 
 
 def as_depth(pixels: Array) -> NDArray[np.float32]:
-    """Return ``(H, W)`` float32 metres, NaN invalid, of metres or of whole millimetres."""
+    """Return ``(H, W)`` float32 metres, NaN invalid, of metres or of whole millimetres.
+
+    Raises:
+        ValueError: Where the pixels have several channels or 8 bits.
+    """
+    if pixels.ndim != 2 or pixels.dtype == np.uint8:
+        raise _wrong(pixels, "one channel of 16 bits (millimetres) or of floats (metres)")
     if pixels.dtype == np.uint16:
         return np.where(pixels > 0, pixels / np.float32(1000), np.float32(np.nan))
     depth = np.asarray(pixels, np.float32)
@@ -99,7 +120,13 @@ def as_depth(pixels: Array) -> NDArray[np.float32]:
 
 
 def as_normals(pixels: Array) -> NDArray[np.float32]:
-    """Return ``(H, W, 3)`` float32 unit vectors, zero invalid, of vectors or of a PNG's RGB."""
+    """Return ``(H, W, 3)`` float32 unit vectors, zero invalid, of vectors or of a PNG's RGB.
+
+    Raises:
+        ValueError: Where the pixels have another number of channels or 16 bits.
+    """
+    if pixels.ndim != 3 or pixels.dtype == np.uint16:
+        raise _wrong(pixels, "three channels of floats or of 8 bits")
     if pixels.dtype == np.uint8:
         valid = (pixels != INVALID_NORMAL).any(axis=-1, keepdims=True)
         normals = np.where(valid, 2 * pixels.astype(np.float32) / 255 - 1, np.float32(0))
@@ -107,6 +134,17 @@ def as_normals(pixels: Array) -> NDArray[np.float32]:
         normals = np.nan_to_num(np.asarray(pixels, np.float32))
     length = np.linalg.norm(normals, axis=-1, keepdims=True)
     return np.asarray(np.divide(normals, length, out=np.zeros_like(normals), where=length > 0.5))
+
+
+def as_labels(pixels: Array) -> NDArray[np.uint8]:
+    """Return ``(H, W)`` uint8 class ids.
+
+    Raises:
+        ValueError: Where the pixels are not one channel of 8 bits.
+    """
+    if pixels.ndim != 2 or pixels.dtype != np.uint8:
+        raise _wrong(pixels, "one channel of 8 bits")
+    return pixels
 
 
 def millimetres(depth: NDArray[np.float32]) -> NDArray[np.uint16]:
@@ -132,6 +170,11 @@ def png(pixels: Array) -> NDArray[np.uint8]:
     """Return the bytes ``(n,)`` of a PNG: colour, or one channel of 8 or 16 bits."""
     options = [cv2.IMWRITE_PNG_COMPRESSION, 9]
     return np.asarray(cv2.imencode(".png", _swapped(pixels), options)[1], np.uint8)
+
+
+def _wrong(pixels: Array, expected: str) -> ValueError:
+    channels = pixels.shape[2] if pixels.ndim == 3 else 1
+    return ValueError(f"{channels} channel(s) of type {pixels.dtype}: expected {expected}")
 
 
 def _swapped(image: Array) -> Array:

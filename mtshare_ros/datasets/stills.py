@@ -10,51 +10,32 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import shutil
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from mtshare_ros.datasets.rooms.camera import robot_intrinsics, sample_pose
+from mtshare_ros.datasets.rooms.camera import robot_intrinsics
 from mtshare_ros.datasets.rooms.gl import GLUnavailableError, require_gl
-from mtshare_ros.datasets.rooms.render import Renderer
-from mtshare_ros.datasets.rooms.room import make_room
-from mtshare_ros.datasets.rooms.scene import compile_scene
-from mtshare_ros.datasets.rooms.sensor import expose, random_sensor
+from mtshare_ros.datasets.shards import KINDS, Job, is_finished, parts, render_shard
+from mtshare_ros.errors import OptionError, one_line
+from mtshare_ros.options import parse_size
 from mtshare_ros.tasks import ROOM_CLASSES
 
 VERSION = 1
 """Version of the layout and of the rooms: frames of different versions must not be mixed."""
 
-ROOMS_PER_SHARD = 10
-"""Rooms in one shard: what is lost when rendering is interrupted."""
-
-NORMAL_SCALE = 127.0
-"""Stored value of a normal's component 1.0."""
-
-KINDS = ("rgb", "depth", "labels", "normals", "seeds")
-"""Arrays of a shard."""
+_REQUIRED = ("version", "size", "fx", "classes", "seeds", "textures")
+"""What ``meta.json`` must say for the frames to be of use."""
 
 
-@dataclass(frozen=True)
-class _Job:
-    """One shard to be rendered."""
-
-    folder: Path
-    seeds: range
-    views_per_room: int
-    size: tuple[int, int]
-    textures: str
+class StillsError(ValueError):
+    """A folder of stills, or a wish for one, can't be used; the message names what."""
 
 
 def render_stills(
@@ -78,23 +59,25 @@ def render_stills(
         textures: ``auto``, ``A``, ``B`` or ``mix``; see ``rooms.seeds``.
 
     Raises:
-        ValueError: Where the folder holds frames of other settings.
+        StillsError: Where the folder holds frames of other settings, or an argument is out of
+            range.
         GLUnavailableError: Where nothing can render.
     """
+    _check(seeds, views_per_room, workers)
     require_gl()
     output.mkdir(parents=True, exist_ok=True)
     _write_meta(output, seeds, views_per_room, size, textures)
     jobs = [
-        _Job(output / f"shard-{part[0]:06d}", part, views_per_room, size, textures)
-        for part in _parts(seeds)
+        Job(output / f"shard-{part[0]:06d}", part, views_per_room, size, textures)
+        for part in parts(seeds)
     ]
-    todo = [job for job in jobs if not _finished(job)]
+    todo = [job for job in jobs if not is_finished(job)]
     done = len(seeds) - sum(len(job.seeds) for job in todo)
     # Forked workers would share the parent's OpenGL and OpenCV state.
     pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
     frames = len(seeds) * views_per_room
     with pool, tqdm(total=frames, initial=done * views_per_room, unit="frame") as bar:
-        running = [pool.submit(_render_shard, job) for job in todo]
+        running = [pool.submit(render_shard, job) for job in todo]
         try:
             for finished in as_completed(running):
                 bar.update(finished.result())
@@ -103,10 +86,24 @@ def render_stills(
             raise
 
 
-def _parts(seeds: range) -> Iterator[range]:
-    """Split the seeds into shards."""
-    for start in range(0, len(seeds), ROOMS_PER_SHARD):
-        yield seeds[start : start + ROOMS_PER_SHARD]
+def _check(seeds: range, views_per_room: int, workers: int) -> None:
+    if not seeds or min(seeds) < 0:
+        raise StillsError(f"rooms {seeds.start} to {seeds.stop - 1}: expected seeds from 0 up")
+    for name, value in (("views", views_per_room), ("workers", workers)):
+        if value < 1:
+            raise StillsError(f"{name} {value}: expected at least 1")
+
+
+def _read_meta(path: Path) -> dict[str, Any]:
+    """Return what a ``meta.json`` says."""
+    try:
+        meta = json.loads(path.read_text())
+    except ValueError as error:
+        raise StillsError(f"{path}: no JSON ({error})") from error
+    missing = [key for key in _REQUIRED if not isinstance(meta, dict) or key not in meta]
+    if missing:
+        raise StillsError(f"{path}: lacks {', '.join(missing)}")
+    return dict(meta)
 
 
 def _write_meta(
@@ -130,53 +127,14 @@ def _write_meta(
     if not path.exists():
         path.write_text(json.dumps(meta, indent=1) + "\n")
         return
-    found = json.loads(path.read_text())
+    found = _read_meta(path)
     for key, value in meta.items():
         # A set may grow by further rooms of the same kind.
         if key != "seeds" and found.get(key) != value:
-            raise ValueError(f"{path}: {key} is {found.get(key)}, expected {value}")
+            raise StillsError(f"{path}: {key} is {found.get(key)}, expected {value}")
     old = found["seeds"]
     meta["seeds"] = [min(old[0], seeds.start), max(old[1], seeds.stop), seeds.step]
     path.write_text(json.dumps(meta, indent=1) + "\n")
-
-
-def _finished(job: _Job) -> bool:
-    """Return whether a shard is there in full: the last one of a set that grew may be shorter."""
-    seeds = job.folder / "seeds.npy"
-    frames = len(job.seeds) * job.views_per_room
-    return seeds.exists() and len(np.load(seeds, mmap_mode="r")) >= frames
-
-
-def _render_shard(job: _Job) -> int:
-    """Render one shard and move it into place; return its number of frames."""
-    # One core per worker: the workers are what runs in parallel.
-    os.environ["LP_NUM_THREADS"] = "1"
-    cv2.setNumThreads(1)
-    frames: list[dict[str, Any]] = []
-    with Renderer(robot_intrinsics(job.size)) as renderer:
-        for seed in job.seeds:
-            room = make_room(seed, job.textures)
-            renderer.load(compile_scene(room))
-            for view in range(job.views_per_room):
-                rng = np.random.default_rng([seed, 1, view])
-                seen = renderer.render(sample_pose(rng, room))
-                frames.append(
-                    {
-                        "rgb": expose(seen.rgb, random_sensor(rng, seen.rgb), rng),
-                        "depth": seen.depth.astype(np.float16),
-                        "labels": seen.labels,
-                        "normals": np.rint(seen.normals * NORMAL_SCALE).astype(np.int8),
-                        "seeds": seed,
-                    }
-                )
-    partial = job.folder.with_name(f"partial-{job.folder.name}")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir()
-    for kind in KINDS:
-        np.save(partial / f"{kind}.npy", np.stack([frame[kind] for frame in frames]))
-    shutil.rmtree(job.folder, ignore_errors=True)
-    partial.rename(job.folder)
-    return len(frames)
 
 
 class StillsDataset:
@@ -191,22 +149,27 @@ class StillsDataset:
 
         Raises:
             FileNotFoundError: Where the folder holds no stills.
+            StillsError: Where they are of another version, or damaged.
         """
         path = Path(root) / "meta.json"
         if not path.exists():
             raise FileNotFoundError(f"{path}: not found; expected a folder of rendered stills")
-        self.meta: dict[str, Any] = json.loads(path.read_text())
+        self.meta = _read_meta(path)
         if self.meta["version"] != VERSION:
-            raise ValueError(f"{path}: version is {self.meta['version']}, expected {VERSION}")
-        self._shards = [
-            {kind: np.load(folder / f"{kind}.npy", mmap_mode="r") for kind in KINDS}
-            for folder in sorted(Path(root).glob("shard-*"))
-        ]
+            raise StillsError(
+                f"{path}: version is {self.meta['version']}, expected {VERSION}: render them again"
+            )
+        self._shards = [_open_shard(folder) for folder in sorted(Path(root).glob("shard-*"))]
         self._ends = np.cumsum([len(shard["seeds"]) for shard in self._shards])
 
     def __len__(self) -> int:
         """Return the number of frames."""
         return int(self._ends[-1]) if len(self._ends) else 0
+
+    @property
+    def seeds(self) -> set[int]:
+        """Seeds of the rooms that are there, which may be fewer than ``meta`` announces."""
+        return {int(seed) for shard in self._shards for seed in np.unique(shard["seeds"])}
 
     def stored(self, index: int) -> dict[str, NDArray[Any]]:
         """Return a frame's arrays as they are in the files, without copying them."""
@@ -237,12 +200,12 @@ class StillsDataset:
         }
 
 
-def parse_size(text: str) -> tuple[int, int]:
-    """Return (width, height) of a text such as ``320x240``."""
-    width, cross, height = text.partition("x")
-    if not (cross and width.isdigit() and height.isdigit() and int(width) and int(height)):
-        raise argparse.ArgumentTypeError(f"size {text!r}: expected WIDTHxHEIGHT, as 320x240")
-    return int(width), int(height)
+def _open_shard(folder: Path) -> dict[str, NDArray[Any]]:
+    """Map a shard's arrays into memory."""
+    try:
+        return {kind: np.load(folder / f"{kind}.npy", mmap_mode="r") for kind in KINDS}
+    except (ValueError, EOFError) as error:
+        raise StillsError(f"{folder}: can't be read ({error}); render it again") from error
 
 
 def main() -> int:
@@ -252,15 +215,16 @@ def main() -> int:
     parser.add_argument("--first-seed", type=int, default=0, help="seed of the first room")
     parser.add_argument("--rooms", type=int, default=600, help="number of rooms")
     parser.add_argument("--views", type=int, default=10, help="frames of each room")
-    parser.add_argument("--size", type=parse_size, default=(320, 240), help="as 320x240")
+    parser.add_argument("--size", default="320x240", help="as 320x240")
     parser.add_argument("--workers", type=int, default=2, help="processes that render at once")
     parser.add_argument("--textures", default="auto", choices=["auto", "A", "B", "mix"])
     a = parser.parse_args()
     seeds = range(a.first_seed, a.first_seed + a.rooms)
     try:
-        render_stills(a.output, seeds, a.views, a.size, a.workers, a.textures)
-    except (ValueError, GLUnavailableError) as error:
-        print(f"stills: {error}", file=sys.stderr)
+        size = parse_size(a.size)
+        render_stills(a.output, seeds, a.views, size, a.workers, a.textures)
+    except (OptionError, StillsError, GLUnavailableError, OSError) as error:
+        print(f"stills: {one_line(error)}", file=sys.stderr)
         return 2
     return 0
 

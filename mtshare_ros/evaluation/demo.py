@@ -11,6 +11,7 @@ from typing import Any
 from mtshare_ros.bundle import load_manifest
 from mtshare_ros.datasets.bags import ClipReader
 from mtshare_ros.errors import JobError
+from mtshare_ros.evaluation.metrics import class_count
 from mtshare_ros.evaluation.overview import write_overview
 from mtshare_ros.evaluation.recorded import OUTPUTS, RecordedPredictions, score_recording
 from mtshare_ros.evaluation.report import PAGE_NAME, Recording, Run, write_report
@@ -50,7 +51,7 @@ def run_demo(
         ValueError: Bundle or bag can't be used; the message says why.
     """
     manifest = load_manifest(bundle)
-    clip = ClipReader(bag)
+    clip = ClipReader(bag, class_count(manifest.tasks))
     recording = output / RECORDING
     if recording.exists():
         shutil.rmtree(recording)

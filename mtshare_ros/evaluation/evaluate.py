@@ -11,6 +11,7 @@ import numpy as np
 
 from mtshare_ros.datasets.bags import ClipReader
 from mtshare_ros.errors import OptionError
+from mtshare_ros.evaluation.metrics import class_count
 from mtshare_ros.evaluation.policies import Stepper, open_stream
 from mtshare_ros.evaluation.report import Run, write_report
 from mtshare_ros.evaluation.scores import EXAMPLES, Scores, maps_of, spread
@@ -59,12 +60,12 @@ def evaluate_bag(
     Raises:
         ValueError: Bundle, bag or options can't be used; the message says why.
     """
-    reader = ClipReader(bag)
     engine = _open(bundle, options)
+    tasks = engine.manifest.tasks
+    reader = ClipReader(bag, class_count(tasks))
     settings = _settings(options)
     stream = open_stream(engine, options.policy, settings)
     reference = None if options.policy == "dense" else open_stream(engine, "dense", settings)
-    tasks = engine.manifest.tasks
     scores = Scores(tasks, spread(len(reader), EXAMPLES))
     _warm_up(engine)
     for done, frame in enumerate(reader, start=1):
@@ -102,8 +103,9 @@ def evaluate_stills(
     """
     stills = Stills(roots)
     engine = _open(bundle, options)
-    stream = open_stream(engine, "dense", _settings(options))
     tasks = engine.manifest.tasks
+    stills.check_classes(tasks)
+    stream = open_stream(engine, "dense", _settings(options))
     scores = Scores(tasks, spread(len(stills), EXAMPLES))
     pools: dict[str, Scores] = {}
     _warm_up(engine)

@@ -6,6 +6,7 @@ all valid pixels of the set, as the field reports it, and not a mean of per-fram
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Protocol
 
 import numpy as np
@@ -179,6 +180,11 @@ def metric_for(task: Task) -> Metric:
     if task.kind == "normals":
         return NormalsMetric()
     raise ValueError(f"task {task.name}: no metric for kind {task.kind!r}")
+
+
+def class_count(tasks: Iterable[Task]) -> int | None:
+    """Return the number of classes that truth may have; None where no task has classes."""
+    return next((task.channels for task in tasks if task.kind == "segmentation"), None)
 
 
 def _same_size(prediction: NDArray[Any], truth: NDArray[Any]) -> None:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
-from mtshare_ros.evaluation.pictures import Picture, dirty_picture, map_picture
+from mtshare_ros.evaluation.pictures import Picture, dirty_picture, far_depth, map_picture
 from mtshare_ros.evaluation.scores import Example
 from mtshare_ros.tasks import Task
 
@@ -18,7 +16,7 @@ def write_overview(path: Path, example: Example, tasks: Sequence[Task]) -> None:
     """Write a PNG: frame and predictions above, recomputed tokens and truths below."""
     from matplotlib.figure import Figure
 
-    far = _far(example, tasks)
+    far = far_depth(tasks, (example.predictions, example.truths))
     above: list[tuple[str, Picture | None]] = [("camera", example.rgb)]
     below: list[tuple[str, Picture | None]] = [("", None)]
     if example.dirty is not None:
@@ -40,12 +38,3 @@ def write_overview(path: Path, example: Example, tasks: Sequence[Task]) -> None:
             axis.imshow(picture)
             axis.set_title(title, fontsize=9)
     figure.savefig(path)
-
-
-def _far(example: Example, tasks: Sequence[Task]) -> float:
-    """Return the depth in metres of the coldest colour."""
-    name = next((task.name for task in tasks if task.kind == "depth"), None)
-    depth = example.truths.get(name or "", example.predictions.get(name or ""))
-    if depth is None or not np.isfinite(depth).any():
-        return 1.0
-    return float(np.nanpercentile(depth, 99))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import cv2
@@ -24,6 +24,19 @@ WORST = {"depth": 0.5, "normals": 60.0}
 NO_TRUTH = (60, 60, 60)
 DIRTY = (230, 159, 0)
 """Orange of Okabe and Ito's colours for all kinds of colour vision."""
+
+
+def far_depth(tasks: Iterable[Task], maps: Iterable[Mapping[str, NDArray[Any]]]) -> float:
+    """Return the depth in metres of the coldest colour: one for all maps, so colours compare.
+
+    Args:
+        tasks: The tasks that have maps.
+        maps: Task -> map, of predictions and of truths.
+    """
+    names = {task.name for task in tasks if task.kind == "depth"}
+    found = [array for group in maps for name, array in group.items() if name in names]
+    values = np.concatenate([np.empty(0), *(array[np.isfinite(array)] for array in found)])
+    return float(np.ceil(np.percentile(values, 99))) if values.size else 10.0
 
 
 def map_picture(task: Task, array: NDArray[Any], far: float) -> Picture:

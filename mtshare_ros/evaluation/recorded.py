@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mtshare_ros.datasets import pixels
 from mtshare_ros.errors import OptionError
 from mtshare_ros.evaluation.scores import EXAMPLES, Maps, Scores, maps_of, spread
 from mtshare_ros.tasks import Task
@@ -20,12 +21,10 @@ OUTPUTS = {"depth": "image", "normals": "image", "segmentation": "mask"}
 DIRTY = "dirty_tokens"
 """Topic of the recomputed tokens, below the node's name."""
 
-ENCODINGS: dict[str, tuple[type[Any], int]] = {
-    "32FC1": (np.float32, 1),
-    "32FC3": (np.float32, 3),
-    "mono8": (np.uint8, 1),
-}
-"""What the node publishes: encoding -> type and channels."""
+ENCODINGS = {"depth": "32FC1", "normals": "32FC3", "segmentation": "mono8"}
+"""Kind of task -> the encoding in which the node publishes it."""
+
+DIRTY_ENCODING = "mono8"
 
 
 @dataclass
@@ -62,19 +61,29 @@ class RecordedPredictions:
         self.dirty_topic = _topic(counts, DIRTY, bag)
 
     def __iter__(self) -> Iterator[Recorded]:
-        """Yield each frame whose outputs are all there, in the order of their stamps."""
+        """Yield each frame whose outputs are all there, in the order of their stamps.
+
+        Raises:
+            OptionError: An image is not as the node publishes it.
+        """
         waiting: dict[int, Recorded] = {}
-        wanted = [*self.topics, self.dirty_topic]
+        kinds = {task.name: task.kind for task in self.tasks}
+        encodings = {topic: ENCODINGS[kinds[name]] for topic, name in self.topics.items()}
+        encodings[self.dirty_topic] = DIRTY_ENCODING
         with _open(self.bag) as reader:
-            connections = [c for c in reader.connections if c.topic in wanted]
+            connections = [c for c in reader.connections if c.topic in encodings]
             for connection, _, data in reader.messages(connections):
                 message = reader.deserialize(data, connection.msgtype)
                 stamp = message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec
                 frame = waiting.setdefault(stamp, Recorded(stamp))
+                try:
+                    array = pixels.raw_pixels(message, [encodings[connection.topic]])
+                except ValueError as error:
+                    raise OptionError(f"{self.bag}: {connection.topic}: {error}") from error
                 if connection.topic == self.dirty_topic:
-                    frame.dirty = image_array(message) > 0
+                    frame.dirty = array > 0
                 else:
-                    frame.maps[self.topics[connection.topic]] = image_array(message)
+                    frame.maps[self.topics[connection.topic]] = array
                 if frame.dirty is not None and len(frame.maps) == len(self.topics):
                     yield frame
                     # A topic keeps its order: what is older now will not be completed any more.
@@ -110,30 +119,6 @@ class _Matching:
         while self.next is not None and self.next.stamp < stamp:
             self.next = next(self.recorded, None)
         return self.next if self.next is not None and self.next.stamp == stamp else None
-
-
-def image_array(message: Any) -> NDArray[Any]:
-    """Return the array of a sensor_msgs/Image: (H, W) or (H, W, C).
-
-    Raises:
-        OptionError: The node publishes no such encoding, or the data is too short.
-    """
-    if message.encoding not in ENCODINGS:
-        known = ", ".join(ENCODINGS)
-        raise OptionError(f"recorded image has encoding {message.encoding!r}: expected {known}")
-    kind, channels = ENCODINGS[message.encoding]
-    dtype = np.dtype(kind).newbyteorder(">" if message.is_bigendian else "<")
-    row = message.width * channels * dtype.itemsize
-    data = np.asarray(message.data, np.uint8)
-    if message.step < row or data.size < message.step * message.height:
-        raise OptionError(
-            f"recorded image of {message.width}x{message.height} {message.encoding} has"
-            f" {data.size} bytes, step {message.step}: expected rows of {row} bytes"
-        )
-    rows = data[: message.step * message.height].reshape(message.height, message.step)[:, :row]
-    array = np.ascontiguousarray(rows).view(dtype).astype(kind)
-    shape = (message.height, message.width, channels)
-    return array.reshape(shape[: 3 if channels > 1 else 2])
 
 
 def _open(bag: Path) -> Any:

@@ -158,7 +158,8 @@ def _page(run: Run, scores: Scores, numbers: dict[str, Any], manifest: Manifest)
         lstrip_blocks=True,
     )
     environment.filters["metric"] = _metric_text
-    far = _far(scores, manifest)
+    shown = [maps for e in scores.examples for maps in (e.predictions, e.truths)]
+    far = pictures.far_depth(manifest.tasks, shown)
     return environment.get_template("report.html").render(
         run=run,
         numbers=numbers,
@@ -190,20 +191,6 @@ def _metric_text(value: float, key: str) -> str:
 
 def _private_share(manifest: Manifest) -> dict[str, float]:
     return {name: share.rho for name, share in manifest.private.items()}
-
-
-def _far(scores: Scores, manifest: Manifest) -> float:
-    """Return the depth in metres of the coldest colour: one for the page, so colours compare."""
-    seen = [
-        array[np.isfinite(array)]
-        for example in scores.examples
-        for task in manifest.tasks
-        if task.kind == "depth"
-        for array in (example.predictions.get(task.name), example.truths.get(task.name))
-        if array is not None
-    ]
-    values = np.concatenate(seen) if seen else np.empty(0)
-    return float(np.ceil(np.percentile(values, 99))) if values.size else 10.0
 
 
 def _legend(scores: Scores, manifest: Manifest) -> list[dict[str, Any]]:

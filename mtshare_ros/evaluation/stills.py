@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from mtshare_ros.datasets.rooms.seeds import textures_of
 from mtshare_ros.datasets.stills import StillsDataset
 from mtshare_ros.errors import OptionError
+from mtshare_ros.tasks import Task
 
 
 @dataclass(frozen=True)
@@ -45,16 +46,30 @@ class Stills:
         """Open the folders.
 
         Raises:
-            OptionError: A folder holds no view, or not those that this version reads.
+            FileNotFoundError: A folder is none of stills.
+            StillsError: A folder holds none that this version reads.
+            OptionError: A folder holds no view.
         """
-        self.sets = []
-        for root in roots:
-            try:
-                self.sets.append(StillsDataset(root))
-            except ValueError as error:
-                raise OptionError(str(error)) from error
-            if not len(self.sets[-1]):
+        self.roots = roots
+        self.sets = [StillsDataset(root) for root in roots]
+        for root, part in zip(roots, self.sets, strict=True):
+            if not len(part):
                 raise OptionError(f"{root}: no view in it; expected rendered rooms")
+
+    def check_classes(self, tasks: Sequence[Task]) -> None:
+        """Refuse views whose labels mean something else than those of the tasks.
+
+        Raises:
+            OptionError: The classes of a folder are not the segmentation's.
+        """
+        for task in tasks:
+            expected = [item.name for item in task.classes]
+            for root, part in zip(self.roots, self.sets, strict=True):
+                found = part.meta["classes"]
+                if expected and found != expected:
+                    raise OptionError(
+                        f"{root}: classes {', '.join(found)}; the bundle has {', '.join(expected)}"
+                    )
 
     def __len__(self) -> int:
         """Return the number of views."""

@@ -15,7 +15,9 @@ from mtshare_ros.training.run import load_network, load_subtasks, stage_path
 
 
 def export_run(run: Path, output: Path) -> Manifest:
-    """Export what the last ``units`` stages of a run trained, on their base.
+    """Export what the ``units`` stages of a run trained, on their base.
+
+    A task that several stages trained is taken from the last of them.
 
     Args:
         run: Folder of the run.

@@ -18,7 +18,7 @@ CAMERA_INFO = "camera/camera_info"
 
 
 class ReplayError(ValueError):
-    """A replay can't be done or went wrong; says what was found and what was expected."""
+    """A replay can't be done as asked; says what was found and what was expected."""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,9 @@ import math
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
+MAX_FOCAL_LENGTH = 1000.0
+"""A focal length of this or more, in units of the image width, is a mistake."""
+
 
 class CameraInfoError(ValueError):
     """A CameraInfo doesn't describe the images; says what was found and what was expected."""
@@ -29,6 +32,11 @@ def check(info: CameraInfo, width: int, height: int) -> None:
     fx, fy = float(info.k[0]), float(info.k[4])
     if not (math.isfinite(fx) and math.isfinite(fy) and fx > 0 and fy > 0):
         raise CameraInfoError(f"camera_info has fx {fx}, fy {fy}; expected a calibrated camera")
+    if not 0.0 < focal_length(info) < MAX_FOCAL_LENGTH:
+        raise CameraInfoError(
+            f"camera_info has fx {fx} for {width} pixels; expected less than "
+            f"{MAX_FOCAL_LENGTH:g} widths"
+        )
 
 
 def focal_length(info: CameraInfo) -> float:

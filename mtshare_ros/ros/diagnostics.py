@@ -32,13 +32,18 @@ class Condition:
     camera_info: str = "none"
 
 
+def status_name(node: str) -> str:
+    """Return the name of the status of a node, given by its full name."""
+    return f"{node.lstrip('/')}: perception"
+
+
 def status(
     node: str, condition: Condition, summary: Summary, previous: Mapping[str, int]
 ) -> DiagnosticStatus:
     """Return the status.
 
     Args:
-        node: Name of the node with its namespace.
+        node: Full name of the node.
         condition: What the node is doing.
         summary: What happened to its frames.
         previous: Counts of the summary before: what grew since decides the level.
@@ -62,7 +67,7 @@ def status(
             values[f"{stage}_ms_p{percentile}"] = f"{value:.3f}"
     return DiagnosticStatus(
         level=level,
-        name=f"{node}: perception",
+        name=status_name(node),
         message=message,
         hardware_id=condition.backend,
         values=[KeyValue(key=key, value=value) for key, value in values.items()],

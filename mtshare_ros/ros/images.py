@@ -19,6 +19,8 @@ from std_msgs.msg import Header
 
 from mtshare_ros.ros.compressed import compressed_size
 
+MIN_SIDE = 16
+"""Shortest side that the network takes, in pixels."""
 MAX_SIDE = 16384
 """Longest side that is taken for an image and not for a corrupt message, in pixels."""
 MAX_PIXELS = 64 << 20
@@ -47,7 +49,6 @@ ENCODINGS = tuple(_DECODERS)
 _OUTPUTS: dict[str, tuple[str, int]] = {
     "mono8": ("uint8", 1),
     "rgb8": ("uint8", 3),
-    "16UC1": ("uint16", 1),
     "32FC1": ("float32", 1),
     "32FC3": ("float32", 3),
 }
@@ -131,10 +132,11 @@ def _decode_compressed(message: CompressedImage) -> NDArray[np.uint8]:
 
 
 def _check_size(width: int, height: int) -> None:
-    if not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE) or width * height > MAX_PIXELS:
+    fits = MIN_SIDE <= min(width, height) and max(width, height) <= MAX_SIDE
+    if not fits or width * height > MAX_PIXELS:
         raise ImageError(
             "size",
-            f"size {width}x{height}; expected sides of 1 to {MAX_SIDE} and at most "
+            f"size {width}x{height}; expected sides of {MIN_SIDE} to {MAX_SIDE} and at most "
             f"{MAX_PIXELS} pixels",
         )
 
@@ -160,7 +162,7 @@ class ImagePacker:
 
         Args:
             pixels: (H, W) or (H, W, 3), of the encoding's type.
-            encoding: ``mono8``, ``rgb8``, ``16UC1``, ``32FC1`` or ``32FC3``.
+            encoding: ``mono8``, ``rgb8``, ``32FC1`` or ``32FC3``.
             header: Header of the message (shared, not copied).
 
         Raises:

@@ -19,9 +19,11 @@ from std_msgs.msg import String
 
 from mtshare_ros.manifest import Manifest
 from mtshare_ros.ros.bag_source import CAMERA_INFO, IMAGE
+from mtshare_ros.ros.diagnostics import status_name
 from mtshare_ros.ros.recorder import Recorder
 
 NODE = "/perception_node"
+STATUS = status_name(NODE)
 _TOPICS_OF_KIND: dict[str, tuple[tuple[str, Any], ...]] = {
     "depth": (("image", Image), ("camera_info", CameraInfo)),
     "segmentation": (("mask", Image), ("confidence", Image), ("label_info_json", String)),
@@ -122,5 +124,8 @@ class Listener:
         return take
 
     def _hear(self, message: DiagnosticArray) -> None:
-        self.diagnostics = {pair.key: pair.value for pair in message.status[0].values}
-        self.heard = time.perf_counter()
+        # Everybody publishes on this topic.
+        for status in message.status:
+            if status.name == STATUS:
+                self.diagnostics = {pair.key: pair.value for pair in status.values}
+                self.heard = time.perf_counter()

@@ -1,233 +1,35 @@
-"""The lifecycle node: parameters, states and diagnostics; frames are handled by its session."""
+"""The program ``perception_node``: starts the node, spins it, and ends with an exit status."""
 
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Sequence
-from typing import Any
 
 import rclpy
-from diagnostic_msgs.msg import DiagnosticArray
-from rcl_interfaces.msg import SetParametersResult
-from rclpy.clock import Clock, ClockType
+from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException
-from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
-from std_srvs.srv import Trigger
 
-from mtshare_ros.ros import diagnostics, parameters
-from mtshare_ros.ros.opening import Opener, bundle_folder
+from mtshare_ros.errors import one_line
+from mtshare_ros.ros.lifecycle import PerceptionNode
 from mtshare_ros.ros.parameters import ParameterError
-from mtshare_ros.ros.report import Reporter
-from mtshare_ros.ros.session import Session
-from mtshare_ros.ros.statistics import Statistics
-
-SUCCESS = TransitionCallbackReturn.SUCCESS
-EXIT_PATIENCE = 1.0
-"""Time that the node waits for a bundle being opened when it is to end, in seconds."""
 
 
-class PerceptionNode(LifecycleNode):
-    """Camera frames in; depth, labels and normals out.
-
-    Configuring starts to open the bundle and returns; topics appear when it is open. Activated
-    before that, the node takes frames as soon as it can. If the bundle can't be opened, the node
-    goes back to ``unconfigured``, with the cause in its diagnostics.
-    """
-
-    def __init__(self, **options: Any) -> None:
-        """Create the node; with ``autostart`` it configures and activates itself.
-
-        Args:
-            options: Passed on to ``LifecycleNode``.
-
-        Raises:
-            ParameterError: A parameter given at the start can't be taken.
-        """
-        super().__init__("perception_node", **options)
-        self._state = "unconfigured"
-        self._cause: str | None = None
-        self._opener: Opener | None = None
-        self._session: Session | None = None
-        self._statistics = Statistics()
-        self._counts_before: dict[str, int] = {}
-        self._reporter = Reporter(self.get_logger())
-        try:
-            self._values = parameters.declare(self)
-        except ParameterError:
-            self.destroy_node()
-            raise
-        self.add_on_set_parameters_callback(self._on_parameters)
-        self._opened = self.create_guard_condition(self._on_opened)
-        self._publisher = self.create_publisher(DiagnosticArray, "/diagnostics", 1)
-        # Steady: diagnostics go on while a simulation or a bag is paused.
-        self.create_timer(
-            self._values["diagnostics_period"],
-            self._publish_diagnostics,
-            clock=Clock(clock_type=ClockType.STEADY_TIME),
-        )
-        self.create_service(Trigger, "~/reset", self._on_reset)
-        self._autostarting = self._values["autostart"]
-        if self._autostarting:
-            self.trigger_configure()
-
-    def close(self) -> bool:
-        """Stop working; return whether no thread is left, so that the process may end."""
-        if self._session is not None:
-            self._session.stop()
-        return self._opener is None or self._opener.abandon(EXIT_PATIENCE)
-
-    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Start to open the bundle."""
-        self._cause = None
-        self._statistics, self._counts_before = Statistics(), {}
-        self._opener = Opener(
-            bundle_folder(self._values["bundle"]),
-            self._values["backend"],
-            self._values["threads"],
-            on_finished=self._opened.trigger,
-        )
-        self._state = "inactive"
-        return SUCCESS
-
-    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Take frames, at once or when the bundle is open."""
-        if self._session is not None:
-            self._session.start()
-        self._state = "active"
-        return super().on_activate(state)
-
-    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Stop taking frames; an ERROR if the node is left because of a failure."""
-        if self._session is not None:
-            self._session.stop()
-        self._state = "inactive"
-        super().on_deactivate(state)
-        return SUCCESS if self._cause is None else TransitionCallbackReturn.ERROR
-
-    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Close the bundle and destroy its topics."""
-        self._close_session()
-        self._state = "unconfigured"
-        return super().on_cleanup(state)
-
-    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Close the bundle for good."""
-        self._close_session()
-        self._state = "finalized"
-        return super().on_shutdown(state)
-
-    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Recover to ``unconfigured``; the node can be configured again."""
-        self._close_session()
-        self._state = "unconfigured"
-        return SUCCESS
-
-    def _close_session(self) -> None:
-        self._opener = None
-        if self._session is not None:
-            self._session.close()
-            self._session = None
-
-    def _on_opened(self) -> None:
-        opener = self._opener
-        # A bundle that was still being opened when the node was cleaned up reports here, too.
-        if opener is None or not opener.finished:
-            return
-        self._opener = None
-        if opener.engine is None:
-            self._abandon(str(opener.error))
-            return
-        try:
-            self._session = Session(
-                self, opener.engine, self._values, self._statistics, self._reporter
-            )
-        except ParameterError as error:
-            self._abandon(str(error))
-            return
-        manifest = opener.engine.manifest
-        self.get_logger().info(
-            f"bundle {manifest.name} on {opener.engine.name}, tasks "
-            f"{', '.join(t.name for t in manifest.tasks)}: {manifest.description}"
-        )
-        if self._state == "active":
-            self._session.start()
-        elif self._autostarting:
-            self._autostarting = False
-            self.trigger_activate()
-
-    def _abandon(self, cause: str) -> None:
-        self._cause = cause
-        self._autostarting = False
-        self.get_logger().error(cause)
-        if self._state == "active":
-            self.trigger_deactivate()
-        else:
-            self.trigger_cleanup()
-
-    def _on_parameters(self, changes: Sequence[Any]) -> SetParametersResult:
-        try:
-            values = parameters.changed(
-                self._values,
-                {change.name: change.value for change in changes},
-                configured=self._state != "unconfigured",
-            )
-            if self._session is not None:
-                self._session.apply(values)
-        except ParameterError as error:
-            return SetParametersResult(successful=False, reason=str(error))
-        self._values = values
-        return SetParametersResult(successful=True)
-
-    def _on_reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        response.success = self._session is not None
-        if self._session is not None:
-            self._session.reset("requested")
-            response.message = "the cache is dropped before the next frame"
-        else:
-            response.message = "no bundle is open"
-        return response
-
-    def _publish_diagnostics(self) -> None:
-        summary = self._statistics.summary()
-        status = diagnostics.status(
-            self.get_fully_qualified_name().lstrip("/"),
-            self._condition(),
-            summary,
-            self._counts_before,
-        )
-        self._counts_before = summary.counts
-        message = DiagnosticArray(status=[status])
-        message.header.stamp = self.get_clock().now().to_msg()
-        self._publisher.publish(message)
-
-    def _condition(self) -> diagnostics.Condition:
-        folder = str(bundle_folder(self._values["bundle"]))
-        session = self._session
-        if session is None:
-            state = self._state if self._opener is None else "opening"
-            return diagnostics.Condition(state, folder, self._values["backend"], self._cause)
-        return diagnostics.Condition(
-            self._state,
-            f"{session.engine.manifest.name} ({folder})",
-            session.engine.name,
-            self._cause,
-            session.computing(),
-            session.camera_info_state,
-        )
+class StartError(Exception):
+    """ROS doesn't start with the arguments it was given."""
 
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run the node until it is interrupted; return the exit status."""
     node, finished = None, True
     try:
-        rclpy.init(args=None if args is None else list(args))
-        node = PerceptionNode()
+        node = _start(args)
         rclpy.spin(node)
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
-    except ParameterError as error:
-        print(f"perception_node: {error}", file=sys.stderr)
+    except (StartError, ParameterError, ParameterException) as error:
+        print(f"perception_node: {one_line(error)}", file=sys.stderr)
         return 2
     finally:
         if node is not None:
@@ -240,6 +42,16 @@ def main(args: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         os._exit(0)
     return 0
+
+
+def _start(args: Sequence[str] | None) -> PerceptionNode:
+    try:
+        rclpy.init(args=None if args is None else list(args))
+    except RuntimeError as error:
+        # What rclpy raises has no public class; the lines of C it names say nothing to a user.
+        said = re.sub(r", at \S+:\d+", "", str(error))
+        raise StartError(f"ROS doesn't start: {said}") from None
+    return PerceptionNode()
 
 
 if __name__ == "__main__":

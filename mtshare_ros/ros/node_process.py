@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
-from mtshare_ros.ros.bag_source import CAMERA_INFO, IMAGE, ReplayError
-from mtshare_ros.ros.installed import package_path
-from mtshare_ros.ros.parameters import BY_NAME
+from mtshare_ros.errors import JobError
+from mtshare_ros.ros.bag_source import CAMERA_INFO, IMAGE
+from mtshare_ros.ros.middleware import environment
+from mtshare_ros.ros.parameters import named
 
 EXIT_TIMEOUT = 15.0
 """Time in which an interrupted node must exit, in seconds."""
@@ -22,16 +23,8 @@ EXIT_TIMEOUT = 15.0
 Value = str | float | int | bool
 
 
-def environment() -> dict[str, str]:
-    """Return the variables that keep ROS on this machine and let large messages through."""
-    humble = os.environ.get("ROS_DISTRO") == "humble"
-    profiles = f"{'FASTRTPS' if humble else 'FASTDDS'}_DEFAULT_PROFILES_FILE"
-    variables = {profiles: os.environ.get(profiles, str(package_path("config/fastdds.xml")))}
-    if humble:
-        variables["ROS_LOCALHOST_ONLY"] = "1"
-    else:
-        variables["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
-    return variables
+class ReplayFailedError(JobError):
+    """A replay was asked for rightly, and the node didn't do its part."""
 
 
 def parameter_arguments(parameters: Mapping[str, Value]) -> list[str]:
@@ -41,14 +34,11 @@ def parameter_arguments(parameters: Mapping[str, Value]) -> list[str]:
         parameters: Name -> value; of ``tasks``, names separated by commas.
 
     Raises:
-        ReplayError: There is no such parameter.
-        ParameterError: A value can't be taken.
+        ParameterError: There is no such parameter, or a value can't be taken.
     """
     arguments = []
     for name, value in parameters.items():
-        parameter = BY_NAME.get(name)
-        if parameter is None:
-            raise ReplayError(f"no parameter {name!r}; the node has {', '.join(BY_NAME)}")
+        parameter = named(name)
         typed: object = value
         if isinstance(parameter.default, list) and isinstance(value, str):
             typed = [item.strip() for item in value.split(",") if item.strip()]
@@ -64,8 +54,7 @@ class NodeProcess:
         """Start the node with its inputs on the topics of a bag.
 
         Raises:
-            ReplayError: There is no such parameter.
-            ParameterError: A value can't be taken.
+            ParameterError: There is no such parameter, or a value can't be taken.
         """
         command = [sys.executable, "-m", "mtshare_ros.ros.node", "--ros-args"]
         command += ["-r", f"image:=/{IMAGE}", "-r", f"camera_info:=/{CAMERA_INFO}"]
@@ -98,27 +87,27 @@ class NodeProcess:
         self._log.close()
 
     def check(self) -> None:
-        """Raise ReplayError if the process has ended."""
+        """Raise ReplayFailedError if the process has ended."""
         status = self._process.poll()
         if status is not None:
-            raise ReplayError(f"the node ended with status {status}: {self.last_words()}")
+            raise ReplayFailedError(f"the node ended with status {status}: {self.last_words()}")
 
     def stop(self) -> None:
         """Interrupt the node as Ctrl-C does.
 
         Raises:
-            ReplayError: It does not exit in time, or not with status 0.
+            ReplayFailedError: It does not exit in time, or not with status 0.
         """
         self.check()
         self._process.send_signal(signal.SIGINT)
         try:
             status = self._process.wait(EXIT_TIMEOUT)
         except subprocess.TimeoutExpired:
-            raise ReplayError(
+            raise ReplayFailedError(
                 f"the node did not exit within {EXIT_TIMEOUT:g} s of an interrupt"
             ) from None
         if status != 0:
-            raise ReplayError(
+            raise ReplayFailedError(
                 f"the interrupted node exited with status {status}: {self.last_words()}"
             )
 

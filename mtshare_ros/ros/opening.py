@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from mtshare_ros.errors import one_line
 from mtshare_ros.perception.engines import open_engine
 from mtshare_ros.perception.engines.interface import Engine
 from mtshare_ros.ros.installed import package_path
@@ -15,7 +17,8 @@ DEFAULT_BUNDLE = "models/room"
 
 def bundle_folder(parameter: str) -> Path:
     """Return the bundle that the parameter ``bundle`` means; empty is the package's own."""
-    return Path(parameter).expanduser() if parameter else package_path(DEFAULT_BUNDLE)
+    # Unlike pathlib, this leaves the name of a user that doesn't exist as it is.
+    return Path(os.path.expanduser(parameter)) if parameter else package_path(DEFAULT_BUNDLE)
 
 
 class Opener:
@@ -56,15 +59,19 @@ class Opener:
         """Call ``on_finished`` no more; return whether opening ends within some seconds."""
         with self._lock:
             self._abandoned = True
+            self.engine = None
         self._thread.join(patience)
         return not self._thread.is_alive()
 
     def _open(self, folder: Path, backend: str, threads: int) -> None:
+        engine: Engine | None = None
+        error: str | None = None
         try:
-            self.engine = open_engine(folder, backend, threads)
-        except Exception as error:
+            engine = open_engine(folder, backend, threads)
+        except Exception as caught:
             # Whatever a runtime raises on a bundle it can't take, the node reports it and lives.
-            self.error = f"bundle {folder} not opened: {error or type(error).__name__}"
+            error = f"bundle {folder} not opened: {one_line(caught)}"
         with self._lock:
             if not self._abandoned:
+                self.engine, self.error = engine, error
                 self._on_finished()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header, String
 
-from mtshare_ros.manifest import Manifest
+from mtshare_ros.manifest import BundleError, Manifest
 from mtshare_ros.perception.stream import Predictions
 from mtshare_ros.ros import camera, palette
 from mtshare_ros.ros.images import ImagePacker
@@ -64,29 +64,49 @@ class Outputs:
     """All output topics of a bundle's tasks."""
 
     def __init__(self, node: Node, manifest: Manifest) -> None:
-        """Create the publishers and publish what the labels mean."""
+        """Create the publishers and publish what the labels mean.
+
+        Raises:
+            BundleError: There are no topics for a task's kind.
+        """
         self._node = node
-        self._base = manifest.base_task.name
+        self._tasks = [task.name for task in manifest.tasks]
         self._topics: list[Topic] = []
         self._latched: list[Any] = []
+        try:
+            self._create(manifest)
+        except Exception:
+            self.destroy()
+            raise
+
+    def _create(self, manifest: Manifest) -> None:
         add = {
             "depth": self._add_depth,
             "segmentation": self._add_segmentation,
             "normals": self._add_normals,
         }
         for task in manifest.tasks:
+            if task.kind not in add:
+                raise BundleError(
+                    f"task {task.name} is of kind {task.kind!r}; expected one of {', '.join(add)}"
+                )
             add[task.kind](task)
         # Pictures last: what a robot acts on shouldn't wait for what people look at.
         for task in manifest.tasks:
             self._add_pictures(task)
         self._add_image("~/dirty_tokens", "mono8", None, _dirty_tokens)
 
-    def wanted(self) -> set[str]:
-        """Return the tasks that somebody's subscription needs.
+    def wanted(self, allowed: Collection[str]) -> set[str]:
+        """Return those of the allowed tasks that somebody's subscription needs.
 
-        The picture of the dirty tokens needs some task to run: the base task.
+        The picture of the dirty tokens needs some task to run, any; alone, it gets the base task
+        or, where that isn't allowed, the first that is.
         """
-        return {topic.task or self._base for topic in self._topics if topic.wanted}
+        needed = {topic.task for topic in self._topics if topic.wanted}
+        tasks = {task for task in needed if task is not None and task in allowed}
+        if None in needed and not tasks:
+            tasks.update([task for task in self._tasks if task in allowed][:1])
+        return tasks
 
     def publish(self, result: Result) -> None:
         """Publish a frame on every topic that somebody subscribes to."""

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
-from rclpy.node import Node
 
 from mtshare_ros.perception.engines import BACKENDS
 
@@ -16,11 +14,6 @@ NEXT_FRAME = "next frame"
 CONFIGURE = "configure"
 START = "start"
 ALL_TASKS = "all"
-
-_REFUSALS = {
-    CONFIGURE: "it is read when the node is configured; clean the node up first",
-    START: "it is read when the node starts; restart the node",
-}
 
 
 class ParameterError(ValueError):
@@ -178,6 +171,13 @@ TABLE = (
         NEXT_FRAME,
         range=(0.1, 1000.0),
     ),
+    Parameter(
+        "max_failures",
+        10,
+        "Failed frames in a row after which the node gives up and goes back to `unconfigured`.",
+        NEXT_FRAME,
+        range=(1, 100000),
+    ),
     Parameter("autostart", True, "Configure and activate the node by itself.", START),
     Parameter(
         "diagnostics_period",
@@ -192,46 +192,15 @@ TABLE = (
 BY_NAME = {parameter.name: parameter for parameter in TABLE}
 
 
-def declare(node: Node) -> dict[str, Any]:
-    """Declare every parameter and return the values the node was started with.
+def named(name: str) -> Parameter:
+    """Return the parameter called ``name``.
 
     Raises:
-        ParameterError: A value given at the start can't be taken.
+        ParameterError: There is no such parameter.
     """
-    values = {}
-    for parameter in TABLE:
-        # Ranges are left to ``check``, whose message names the parameter and the limits.
-        declared = node.declare_parameter(
-            parameter.name, parameter.default, ParameterDescriptor(dynamic_typing=True)
-        )
-        values[parameter.name] = parameter.check(declared.value)
-        node.set_descriptor(parameter.name, parameter.descriptor())
-    return values
-
-
-def changed(
-    values: Mapping[str, Any], changes: Mapping[str, Any], configured: bool
-) -> dict[str, Any]:
-    """Return the values after some changes at run time.
-
-    Args:
-        values: Values of all parameters.
-        changes: New values; names that aren't in the table (``use_sim_time``) are passed over.
-        configured: Whether the node is configured, and parameters read then are fixed.
-
-    Raises:
-        ParameterError: A value can't be taken, or a fixed parameter would change.
-    """
-    result = dict(values)
-    for name, value in changes.items():
-        parameter = BY_NAME.get(name)
-        if parameter is None:
-            continue
-        result[name] = parameter.check(value)
-        fixed = parameter.holds_from == START or (configured and parameter.holds_from == CONFIGURE)
-        if fixed and result[name] != values[name]:
-            raise ParameterError(f"{name} can't be changed now: {_REFUSALS[parameter.holds_from]}")
-    return result
+    if name not in BY_NAME:
+        raise ParameterError(f"no parameter {name!r}; the node has {', '.join(BY_NAME)}")
+    return BY_NAME[name]
 
 
 def markdown_table() -> str:

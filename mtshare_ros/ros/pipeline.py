@@ -33,8 +33,8 @@ class Received:
 class Publishing(Protocol):
     """What the pipeline needs of the outputs."""
 
-    def wanted(self) -> set[str]:
-        """Return the tasks that somebody subscribes to."""
+    def wanted(self, allowed: Collection[str]) -> set[str]:
+        """Return those of the allowed tasks that somebody's subscription needs."""
         ...
 
     def publish(self, result: Result) -> None:
@@ -48,6 +48,8 @@ class Pipeline:
     Attributes:
         settings: Settings of the stream; assign to change them from the next frame on.
         allowed: Tasks that may be computed.
+        max_failures: Failed frames in a row after which the pipeline gives up.
+        gave_up: Why it gave up, or None.
         camera_info: The newest CameraInfo, or None.
         camera_info_state: Whether the CameraInfo was used, in words.
     """
@@ -60,6 +62,7 @@ class Pipeline:
         report: Report,
         now: Callable[[], int],
         running: Callable[[], bool],
+        on_give_up: Callable[[], None],
     ) -> None:
         """Make the pipeline.
 
@@ -70,9 +73,12 @@ class Pipeline:
             report: Called with faults.
             now: Time of the ROS clock in nanoseconds, for the age of results.
             running: Whether publishing is possible; False while the process shuts down.
+            on_give_up: Called when ``gave_up`` is set.
         """
         self.settings: StreamSettings = stream.settings
         self.allowed: Collection[str] = ()
+        self.max_failures = 1
+        self.gave_up: str | None = None
         self.camera_info: CameraInfo | None = None
         self.camera_info_state = "none"
         self._stream = stream
@@ -81,9 +87,17 @@ class Pipeline:
         self._report = report
         self._now = now
         self._running = running
+        self._on_give_up = on_give_up
+        self._failures = 0
         self._frame_id: str | None = None
         self._resets: deque[str] = deque()
         self._free_since = 0.0
+
+    def restart(self) -> None:
+        """Prepare for frames after a pause; only while none is in work."""
+        # What was cached before the pause shows another scene.
+        self.request_reset("activated")
+        self._failures, self.gave_up = 0, None
 
     def request_reset(self, reason: str) -> None:
         """Drop the stream's cache before the next frame."""
@@ -97,21 +111,25 @@ class Pipeline:
             self._statistics.count("rejected")
             self._report(error.kind, f"image dropped: {error}")
         except EngineError as error:
-            self._fail(f"frame dropped, cache reset: {error}")
+            self._fail(str(error))
         except Exception as error:
             # A fault in one frame must not end the thread; the node would be up and blind.
             if self._running():
-                self._fail(f"frame dropped, cache reset: {type(error).__name__}: {error}")
+                self._fail(f"{type(error).__name__}: {error}")
         finally:
             self._free_since = time.perf_counter()
 
-    def _fail(self, message: str) -> None:
+    def _fail(self, cause: str) -> None:
         self._statistics.count("failed")
-        self._report("failed", message)
+        self._report("failed", f"frame dropped, cache reset: {cause}")
         self.request_reset("engine failure")
+        self._failures += 1
+        if self._failures >= self.max_failures and self.gave_up is None:
+            self.gave_up = f"{self._failures} frames failed in a row, the last with: {cause}"
+            self._on_give_up()
 
     def _process(self, received: Received) -> None:
-        wanted = self._outputs.wanted() & set(self.allowed)
+        wanted = self._outputs.wanted(self.allowed)
         if not wanted:
             self._statistics.count("skipped")
             return
@@ -128,6 +146,7 @@ class Pipeline:
         )
         stepped = time.perf_counter()
         self._outputs.publish(Result(message.header, image, predictions, info, settings.max_depth))
+        self._failures = 0
         self._count(received, predictions, stamp, started, decoded, stepped)
 
     def _prepare_stream(self, frame_id: str, settings: StreamSettings) -> None:

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import rclpy
-from rclpy.context import Context
-from rclpy.signals import SignalHandlerOptions
 
 from mtshare_ros.bundle import load_manifest
 from mtshare_ros.ros.bag_source import BagSource, ReplayError
 from mtshare_ros.ros.listener import Listener
-from mtshare_ros.ros.node_process import NodeProcess, Value, bundle_parameter, environment
+from mtshare_ros.ros.local_context import local_context
+from mtshare_ros.ros.node_process import (
+    NodeProcess,
+    ReplayFailedError,
+    Value,
+    bundle_parameter,
+)
 from mtshare_ros.ros.recorder import Recorder
 from mtshare_ros.ros.statistics import COUNTS, PERCENTILES
 
@@ -28,6 +30,8 @@ DRAIN_TIMEOUT = 30.0
 SETTLE = 0.5
 """Time for endpoints to be matched on both sides, in seconds."""
 DIAGNOSTICS_PERIOD = 0.2
+_SET_HERE = ("bundle", "image_transport", "autostart")
+"""Parameters that a replay sets itself."""
 
 Percentiles = dict[str, float]
 
@@ -76,19 +80,24 @@ def replay(
         output: Folder of the bag to write (MCAP, compressed); must not exist. Its messages have
             the stamps of the frames they belong to.
         rate: Factor on the recorded pace.
-        parameters: Parameters of the node, beside ``bundle``.
+        parameters: Parameters of the node, but for those that a replay sets itself: ``bundle``,
+            ``image_transport`` and ``autostart``.
         on_progress: Called with the frames sent and the frames there are.
         domain_id: ROS domain to use; by default one made from the process id.
 
     Raises:
-        ReplayError: The bag, the output or the node isn't as it must be.
-        ParameterError: A parameter's value can't be taken.
+        ReplayError: The bag, the output or a parameter isn't as it must be.
+        ReplayFailedError: The node ended, gave up or wasn't done in time.
+        ParameterError: There is no such parameter, or its value can't be taken.
         BundleError: The bundle can't be used.
     """
     if not (np.isfinite(rate) and rate > 0):
         raise ReplayError(f"rate {rate}; expected a number above 0")
     if output.exists():
         raise ReplayError(f"output {output} exists; expected a new path")
+    for name in _SET_HERE:
+        if name in (parameters or {}):
+            raise ReplayError(f"parameter {name} can't be given: a replay sets it itself")
     manifest = load_manifest(bundle)
     given = {
         "diagnostics_period": DIAGNOSTICS_PERIOD,
@@ -102,7 +111,7 @@ def replay(
     with (
         BagSource(bag) as source,
         Recorder(output.parent) as recorder,
-        _local_context(domain) as context,
+        local_context(domain) as context,
         NodeProcess(given, domain) as node,
     ):
         listener = Listener(context, manifest, recorder, source.start)
@@ -117,28 +126,6 @@ def replay(
         return _result(output, sent, listener, recorder)
 
 
-@contextmanager
-def _local_context(domain_id: int) -> Iterator[Context]:
-    """Enter a ROS context with the variables of ``environment``, read when it is created."""
-    variables = environment()
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    context = Context()
-    try:
-        # Signals stay with the caller: Ctrl-C is a KeyboardInterrupt here.
-        rclpy.init(
-            context=context, domain_id=domain_id, signal_handler_options=SignalHandlerOptions.NO
-        )
-        yield context
-    finally:
-        context.try_shutdown()
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-
-
 def _wait_until_ready(listener: Listener, node: NodeProcess) -> None:
     """Wait until the node is active, its bundle is open, and it hears and is heard."""
     deadline = time.monotonic() + READY_TIMEOUT
@@ -151,7 +138,7 @@ def _wait_until_ready(listener: Listener, node: NodeProcess) -> None:
         if said.get("state") == "opening":
             deadline = time.monotonic() + READY_TIMEOUT
         if time.monotonic() > deadline:
-            raise ReplayError(
+            raise ReplayFailedError(
                 f"the node is not ready after {READY_TIMEOUT:g} s; its state is "
                 f"{said.get('state', 'unknown')}, it computes {said.get('computing') or 'nothing'}"
             )
@@ -161,6 +148,13 @@ def _wait_until_ready(listener: Listener, node: NodeProcess) -> None:
         elif ready_since is None:
             ready_since = time.monotonic()
         time.sleep(0.02)
+
+
+def _check(listener: Listener, node: NodeProcess) -> None:
+    """Raise ReplayFailedError if the node has ended or gone back to ``unconfigured``."""
+    node.check()
+    if "cause" in listener.diagnostics:
+        raise ReplayFailedError(f"the node gave up: {listener.diagnostics['cause']}")
 
 
 def _play(
@@ -189,7 +183,7 @@ def _play(
         sent += 1
         if on_progress is not None:
             on_progress(sent, source.frames)
-        node.check()
+        _check(listener, node)
     return sent
 
 
@@ -198,7 +192,7 @@ def _drain(listener: Listener, node: NodeProcess, sent: int) -> None:
     last_frame = time.perf_counter()
     deadline = time.monotonic() + DRAIN_TIMEOUT
     while time.monotonic() < deadline:
-        node.check()
+        _check(listener, node)
         counts = _counts(listener)
         ended = sum(counts.values()) - counts["received"]
         settled = listener.heard > last_frame + SETTLE
@@ -207,7 +201,7 @@ def _drain(listener: Listener, node: NodeProcess, sent: int) -> None:
             time.sleep(SETTLE)
             return
         time.sleep(0.02)
-    raise ReplayError(
+    raise ReplayFailedError(
         f"frames still in work {DRAIN_TIMEOUT:g} s after the last of {sent}: {_counts(listener)}"
     )
 

@@ -41,7 +41,7 @@ class Statistics:
         """Start from zero."""
         self._lock = threading.Lock()
         self._counts = dict.fromkeys(COUNTS, 0)
-        self._times: dict[str, deque[float]] = {}
+        self._frames: deque[Mapping[str, float]] = deque(maxlen=WINDOW)
         self._dirty: deque[float] = deque(maxlen=WINDOW)
         self._summarised = (time.monotonic(), 0)
 
@@ -55,18 +55,22 @@ class Statistics:
         with self._lock:
             self._counts["processed"] += 1
             self._dirty.append(dirty_fraction)
-            for stage, value in milliseconds.items():
-                self._times.setdefault(stage, deque(maxlen=WINDOW)).append(value)
+            self._frames.append(milliseconds)
 
     def summary(self) -> Summary:
         """Return the statistics; the frame rate is counted from here on again."""
         now = time.monotonic()
         with self._lock:
             counts = dict(self._counts)
-            times = {stage: np.array(values) for stage, values in self._times.items()}
+            frames = list(self._frames)
             dirty = float(np.mean(self._dirty)) if self._dirty else None
             then, before = self._summarised
             self._summarised = (now, counts["processed"])
+        # Gathered by frame, so that a task that is no longer computed drops out of the window.
+        times: dict[str, list[float]] = {}
+        for frame in frames:
+            for stage, value in frame.items():
+                times.setdefault(stage, []).append(value)
         milliseconds = {
             stage: {p: float(np.percentile(values, p)) for p in PERCENTILES}
             for stage, values in times.items()

@@ -79,12 +79,17 @@ class GatesStage(_Strict):
 
 
 class UnitsStage(_Strict):
-    """Fine-tune the private units that the gates of an earlier stage kept."""
+    """Fine-tune the private units that an earlier stage ended with.
+
+    Attributes:
+        base: Name of the stage that trained the base.
+        start: Name of the ``gates`` or ``units`` stage to start from.
+    """
 
     kind: Literal["units"]
     name: str
     base: str
-    gates: str
+    start: str
     phases: tuple[Phase, ...] = Field(min_length=1)
 
 
@@ -140,10 +145,10 @@ class TrainingConfig(_Strict):
         """Find now what would fail after hours of training."""
         if stage.name in seen or stage.name == "checkpoint":
             raise ValueError("the name is taken")
-        for key, kind in (("base", "single_task"), ("gates", "gates")):
+        for key, kinds in (("base", ("single_task",)), ("start", ("gates", "units"))):
             name = getattr(stage, key, None)
-            if name is not None and (name not in seen or seen[name].kind != kind):
-                raise ValueError(f"{key} {name!r} is not an earlier {kind} stage")
+            if name is not None and (name not in seen or seen[name].kind not in kinds):
+                raise ValueError(f"{key} {name!r} is not an earlier {' or '.join(kinds)} stage")
         if isinstance(stage, SingleTaskStage):
             _check_tasks((stage.task,))
         elif isinstance(stage, GatesStage):
@@ -162,10 +167,10 @@ class TrainingConfig(_Strict):
                     f" {self.network.heads} and {self.network.hidden}"
                 )
         else:
-            gates = seen[stage.gates]
-            assert isinstance(gates, GatesStage)
-            if gates.base != stage.base:
-                raise ValueError(f"base {stage.base!r} is not that of its gates, {gates.base!r}")
+            start = seen[stage.start]
+            assert isinstance(start, (GatesStage, UnitsStage))
+            if start.base != stage.base:
+                raise ValueError(f"base {stage.base!r}: {stage.start!r} is on {start.base!r}")
 
 
 def _check_tasks(names: tuple[str, ...]) -> None:

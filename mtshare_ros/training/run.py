@@ -63,16 +63,12 @@ def load_subtasks(run: Path, stage: str) -> tuple[dict[str, SubTask], dict[str, 
     return {name: module.eval() for name, module in modules.items()}, record
 
 
-def _rooms(stills: StillsDataset) -> set[int]:
-    return set(range(*stills.meta["seeds"]))
-
-
 def _check_rooms(folder: Path, stills: StillsDataset) -> None:
     """Refuse stills with other classes, and rooms that are kept for tests."""
     expected = [c.name for c in ROOM_CLASSES]
     if stills.meta["classes"] != expected:
         raise ConfigError(f"{folder}: classes {stills.meta['classes']}, expected {expected}")
-    splits = {split_of(seed) for seed in _rooms(stills)} - {"train", "validation"}
+    splits = {split_of(seed) for seed in stills.seeds} - {"train", "validation"}
     if splits:
         raise ConfigError(f"{folder}: holds rooms of {sorted(splits)}, which are never trained on")
 
@@ -95,7 +91,7 @@ class _Runner:
         self.validation = StillsDataset(config.data.validation)
         _check_rooms(config.data.train, self.stills)
         _check_rooms(config.data.validation, self.validation)
-        shared = _rooms(self.stills) & _rooms(self.validation)
+        shared = self.stills.seeds & self.validation.seeds
         if shared:
             raise ConfigError(
                 f"{config.data.validation}: rooms {min(shared)} to {max(shared)} are trained on"
@@ -164,7 +160,7 @@ class _Runner:
 
     def units(self, stage: UnitsStage) -> dict[str, Any]:
         base, _ = load_network(self.run, stage.base)
-        subtasks, _ = load_subtasks(self.run, stage.gates)
+        subtasks, _ = load_subtasks(self.run, stage.start)
         record = {"base": stage.base, **self._fit(UnitsJob(base, subtasks), stage)}
         return self._keep_subtasks(stage.name, base, subtasks, record)
 

@@ -13,9 +13,6 @@ from mtshare_ros.datasets.rooms.style import Style
 TRIES = 25
 """Random positions that are tried before a thing is left out of a full room."""
 
-OVERHEAD = 1.2
-"""Things that begin above this height (m) hang over the floor and block no one."""
-
 
 @dataclass(frozen=True)
 class Placed:

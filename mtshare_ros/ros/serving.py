@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rclpy.node import Node
@@ -48,7 +48,7 @@ def allowed_tasks(manifest: Manifest, tasks: Sequence[str]) -> frozenset[str]:
     return frozenset(names if ALL_TASKS in tasks else tasks)
 
 
-class Session:
+class Serving:
     """A node's topics and worker for one opened bundle."""
 
     def __init__(
@@ -58,28 +58,45 @@ class Session:
         values: Mapping[str, Any],
         statistics: Statistics,
         report: Report,
+        on_give_up: Callable[[], None],
     ) -> None:
         """Create the topics; no frame is taken before ``start``.
 
+        Args:
+            node: Node that gets the topics.
+            engine: The opened bundle.
+            values: Values of all parameters.
+            statistics: Where frames are counted.
+            report: Called with faults.
+            on_give_up: Called in the worker's thread when ``gave_up`` is set.
+
         Raises:
             ParameterError: The parameters don't go with the bundle.
+            BundleError: The bundle has a task that there are no topics for.
         """
         allowed_tasks(engine.manifest, values["tasks"])
         self.engine = engine
         self._node = node
         self._statistics = statistics
         self._worker: NewestWorker[Received] | None = None
+        self._subscriptions: list[Any] = []
         self._outputs = Outputs(node, engine.manifest)
-        self._pipeline = Pipeline(
-            PerceptionStream(engine, stream_settings(values)),
-            self._outputs,
-            statistics,
-            report,
-            now=lambda: int(node.get_clock().now().nanoseconds),
-            running=node.context.ok,
-        )
-        self.apply(values)
-        self._subscriptions = self._subscribe(values["image_transport"])
+        try:
+            self._pipeline = Pipeline(
+                PerceptionStream(engine, stream_settings(values)),
+                self._outputs,
+                statistics,
+                report,
+                now=lambda: int(node.get_clock().now().nanoseconds),
+                running=node.context.ok,
+                on_give_up=on_give_up,
+            )
+            self.apply(values)
+            self._subscribe(values["image_transport"])
+        except Exception:
+            # The node lives on, and must not keep half of the topics.
+            self.close()
+            raise
 
     def apply(self, values: Mapping[str, Any]) -> None:
         """Let changed parameters hold from the next frame.
@@ -89,11 +106,11 @@ class Session:
         """
         self._pipeline.allowed = allowed_tasks(self.engine.manifest, values["tasks"])
         self._pipeline.settings = stream_settings(values)
+        self._pipeline.max_failures = values["max_failures"]
 
     def start(self) -> None:
         """Take frames."""
-        # What was cached before the pause shows another scene.
-        self._pipeline.request_reset("activated")
+        self._pipeline.restart()
         self._worker = NewestWorker(
             self._pipeline.process, on_drop=lambda: self._statistics.count("dropped")
         )
@@ -107,8 +124,8 @@ class Session:
     def close(self) -> None:
         """Stop and destroy the topics."""
         self.stop()
-        for subscription in self._subscriptions:
-            self._node.destroy_subscription(subscription)
+        while self._subscriptions:
+            self._node.destroy_subscription(self._subscriptions.pop())
         self._outputs.destroy()
 
     def reset(self, reason: str) -> None:
@@ -117,7 +134,7 @@ class Session:
 
     def computing(self) -> tuple[str, ...]:
         """Return the tasks that are computed, in the bundle's order."""
-        wanted = self._outputs.wanted() & set(self._pipeline.allowed)
+        wanted = self._outputs.wanted(self._pipeline.allowed)
         return tuple(t.name for t in self.engine.manifest.tasks if t.name in wanted)
 
     @property
@@ -125,24 +142,29 @@ class Session:
         """Whether the camera's CameraInfo is used, in words."""
         return self._pipeline.camera_info_state
 
-    def _subscribe(self, transport: str) -> list[Any]:
+    @property
+    def gave_up(self) -> str | None:
+        """Why no more frames should be taken, or None."""
+        return self._pipeline.gave_up
+
+    def _subscribe(self, transport: str) -> None:
         topic, type_ = "image", Image
         if transport == "compressed":
             # As image_transport does it: a remapped ``image`` takes its sub-topic along.
             topic = f"{self._node.resolve_topic_name('image')}/compressed"
             type_ = CompressedImage
-        return [
-            self._subscription(type_, topic, self._on_image),
-            self._subscription(CameraInfo, "camera_info", self._on_camera_info),
-        ]
+        self._add_subscription(type_, topic, self._on_image)
+        self._add_subscription(CameraInfo, "camera_info", self._on_camera_info)
 
-    def _subscription(self, type_: Any, topic: str, callback: Any) -> Any:
-        return self._node.create_subscription(
-            type_,
-            topic,
-            callback,
-            QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT),
-            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+    def _add_subscription(self, type_: Any, topic: str, callback: Any) -> None:
+        self._subscriptions.append(
+            self._node.create_subscription(
+                type_,
+                topic,
+                callback,
+                QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT),
+                qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+            )
         )
 
     def _on_image(self, message: Image | CompressedImage) -> None:

@@ -1,0 +1,84 @@
+"""Renders one part of a training set, in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from mtshare_ros.datasets.rooms.camera import robot_intrinsics, sample_pose
+from mtshare_ros.datasets.rooms.render import Renderer
+from mtshare_ros.datasets.rooms.room import make_room
+from mtshare_ros.datasets.rooms.scene import compile_scene
+from mtshare_ros.datasets.rooms.sensor import expose, random_sensor
+
+ROOMS_PER_SHARD = 10
+"""Rooms in one shard: what is lost when rendering is interrupted."""
+
+NORMAL_SCALE = 127.0
+"""Stored value of a normal's component 1.0."""
+
+KINDS = ("rgb", "depth", "labels", "normals", "seeds")
+"""Arrays of a shard."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One shard to be rendered."""
+
+    folder: Path
+    seeds: range
+    views_per_room: int
+    size: tuple[int, int]
+    textures: str
+
+
+def parts(seeds: range) -> Iterator[range]:
+    """Split the seeds into shards."""
+    for start in range(0, len(seeds), ROOMS_PER_SHARD):
+        yield seeds[start : start + ROOMS_PER_SHARD]
+
+
+def is_finished(job: Job) -> bool:
+    """Return whether a shard is there in full: the last one of a set that grew may be shorter."""
+    seeds = job.folder / "seeds.npy"
+    frames = len(job.seeds) * job.views_per_room
+    return seeds.exists() and len(np.load(seeds, mmap_mode="r")) >= frames
+
+
+def render_shard(job: Job) -> int:
+    """Render one shard and move it into place; return its number of frames."""
+    # One core per worker: the workers are what runs in parallel.
+    os.environ["LP_NUM_THREADS"] = "1"
+    cv2.setNumThreads(1)
+    frames: list[dict[str, Any]] = []
+    with Renderer(robot_intrinsics(job.size)) as renderer:
+        for seed in job.seeds:
+            room = make_room(seed, job.textures)
+            renderer.load(compile_scene(room))
+            for view in range(job.views_per_room):
+                rng = np.random.default_rng([seed, 1, view])
+                seen = renderer.render(sample_pose(rng, room))
+                frames.append(
+                    {
+                        "rgb": expose(seen.rgb, random_sensor(rng, seen.rgb), rng),
+                        "depth": seen.depth.astype(np.float16),
+                        "labels": seen.labels,
+                        "normals": np.rint(seen.normals * NORMAL_SCALE).astype(np.int8),
+                        "seeds": seed,
+                    }
+                )
+    partial = job.folder.with_name(f"partial-{job.folder.name}")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir()
+    for kind in KINDS:
+        np.save(partial / f"{kind}.npy", np.stack([frame[kind] for frame in frames]))
+    shutil.rmtree(job.folder, ignore_errors=True)
+    partial.rename(job.folder)
+    return len(frames)

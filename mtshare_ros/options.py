@@ -1,0 +1,75 @@
+"""What options of commands can be, and their values out of the texts that a user writes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import Enum
+
+from mtshare_ros.errors import OptionError
+
+
+class Kind(str, Enum):
+    """How the camera of a simulated clip moves."""
+
+    static = "static"
+    pan = "pan"
+    drive = "drive"
+    handheld = "handheld"
+
+
+class Textures(str, Enum):
+    """What the textures of a simulated room are drawn from."""
+
+    auto = "auto"
+    A = "A"
+    B = "B"
+    mix = "mix"
+
+
+class Dataset(str, Enum):
+    """A data set that `evaluate` reads."""
+
+    rooms = "rooms"
+
+
+class Purpose(str, Enum):
+    """What a machine is to be used for."""
+
+    run = "run"
+    train = "train"
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Return (width, height) of a text such as ``320x240``.
+
+    Raises:
+        OptionError: The text is no size.
+    """
+    width, cross, height = text.partition("x")
+    # Five digits each: more is no image, and Python refuses to read very long numbers.
+    sides = [side for side in (width, height) if side.isdecimal() and len(side) <= 5]
+    if cross and len(sides) == 2 and int(width) and int(height):
+        return int(width), int(height)
+    raise OptionError(f"--size {text[:32]!r}: expected WIDTHxHEIGHT, as 320x240")
+
+
+def parse_parameters(texts: Sequence[str]) -> dict[str, bool | int | float | str]:
+    """Return the values of texts such as ``output_size=input``, typed as ROS types them.
+
+    Raises:
+        OptionError: A text is not NAME=VALUE.
+    """
+    values: dict[str, bool | int | float | str] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not (name and equals and value):
+            raise OptionError(f"--parameter {text!r}: expected NAME=VALUE, as output_size=input")
+        for kind in (int, float):
+            try:
+                values[name] = kind(value)
+                break
+            except ValueError:
+                continue
+        else:
+            values[name] = value == "true" if value in ("true", "false") else value
+    return values

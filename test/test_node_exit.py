@@ -19,6 +19,17 @@ opening.open_engine = lambda *_: (print("opening", flush=True), time.sleep(60))
 sys.exit(node.main())
 """
 
+TORN = """
+import sys
+import rclpy
+from mtshare_ros.ros import node
+def spin(_):
+    {before}
+    raise RuntimeError("failed to initialize wait set")
+rclpy.spin = spin
+sys.exit(node.main())
+"""
+
 
 def start(*parameters, program=("-m", "mtshare_ros.ros.node"), others=()):
     arguments = [*others, *(word for p in parameters for word in ("-p", p))]
@@ -49,6 +60,14 @@ def test_a_parameter_that_cannot_be_taken_ends_the_start_with_one_line():
     said, _ = process.communicate(timeout=20)
     assert process.returncode == 2
     assert said.strip() == "perception_node: max_age is 0; expected 1 to 100000"
+
+
+@pytest.mark.parametrize(("before", "status"), [("rclpy.shutdown()", 0), ("pass", 1)])
+def test_what_an_executor_raises_counts_unless_ros_was_shut_down(before, status):
+    process = start("autostart:=false", program=("-c", TORN.format(before=before)))
+    said, _ = process.communicate(timeout=20)
+    assert process.returncode == status, said
+    assert ("RuntimeError: failed to initialize wait set" in said) == bool(status)
 
 
 @pytest.mark.parametrize(

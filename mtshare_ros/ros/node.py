@@ -31,6 +31,10 @@ def main(args: Sequence[str] | None = None) -> int:
     except (StartError, ParameterError, ParameterException) as error:
         print(f"perception_node: {one_line(error)}", file=sys.stderr)
         return 2
+    except RuntimeError:
+        # A signal that comes between two callbacks takes ROS from under the executor.
+        if rclpy.ok():
+            raise
     finally:
         if node is not None:
             finished = node.close()

@@ -34,7 +34,7 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         with safe_open(str(path), "pt") as file:
             record = json.loads((file.metadata() or {})["record"])
-            return {name: file.get_tensor(name) for name in file.keys()}, record  # noqa: SIM118
+            return {name: file.get_tensor(name) for name in file.keys()}, record
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise CheckpointError(f"{path}: not a checkpoint of this project: {error}") from error
 

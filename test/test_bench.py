@@ -7,8 +7,12 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
+from conftest import SMALL
 
 from mtshare_ros.evaluation.bench import FRACTIONS, run_bench
+from mtshare_ros.evaluation.rivals import DenseGraph
+from mtshare_ros.network.single_task import SingleTaskNetwork
 
 
 def test_the_benchmark_reports_every_case_at_the_share_it_names(tmp_path: Path) -> None:
@@ -27,3 +31,11 @@ def test_the_benchmark_reports_every_case_at_the_share_it_names(tmp_path: Path) 
         assert case["p50_ms"] <= case["p95_ms"] <= case["p99_ms"]
     assert result["rho"]["depth"] == pytest.approx(1 / 6, abs=0.01)
     assert os.sched_getaffinity(0) == cores
+
+
+@torch.no_grad()
+def test_the_dense_rival_computes_the_single_task_network() -> None:
+    torch.manual_seed(0)
+    network = SingleTaskNetwork(SMALL, 3).eval()
+    image = torch.randn(1, 3, 96, 128)
+    assert torch.allclose(DenseGraph(network)(image), network(image), atol=1e-5)

@@ -53,6 +53,7 @@ EXTRAS = {
         "mcap",
         "mcap-ros2-support",
         "mypy",
+        "rosbags-image",
         "ruff",
         "types-PyYAML",
     ],

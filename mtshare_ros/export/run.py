@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
-
 from mtshare_ros.datasets.stills import StillsDataset
 from mtshare_ros.export.bundle import write_bundle
 from mtshare_ros.manifest import Manifest
 from mtshare_ros.network.units import SubTask
 from mtshare_ros.tasks import TASKS, Task
+from mtshare_ros.training.checkpoints import load_tensors
 from mtshare_ros.training.config import ConfigError, UnitsStage, load_config
 from mtshare_ros.training.run import load_network, load_subtasks, stage_path
 
@@ -38,11 +37,12 @@ def export_run(run: Path, output: Path) -> Manifest:
         if not stage_path(run, stage).is_file():
             raise ConfigError(f"{run}: stage {stage} is not finished; train with --resume")
     base, record = load_network(run, needed[0])
-    records: dict[str, Any] = {needed[0]: record}
     subtasks: dict[Task, SubTask] = {}
     for stage in needed[1:]:
-        trained, records[stage] = load_subtasks(run, stage)
+        trained, _ = load_subtasks(run, stage)
         subtasks |= {TASKS[name]: subtask for name, subtask in trained.items()}
+    finished = [s.name for s in config.stages if stage_path(run, s.name).is_file()]
+    records = {stage: load_tensors(stage_path(run, stage))[1] for stage in finished}
     return write_bundle(
         output,
         config.name,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+
 from mtshare_ros.datasets.stills import StillsDataset
 from mtshare_ros.export.bundle import write_bundle
 from mtshare_ros.manifest import Manifest

@@ -95,11 +95,8 @@ def _stills(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_shipped_recipe_is_valid() -> None:
-    assert [stage.kind for stage in load_config(RECIPE).stages] == [
-        "single_task",
-        "gates",
-        "units",
-    ]
+    names = [stage.name for stage in load_config(RECIPE).stages]
+    assert names == ["base", "gates", "units", "refine"]
 
 
 @pytest.mark.parametrize(

@@ -137,14 +137,14 @@ def test_the_constraint_leads_the_expected_share_to_its_target() -> None:
     down = torch.optim.Adam(gates.parameters(), lr=0.05)
     up = torch.optim.Adam(constraint.parameters(), lr=0.05, maximize=True)
     target = 0.25
-    assert float(gates.expected_share()) > 0.4
+    assert gates.expected_share().item() > 0.4
     for _ in range(600):
         for optimizer in (down, up):
             optimizer.zero_grad()
         constraint(gates.expected_share() - target).backward()
         down.step()
         up.step()
-    assert float(gates.expected_share()) == pytest.approx(target, abs=0.03)
+    assert gates.expected_share().item() == pytest.approx(target, abs=0.03)
 
 
 def test_a_group_that_does_not_divide_the_neurons_is_refused() -> None:

@@ -132,4 +132,4 @@ class GatesJob:
 
     def gauges(self) -> dict[str, float]:
         """Return the expected private shares."""
-        return {f"{n}_rho": float(g.expected_share()) for n, g in self.gates.items()}
+        return {f"{n}_rho": g.expected_share().item() for n, g in self.gates.items()}

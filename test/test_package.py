@@ -80,7 +80,8 @@ def test_fast_dds_gets_room_unless_the_user_has_a_profile(monkeypatch, release, 
     monkeypatch.setenv("ROS_DISTRO", release)
     monkeypatch.delenv(name, raising=False)
     (path,) = middleware.large_messages().values()
-    assert Path(path).samefile(ROOT / "config" / "fastdds.xml")
+    # Of the installed package where there is one, else of this checkout.
+    assert Path(path).read_bytes() == (ROOT / "config" / "fastdds.xml").read_bytes()
     monkeypatch.setenv(name, "/etc/mine.xml")
     assert middleware.large_messages() == {name: "/etc/mine.xml"}
 

@@ -137,6 +137,41 @@ def test_an_unwanted_task_is_not_computed_and_catches_up(engine: Engine) -> None
     assert np.abs(got.depth - expected.depth).max() < 0.05
 
 
+class _Noting:
+    """Notes which tokens each task recomputes."""
+
+    name = "noting"
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine, self.manifest = engine, engine.manifest
+        self.tokens: list[dict[str, set[int]]] = []
+
+    def new_state(self) -> Any:
+        return self._engine.new_state()
+
+    def run(self, state: Any, image: Any, base_index: Any, task_index: Any) -> EngineOutput:
+        indices = {"base": base_index, **task_index}
+        self.tokens.append({name: set(index.tolist()) for name, index in indices.items()})
+        return self._engine.run(state, image, base_index, task_index)
+
+
+def test_missed_tokens_are_caught_up_once(engine: Engine) -> None:
+    noting = _Noting(engine)
+    stream = PerceptionStream(noting, StreamSettings(max_age=10_000))
+    image = _image()
+    stream.step(image, 0, TASKS)
+    for frame, wanted in enumerate((["depth"], TASKS, TASKS), start=1):
+        image = image.copy()
+        image[32 * (frame - 1) : 32 * frame] += 20  # two of six rows of tokens, other ones each
+        stream.step(image, frame * FRAME, wanted)
+    missed, caught_up, steady = noting.tokens[1:]
+    assert set(missed) == {"base", "depth"} and missed["depth"] == missed["base"]
+    assert caught_up["depth"] == caught_up["base"] and not missed["base"] <= caught_up["base"]
+    for task in ("normals", "segmentation"):
+        assert caught_up[task] == missed["base"] | caught_up["base"]
+    assert all(tokens == steady["base"] for tokens in steady.values())
+
+
 def test_dense_policy_equals_a_fresh_stream_every_frame(engine: Engine) -> None:
     stream = PerceptionStream(engine, StreamSettings(policy="dense"))
     for frame in range(3):

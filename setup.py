@@ -36,9 +36,11 @@ EXTRAS = {
         "ros-std-srvs",
         "ros-std-msgs",
     ],
-    "report": ["typer", "rich", "tqdm", "rosbags", "jinja2", "matplotlib"],
+    "report": ["typer", "rich", "tqdm", "rosbags", "jinja2", "matplotlib", "scipy"],
     "offline": [
         "torch",
+        "lightning-fabric",
+        "scipy",
         "onnx",
         "onnxscript",
         "mujoco",
@@ -47,7 +49,9 @@ EXTRAS = {
         "pydantic",
         "pyyaml",
     ],
+    "backbones": ["timm"],
     "test": [
+        "timm",
         "pytest",
         "hypothesis",
         "mcap",

@@ -79,11 +79,15 @@ def train(
     config: Annotated[Path, typer.Argument(help="YAML file, as in config/.")],
     output: Annotated[Path, typer.Option(help="Folder of the run.")],
     resume: Annotated[bool, typer.Option("--resume", help="Go on with this run.")] = False,
+    seed: Annotated[int | None, typer.Option(help="Instead of the configuration's.")] = None,
+    stage: Annotated[
+        list[str] | None, typer.Option(help="Train this stage only; repeatable.")
+    ] = None,
 ) -> None:
-    """Train every stage of a configuration."""
+    """Train the stages of a configuration."""
     from mtshare_ros.training.run import train as run_training
 
-    stages = run_training(config, output, resume)
+    stages = run_training(config, output, resume, seed, stage or ())
     typer.echo(f"{output}: trained {', '.join(stages)}")
 
 
@@ -161,6 +165,9 @@ def bench(
     bundle: OptionalBundle = None,
     width: Annotated[int, typer.Option(help="Channels of the network, without a bundle.")] = 384,
     size: Annotated[str, typer.Option(help="Input width and height.")] = "320x240",
+    sweep_tasks: Annotated[
+        bool, typer.Option("--sweep-tasks", help="Measure what each further task costs.")
+    ] = False,
 ) -> None:
     """Time this network against separate dense networks, interleaved in one run."""
     pixels = parse_size(size)
@@ -170,6 +177,9 @@ def bench(
         NetworkConfig(width=width, size=pixels)
     except ValueError as error:
         raise OptionError(str(error)) from error
+    if sweep_tasks:
+        _bench_tasks(bundle, width, pixels, output)
+        return
     from mtshare_ros.evaluation.bench import run_bench
 
     cases = run_bench(bundle, width, pixels, output)["cases"]
@@ -177,6 +187,26 @@ def bench(
         (c["name"], f"{c['p50_ms']:.1f}", f"{c['p95_ms']:.1f}", f"{c['ratio']:.2f}") for c in cases
     ]
     print_table("", ("case", "p50, ms", "p95, ms", "times faster"), rows)
+    typer.echo(str(output))
+
+
+def _bench_tasks(bundle: Path | None, width: int, size: tuple[int, int], output: Path) -> None:
+    from mtshare_ros.evaluation import task_sweep
+
+    result = task_sweep.sweep_tasks(bundle, width, size, output)
+    rows = [
+        (
+            c["name"],
+            f"{c['p50_ms']:.1f}",
+            f"{c['p95_ms']:.1f}",
+            f"{c['added']:.2f}" if "added" in c else "",
+        )
+        for c in result["cases"]
+    ]
+    if result["mean_added"] is not None:
+        rows.append(("mean of the further tasks", "", "", f"{result['mean_added']:.2f}"))
+    header = ("case", "p50, ms", "p95, ms", "added, dense networks")
+    print_table(f"target: at most {result['target_added']:.2f} a task", header, rows)
     typer.echo(str(output))
 
 

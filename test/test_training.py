@@ -8,90 +8,30 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import yaml
+from fake_stills import PHASE, UNITS, FakeStills, write_config
+from fake_stills import config as fake_config
 
-from mtshare_ros.tasks import DEPTH, NORMALS, ROOM_CLASSES, SEGMENTATION
-from mtshare_ros.training import run as training_run
-from mtshare_ros.training.batches import augment, draw_batch, to_batch
+from mtshare_ros.manifest import LayerShare
+from mtshare_ros.network.config import NetworkConfig
+from mtshare_ros.network.single_task import SingleTaskNetwork
+from mtshare_ros.network.units import SubTask
+from mtshare_ros.tasks import DEPTH, NORMALS, SEGMENTATION
+from mtshare_ros.training import loop, stages
+from mtshare_ros.training.batches import Augmentation, augment, draw_batch, to_batch
 from mtshare_ros.training.checkpoints import CheckpointError, load_tensors
 from mtshare_ros.training.config import ConfigError, Phase, load_config
 from mtshare_ros.training.loop import learning_rate
-from mtshare_ros.training.losses import task_loss
+from mtshare_ros.training.losses import distillation_loss, task_loss
+from mtshare_ros.training.run import train
+from mtshare_ros.training.stored import load_elementwise, load_network, load_subtasks, stage_path
+from mtshare_ros.training.subtask_jobs import TogetherJob
 
 RECIPE = Path(__file__).parents[1] / "config" / "training" / "room.yaml"
 
 
-class _Stills:
-    """A few stills with structure: a bright square that is nearer and of another class."""
-
-    def __init__(self, path: Path = Path("train")) -> None:
-        first = {"validation": 100_000, "test": 200_000}.get(path.name, 0)
-        classes = [c.name for c in ROOM_CLASSES]
-        self.meta: dict[str, Any] = {"fx": 51.2, "size": [64, 48]}
-        self.seeds = set(range(first, first + 8))
-        self.meta["classes"] = classes
-        rng = np.random.default_rng(0)
-        self._samples = []
-        for _ in range(8):
-            x, y = rng.integers(0, 40), rng.integers(0, 24)
-            rgb = rng.integers(40, 90, (48, 64, 3), dtype=np.uint8)
-            depth, labels = np.full((48, 64), 3, np.float16), np.ones((48, 64), np.uint8)
-            normals = np.zeros((48, 64, 3), np.int8)
-            normals[..., 2] = -127
-            spot = np.s_[y : y + 20, x : x + 20]
-            rgb[spot], depth[spot], labels[spot] = 220, 1, 4
-            normals[spot] = (90, 0, -90)
-            self._samples.append(
-                {"rgb": rgb, "depth": depth, "labels": labels, "normals": normals}
-            )
-
-    def __len__(self) -> int:
-        return len(self._samples)
-
-    def stored(self, index: int) -> dict[str, Any]:
-        return self._samples[index]
-
-
-def _config(**changes: Any) -> dict[str, Any]:
-    phase = {"size": [64, 48], "steps": 6, "batch": 2, "lr": 1e-3, "warmup": 2}
-    return {
-        "name": "t",
-        "description": "test",
-        "precision": "fp32",
-        "data": {"train": "train", "validation": "validation"},
-        "network": {"width": 24, "depth": 2, "heads": 3, "hidden": 64, "size": [64, 48]},
-        "stages": [
-            {"kind": "single_task", "name": "base", "task": "normals", "phases": [phase, phase]},
-            {
-                "kind": "gates",
-                "name": "gates",
-                "base": "base",
-                "tasks": ["depth", "segmentation"],
-                "rho": 0.3,
-                "heads": 2,
-                "neurons": 64,
-                "phases": [phase],
-            },
-            {
-                "kind": "units",
-                "name": "units",
-                "base": "base",
-                "start": "gates",
-                "phases": [phase],
-            },
-        ],
-        **changes,
-    }
-
-
-def _write(path: Path, values: dict[str, Any]) -> Path:
-    path.write_text(yaml.safe_dump(values))
-    return path
-
-
 @pytest.fixture(autouse=True)
 def _stills(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training_run, "StillsDataset", _Stills)
+    monkeypatch.setattr(stages, "StillsDataset", FakeStills)
 
 
 def test_the_shipped_recipe_is_valid() -> None:
@@ -115,7 +55,7 @@ def test_the_shipped_recipe_is_valid() -> None:
         (lambda c: c["stages"][1].update(heads=4), "blocks have 3"),
         (lambda c: c["stages"][1].update(tasks=["normals"]), "base's own"),
         (lambda c: c["stages"][1].update(tasks=["depth", "depth"]), "twice"),
-        (lambda c: c["stages"][0].update(name="checkpoint"), "name is taken"),
+        (lambda c: c["stages"][0].update(name="check.point"), "letters, digits"),
         (lambda c: c.update(seed=-1), "seed"),
         (lambda c: c["stages"][2].update(name="base"), "name is taken"),
     ],
@@ -123,21 +63,21 @@ def test_the_shipped_recipe_is_valid() -> None:
 def test_a_wrong_configuration_is_refused_by_file_and_key(
     tmp_path: Path, change: Any, message: str
 ) -> None:
-    values = _config()
+    values = fake_config()
     values["stages"][0]["phases"] = [dict(p) for p in values["stages"][0]["phases"]]
     change(values)
     with pytest.raises(ConfigError, match=message) as raised:
-        load_config(_write(tmp_path / "c.yaml", values))
+        load_config(write_config(tmp_path / "c.yaml", values))
     assert "c.yaml" in str(raised.value) and "\n" not in str(raised.value)
 
 
 def test_a_whole_training_runs_and_its_stages_load(tmp_path: Path) -> None:
-    config = _write(tmp_path / "c.yaml", _config())
-    records = training_run.train(config, tmp_path / "run")
+    config = write_config(tmp_path / "c.yaml", fake_config())
+    records = train(config, tmp_path / "run")
     assert list(records) == ["base", "gates", "units"]
     assert records["units"]["rho"]["depth"] <= 0.3
     assert 0 <= records["units"]["validation"]["segmentation"]["miou"] <= 1
-    subtasks, record = training_run.load_subtasks(tmp_path / "run", "units")
+    subtasks, record = load_subtasks(tmp_path / "run", "units")
     assert set(subtasks) == {"depth", "segmentation"} and record["base"] == "base"
 
 
@@ -145,40 +85,28 @@ def test_a_whole_training_runs_and_its_stages_load(tmp_path: Path) -> None:
 def test_a_resumed_run_ends_where_an_uninterrupted_one_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: int
 ) -> None:
-    config = _write(tmp_path / "c.yaml", _config())
-    training_run.train(config, tmp_path / "whole")
+    config = write_config(tmp_path / "c.yaml", fake_config())
+    train(config, tmp_path / "whole")
 
-    from mtshare_ros.training import loop
+    original = stages.GatesJob.forward
+    seen = 0
 
-    calls = 0
-    original = training_run.fit
-
-    def interrupted(job: Any, stage: str, phases: Any, stills: Any, settings: Any) -> Any:
+    def interrupted(job: Any, batch: Any) -> Any:
         """Stop in the middle of the gates stage, as a signal would."""
-        nonlocal calls
-        if stage == "gates" and calls == 0:
-            calls += 1
-            losses = job.losses
-            seen = 0
+        nonlocal seen
+        seen += 1
+        if seen == steps + 1:
+            raise KeyboardInterrupt
+        return original(job, batch)
 
-            def stop_after_steps(batch: Any) -> Any:
-                nonlocal seen
-                seen += 1
-                if seen > steps:
-                    raise KeyboardInterrupt
-                return losses(batch)
-
-            job.losses = stop_after_steps
-        return original(job, stage, phases, stills, settings)
-
-    monkeypatch.setattr(training_run, "fit", interrupted)
+    monkeypatch.setattr(stages.GatesJob, "forward", interrupted)
     monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
     with pytest.raises(KeyboardInterrupt):
-        training_run.train(config, tmp_path / "resumed")
-    training_run.train(config, tmp_path / "resumed", resume=True)
+        train(config, tmp_path / "resumed")
+    train(config, tmp_path / "resumed", resume=True)
     for stage in ("base", "gates", "units"):
-        whole, _ = load_tensors(training_run.stage_path(tmp_path / "whole", stage))
-        resumed, _ = load_tensors(training_run.stage_path(tmp_path / "resumed", stage))
+        whole, _ = load_tensors(stage_path(tmp_path / "whole", stage))
+        resumed, _ = load_tensors(stage_path(tmp_path / "resumed", stage))
         for name, value in whole.items():
             assert torch.equal(value, resumed[name]), (stage, name)
 
@@ -186,13 +114,133 @@ def test_a_resumed_run_ends_where_an_uninterrupted_one_does(
 def test_a_run_is_neither_overwritten_nor_resumed_with_another_configuration(
     tmp_path: Path,
 ) -> None:
-    config = _write(tmp_path / "c.yaml", _config())
-    training_run.train(config, tmp_path / "run")
+    config = write_config(tmp_path / "c.yaml", fake_config())
+    train(config, tmp_path / "run")
     with pytest.raises(ConfigError, match="--resume"):
-        training_run.train(config, tmp_path / "run")
-    other = _write(tmp_path / "d.yaml", _config(seed=1))
-    with pytest.raises(ConfigError, match="differs"):
-        training_run.train(other, tmp_path / "run", resume=True)
+        train(config, tmp_path / "run")
+    other = write_config(tmp_path / "d.yaml", fake_config(seed=1))
+    with pytest.raises(ConfigError, match="seed is 1, but .*config.yaml.* has 0"):
+        train(other, tmp_path / "run", resume=True)
+    changed = fake_config()
+    changed["stages"][1]["rho"] = 0.4
+    other = write_config(tmp_path / "e.yaml", changed)
+    with pytest.raises(ConfigError, match="stage gates differs from the one trained"):
+        train(other, tmp_path / "run", resume=True)
+
+
+def test_stages_can_be_added_and_trained_one_by_one(tmp_path: Path) -> None:
+    config = write_config(tmp_path / "c.yaml", fake_config())
+    with pytest.raises(ConfigError, match="no stage 'bse'; expected one of base, gates, units"):
+        train(config, tmp_path / "run", only=["bse"])
+    assert list(train(config, tmp_path / "run", only=["base"], seed=3)) == ["base"]
+    longer = fake_config(seed=3)
+    longer["stages"].append({"kind": "uniform", "name": "heads_only", **UNITS, "phases": [PHASE]})
+    longer["stages"][-1] |= {"heads": 0, "neurons": 0, "pull": 0.1}
+    config = write_config(tmp_path / "d.yaml", longer)
+    records = train(config, tmp_path / "run", resume=True, only=["heads_only"])
+    assert records["heads_only"]["rho"] == {"depth": 0.0, "segmentation": 0.0}
+    assert not stage_path(tmp_path / "run", "gates").exists()
+
+
+def test_every_way_to_share_trains_and_loads(tmp_path: Path) -> None:
+    joint = {"kind": "joint", "tasks": ["normals", "depth", "segmentation"], "phases": [PHASE]}
+    full = {"kind": "single_task", "task": "depth", "phases": [PHASE]}
+    gates = {"kind": "gates", **UNITS, "rho": 0.3, "phases": [PHASE]}
+    paper = {"kind": "elementwise", "base": "base", "tasks": ["depth"], "density": 0.1}
+    paper["phases"] = [PHASE]
+    guided = {"distill": {"depth": "full"}, "read_from": {"depth": "full"}, "own_norm": False}
+    config = fake_config(
+        {**joint, "name": "base", "weighting": "uncertainty", "auxiliary": 0.5},
+        {**full, "name": "full", "start": "base"},
+        {**gates, "name": "guided", **guided, "pull": 0.1},
+        {**gates, "name": "replaced", "form": "replaced", "heads": 3},
+        {"kind": "units", "name": "end", "base": "base", "start": "replaced", "phases": [PHASE]},
+        {**paper, "name": "elements", "gate_lr": 0.5},
+        {**paper, "name": "tuned", "start": "elements", "l1": 0.01},
+    )
+    records = train(write_config(tmp_path / "c.yaml", config), tmp_path / "run")
+    assert set(records["base"]["validation"]) == {"normals", "depth", "segmentation"}
+    for stage in ("guided", "replaced", "end"):
+        subtasks, record = load_subtasks(tmp_path / "run", stage)
+        assert set(record["validation"]) == set(subtasks) == {"depth", "segmentation"}
+        assert all(0 < rho <= 0.3 for rho in record["rho"].values())
+    before, after = (
+        load_elementwise(tmp_path / "run", s)[0]["depth"] for s in ("elements", "tuned")
+    )
+    assert 0 < before.density <= 0.1 and torch.equal(before.mask, after.mask)
+    assert not torch.equal(before.delta, after.delta)
+    assert (after.delta[~after.mask] == 0).all()
+    network, _ = load_network(tmp_path / "run", "base", "segmentation")
+    assert network.head.project.out_channels == SEGMENTATION.channels
+
+
+def test_a_new_head_on_a_joint_base_is_where_the_base_s_own_was(tmp_path: Path) -> None:
+    """Before the first step a sub-task is the head that the base was trained with."""
+    still = {**PHASE, "lr": 1e-30}
+    config = fake_config(
+        {"kind": "joint", "name": "base", "tasks": ["normals", "depth"], "phases": [PHASE]},
+        {"kind": "uniform", "name": "units", **UNITS, "tasks": ["depth"], "phases": [still]},
+    )
+    records = train(write_config(tmp_path / "c.yaml", config), tmp_path / "run")
+    network, _ = load_network(tmp_path / "run", "base", "depth")
+    subtask = load_subtasks(tmp_path / "run", "units")[0]["depth"]
+    assert torch.equal(subtask.head.project.weight, network.head.project.weight)
+    assert records["units"]["rho"]["depth"] > 0.3
+
+
+def test_base_and_sub_tasks_trained_together_load_as_both(tmp_path: Path) -> None:
+    together = {"kind": "together", "tasks": ["normals", "depth"], "phases": [PHASE]}
+    config = fake_config(
+        {**together, "name": "gated", "heads": 2, "neurons": 64, "rho": 0.3, "gradient": 0.3},
+        {**together, "name": "both", "start": "gated"},
+        {"kind": "units", "name": "units", "base": "both", "start": "both", "phases": [PHASE]},
+    )
+    records = train(write_config(tmp_path / "c.yaml", config), tmp_path / "run")
+    assert set(records["both"]["validation"]) == {"normals", "depth"}
+    assert 0 < records["both"]["rho"]["depth"] <= 0.3
+    first, _ = load_network(tmp_path / "run", "gated")
+    network, _ = load_network(tmp_path / "run", "both")
+    assert not torch.equal(first.stem.position, network.stem.position)  # the base is trained on
+    subtask = load_subtasks(tmp_path / "run", "units")[0]["depth"]
+    assert subtask.shares == load_subtasks(tmp_path / "run", "both")[0]["depth"].shares
+
+
+@pytest.mark.parametrize("factor", [0.0, 0.25])
+def test_the_gradients_of_sub_tasks_reach_the_base_scaled(factor: float) -> None:
+    torch.manual_seed(0)
+    config = NetworkConfig(24, 2, 3, 64, size=(64, 48))
+    base = SingleTaskNetwork(config, 3).eval()
+    subtask = SubTask(config, [LayerShare(1, 32)] * 2, 1)
+    batch = to_batch([FakeStills().stored(0)])
+    gradients = []
+    for scale in (1.0, factor):
+        job = TogetherJob(base, "normals", {"depth": subtask}, scale)
+        job.zero_grad()
+        job(batch)["depth"].backward()
+        assert subtask.head.project.weight.grad.abs().max() > 0
+        gradients.append(base.stem.to_tokens.weight.grad.clone())
+    assert torch.allclose(gradients[1], factor * gradients[0], rtol=1e-4, atol=1e-9)
+
+
+def test_frozen_norms_stay_the_base_s(tmp_path: Path) -> None:
+    config = fake_config()
+    config["stages"][1]["own_norm"] = False
+    train(write_config(tmp_path / "c.yaml", config), tmp_path / "run", only=["base", "gates"])
+    base, _ = load_network(tmp_path / "run", "base")
+    subtasks, _ = load_subtasks(tmp_path / "run", "gates")
+    for subtask in subtasks.values():
+        for block, original in zip(subtask.blocks, base.transformer.blocks, strict=True):
+            if block.neurons:
+                assert torch.equal(block.norm2.weight, original.norm2.weight)
+
+
+def test_following_a_teacher_costs_nothing_where_both_agree() -> None:
+    generator = torch.Generator().manual_seed(0)
+    for task in (DEPTH, NORMALS, SEGMENTATION):
+        raw = torch.randn(2, task.channels, 4, 4, generator=generator)
+        other = torch.randn(2, task.channels, 4, 4, generator=generator)
+        assert distillation_loss(task, raw, raw) == pytest.approx(0.0, abs=2e-3)
+        assert distillation_loss(task, raw, other) > 0.1
 
 
 def test_a_broken_checkpoint_is_refused_by_name(tmp_path: Path) -> None:
@@ -203,17 +251,19 @@ def test_a_broken_checkpoint_is_refused_by_name(tmp_path: Path) -> None:
 
 
 def test_batches_depend_on_their_seed_only() -> None:
-    a, b, c = (draw_batch(_Stills(), (32, 16), 4, 0.2, (0, s)) for s in (5, 5, 6))
-    assert all(torch.equal(a[key], b[key]) for key in a)
+    a, b, c = (draw_batch(FakeStills(), (32, 16), 4, 0.2, (0, s)) for s in (5, 5, 6))
+    assert all(torch.equal(a[key].nan_to_num(), b[key].nan_to_num()) for key in a)
     assert not torch.equal(a["image"], c["image"])
     assert a["image"].shape == (4, 3, 16, 32) and a["depth"].shape == (4, 16, 32)
 
 
 def test_mirroring_turns_the_normals_x_over() -> None:
-    stills = _Stills()
+    stills = FakeStills()
     batch = to_batch([stills.stored(0)] * 16)
-    mirrored = augment(batch, 0.0, np.random.default_rng(0))
-    flipped = [i for i in range(16) if not torch.equal(mirrored["depth"][i], batch["depth"][i])]
+    mirrored = augment(batch, Augmentation.draw(16, 0.0, np.random.default_rng(0)))
+    flipped = [
+        i for i in range(16) if not torch.equal(mirrored["normals"][i], batch["normals"][i])
+    ]
     assert 0 < len(flipped) < 16
     for i in range(16):
         same = batch["normals"][i]
@@ -252,12 +302,12 @@ def test_the_learning_rate_warms_up_and_ends_at_zero() -> None:
 
 
 def test_validation_rooms_that_are_trained_on_and_test_rooms_are_refused(tmp_path: Path) -> None:
-    for train, validation, message in (
+    for trained, validation, message in (
         ("train", "train", "trained on"),
         ("test", "validation", "never trained on"),
     ):
-        data = {"train": train, "validation": validation}
-        config = _write(tmp_path / "c.yaml", _config(data=data))
+        data = {"train": trained, "validation": validation}
+        config = write_config(tmp_path / "c.yaml", fake_config(data=data))
         with pytest.raises(ConfigError, match=message):
-            training_run.train(config, tmp_path / "run")
+            train(config, tmp_path / "run")
         assert not (tmp_path / "run").exists()

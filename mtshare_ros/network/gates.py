@@ -118,31 +118,11 @@ def prune(subtask: SubTask, gates: UnitGates, rho: float) -> SubTask:
         gates: Its gates.
         rho: Largest private share of the result.
     """
-    config, group = subtask.config, gates.group
-    dh = config.head_dim
     gates.eval()
-    factors, kept = gates(), gates.keep(rho)
-    shares = [LayerShare(len(heads), len(groups) * group) for heads, groups in kept]
-    pruned = SubTask(config, shares, subtask.head.project.out_channels)
-    pruned.head.load_state_dict(subtask.head.state_dict())
-    for new, old, (heads, groups), (head_gate, neuron_gate) in zip(
-        pruned.blocks, subtask.blocks, kept, factors, strict=True
-    ):
-        if new.heads:
-            columns = (heads[:, None] * dh + torch.arange(dh)).flatten()
-            rows = torch.cat([columns + part * old.heads * dh for part in range(3)])
-            new.norm1.load_state_dict(old.norm1.state_dict())
-            new.qkv.weight.copy_(old.qkv.weight[rows])
-            new.qkv.bias.copy_(old.qkv.bias[rows])
-            factor = head_gate[heads].repeat_interleave(dh)
-            new.proj.weight.copy_(old.proj.weight[:, columns] * factor)
-            new.proj.bias.copy_(old.proj.bias)
-        if new.neurons:
-            neurons = (groups[:, None] * group + torch.arange(group)).flatten()
-            new.norm2.load_state_dict(old.norm2.state_dict())
-            new.fc1.weight.copy_(old.fc1.weight[neurons])
-            new.fc1.bias.copy_(old.fc1.bias[neurons])
-            new.fc2.weight.copy_(old.fc2.weight[:, neurons] * neuron_gate[neurons])
-            new.fc2.bias.copy_(old.fc2.bias)
-    assert private_share(config, pruned.shares) <= rho + 1e-9
+    kept = [
+        (heads, (groups[:, None] * gates.group + torch.arange(gates.group)).flatten())
+        for heads, groups in gates.keep(rho)
+    ]
+    pruned = subtask.keep(kept, gates())
+    assert private_share(subtask.config, pruned.shares) <= rho + 1e-9
     return pruned

@@ -34,6 +34,7 @@ class PrivateBlock(nn.Module):
     def __init__(self, config: NetworkConfig, share: LayerShare) -> None:
         """Make ``share.heads`` heads and ``share.neurons`` neurons that write nothing yet."""
         super().__init__()
+        self.config = config
         self.heads, self.neurons = share.heads, share.neurons
         width, inner = config.width, share.heads * config.head_dim
         if self.heads:
@@ -50,11 +51,11 @@ class PrivateBlock(nn.Module):
             nn.init.zeros_(self.fc2.bias)
 
     @torch.no_grad()
-    def read_like(self, base: Block, head_dim: int) -> None:
+    def start_from(self, base: Block) -> None:
         """Start the read weights from the first heads and neurons of ``base``."""
         if self.heads:
             self.norm1.load_state_dict(base.norm1.state_dict())
-            inner = self.heads * head_dim
+            inner = self.heads * self.config.head_dim
             for part in range(3):
                 rows = slice(part * inner, (part + 1) * inner)
                 source = slice(part * base.norm1.weight.numel(), None)
@@ -64,6 +65,12 @@ class PrivateBlock(nn.Module):
             self.norm2.load_state_dict(base.norm2.state_dict())
             self.fc1.weight.copy_(base.fc1.weight[: self.neurons])
             self.fc1.bias.copy_(base.fc1.bias[: self.neurons])
+
+    def freeze_norms(self) -> None:
+        """Keep the LayerNorms as they are; their gains could be part of the read weights."""
+        for norm in (getattr(self, "norm1", None), getattr(self, "norm2", None)):
+            if norm is not None:
+                norm.requires_grad_(False)
 
     def attention(self, x: Tensor, head_gate: Tensor | None = None) -> Tensor:
         """Return what the private heads write, (B, N, d); ``head_gate``: (heads,) factors."""
@@ -80,15 +87,52 @@ class PrivateBlock(nn.Module):
             hidden = hidden * neuron_gate
         return self.fc2(hidden)
 
+    @torch.no_grad()
+    def keep(
+        self, heads: Tensor, neurons: Tensor, head_factor: Tensor, neuron_factor: Tensor
+    ) -> PrivateBlock:
+        """Return a block of some of the units, with factors folded into the write weights.
+
+        Args:
+            heads: Indices of the heads that stay.
+            neurons: Indices of the neurons that stay.
+            head_factor: (heads,) factor of each of this block's heads.
+            neuron_factor: (neurons,) factor of each of this block's neurons.
+        """
+        kept = type(self)(self.config, LayerShare(len(heads), len(neurons)))
+        if kept.heads:
+            columns = self.columns(heads)
+            rows = torch.cat([columns + part * self.proj.in_features for part in range(3)])
+            kept.norm1.load_state_dict(self.norm1.state_dict())
+            kept.qkv.weight.copy_(self.qkv.weight[rows])
+            kept.qkv.bias.copy_(self.qkv.bias[rows])
+            factor = head_factor[heads].repeat_interleave(self.config.head_dim)
+            kept.proj.weight.copy_(self.proj.weight[:, columns] * factor)
+            kept.proj.bias.copy_(self.proj.bias)
+        if kept.neurons:
+            kept.norm2.load_state_dict(self.norm2.state_dict())
+            kept.fc1.weight.copy_(self.fc1.weight[neurons])
+            kept.fc1.bias.copy_(self.fc1.bias[neurons])
+            kept.fc2.weight.copy_(self.fc2.weight[:, neurons] * neuron_factor[neurons])
+            kept.fc2.bias.copy_(self.fc2.bias)
+        return kept
+
+    def columns(self, heads: Tensor) -> Tensor:
+        """Return the channels of some heads among those of all heads side by side."""
+        dh = self.config.head_dim
+        return (heads[:, None] * dh + torch.arange(dh)).flatten()
+
 
 class SubTask(nn.Module):
     """Private units for every block, and a head of its own, on top of a base's branches."""
+
+    block_type = PrivateBlock
 
     def __init__(self, config: NetworkConfig, shares: Sequence[LayerShare], channels: int) -> None:
         """Make a sub-task with ``shares[l]`` private units in block l."""
         super().__init__()
         self.config = config
-        self.blocks = nn.ModuleList(PrivateBlock(config, share) for share in shares)
+        self.blocks = nn.ModuleList(self.block_type(config, share) for share in shares)
         self.head = Head(config, channels)
 
     @property
@@ -99,17 +143,16 @@ class SubTask(nn.Module):
     def start_from(self, base: VisionTransformer, head: Head | None = None) -> None:
         """Start read weights from ``base`` and the head's shared shapes from ``head``."""
         for private, block in zip(self.blocks, base.blocks, strict=True):
-            private.read_like(block, self.config.head_dim)
+            private.start_from(block)
         if head is not None:
-            own = self.head.state_dict()
-            same = {k: v for k, v in head.state_dict().items() if v.shape == own[k].shape}
-            self.head.load_state_dict({**own, **same})
+            self.head.start_from(head)
 
     def features(
         self,
         tokens: Tensor,
         branches: Branches,
         gates: Sequence[tuple[Tensor | None, Tensor | None]] | None = None,
+        written: list[Tensor] | None = None,
     ) -> Tensor:
         """Return the sub-task's last residual stream.
 
@@ -117,15 +160,38 @@ class SubTask(nn.Module):
             tokens: (B, N, d) of the shared stem.
             branches: The base's branch outputs, each (B, N, d).
             gates: Per block the factors of its heads and of its neurons, while they are learned.
+            written: Takes what the private units of each branch wrote, (B, N, d) each.
         """
         x = tokens
         for layer, (block, (attention, mlp)) in enumerate(zip(self.blocks, branches, strict=True)):
             head_gate, neuron_gate = gates[layer] if gates is not None else (None, None)
-            own = block.attention(x, head_gate) if block.heads else 0
+            own = block.attention(x, head_gate) if block.heads else torch.zeros_like(x)
             x = x + attention + own
-            own = block.mlp(x, neuron_gate) if block.neurons else 0
-            x = x + mlp + own
+            own_mlp = block.mlp(x, neuron_gate) if block.neurons else torch.zeros_like(x)
+            x = x + mlp + own_mlp
+            if written is not None:
+                written += [own, own_mlp]
         return x
+
+    def keep(
+        self,
+        kept: Sequence[tuple[Tensor, Tensor]],
+        factors: Sequence[tuple[Tensor, Tensor]],
+    ) -> SubTask:
+        """Return a sub-task of some of the units, with factors folded into the write weights.
+
+        Args:
+            kept: Per block the indices of the heads and of the neurons that stay.
+            factors: Per block a factor for each of its heads and of its neurons.
+        """
+        shares = [LayerShare(len(heads), len(neurons)) for heads, neurons in kept]
+        smaller = type(self)(self.config, shares, self.head.project.out_channels)
+        smaller.head.load_state_dict(self.head.state_dict())
+        smaller.blocks = nn.ModuleList(
+            block.keep(*units, *factor)
+            for block, units, factor in zip(self.blocks, kept, factors, strict=True)
+        )
+        return smaller
 
     def forward(self, tokens: Tensor, fine: Tensor, branches: Branches) -> Tensor:
         """Return the raw map (B, channels, H / 4, W / 4)."""

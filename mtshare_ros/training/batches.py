@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
 import cv2
@@ -12,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mtshare_ros.datasets.derived import DERIVED
 from mtshare_ros.perception.frame import IMAGE_MEAN, IMAGE_SCALE
 
 Batch = dict[str, Tensor]
@@ -83,7 +85,7 @@ def to_batch(samples: list[Sample]) -> Batch:
     Returns:
         ``image`` (B, 3, H, W) float32 normalised, ``depth`` (B, H, W) float32 metres, NaN
         invalid, ``segmentation`` (B, H, W) int64, ``normals`` (B, 3, H, W) float32 unit vectors,
-        zero where invalid.
+        zero where invalid, ``boundary`` and ``saliency`` (B, H, W) float32, NaN where ignored.
     """
     kinds = ("rgb", "depth", "labels", "normals")
     stacked = {key: np.stack([s[key] for s in samples]) for key in kinds}
@@ -95,13 +97,43 @@ def to_batch(samples: list[Sample]) -> Batch:
         "depth": torch.from_numpy(stacked["depth"].astype(np.float32)),
         "segmentation": torch.from_numpy(stacked["labels"].astype(np.int64)),
         "normals": torch.nn.functional.normalize(normals, dim=1),
+        **{kind: torch.from_numpy(derive(stacked["labels"])) for kind, derive in DERIVED.items()},
     }
 
 
-def augment(batch: Batch, jitter: float, rng: np.random.Generator) -> Batch:
-    """Mirror half of the images (their normals' x turns over) and vary brightness and contrast."""
-    count = len(batch["image"])
-    flip = torch.from_numpy(rng.random(count) < 0.5)
+@dataclass(frozen=True)
+class Augmentation:
+    """Random changes of the images of a batch.
+
+    Attributes:
+        flip: (B,) bool, which images are mirrored.
+        contrast: (B, 1, 1, 1) factor on the distance to the image's mean.
+        channel: (B, 3, 1, 1) factor on the mean of each channel.
+        brightness: (B, 1, 1, 1) added.
+    """
+
+    flip: NDArray[np.bool_]
+    contrast: NDArray[np.float64]
+    channel: NDArray[np.float64]
+    brightness: NDArray[np.float64]
+
+    @staticmethod
+    def draw(count: int, jitter: float, rng: np.random.Generator) -> Augmentation:
+        """Draw for ``count`` images; ``jitter`` is the largest relative change."""
+        flip = rng.random(count) < 0.5
+        contrast = 1 + jitter * (2 * rng.random((count, 1, 1, 1)) - 1)
+        channel = 1 + jitter * (2 * rng.random((count, 3, 1, 1)) - 1)
+        brightness = jitter * 2 * (2 * rng.random((count, 1, 1, 1)) - 1)
+        return Augmentation(flip, contrast, channel, brightness)
+
+    def part(self, images: slice) -> Augmentation:
+        """Return the changes of some of the images."""
+        return Augmentation(*(getattr(self, f.name)[images] for f in fields(self)))
+
+
+def augment(batch: Batch, changes: Augmentation) -> Batch:
+    """Mirror images (their normals' x turns over) and vary brightness and contrast."""
+    flip = torch.from_numpy(changes.flip)
     mirrored = {}
     for key, value in batch.items():
         other = value.flip(-1)
@@ -110,23 +142,41 @@ def augment(batch: Batch, jitter: float, rng: np.random.Generator) -> Batch:
         choose = flip.view(-1, *[1] * (value.dim() - 1))
         mirrored[key] = torch.where(choose, other, value)
     image = mirrored["image"]
-    contrast, channel = (
-        torch.from_numpy(1 + jitter * (2 * rng.random((count, c, 1, 1)) - 1)).float()
-        for c in (1, 3)
+    contrast, channel, brightness = (
+        torch.from_numpy(values).float()
+        for values in (changes.contrast, changes.channel, changes.brightness)
     )
-    brightness = torch.from_numpy(jitter * 2 * (2 * rng.random((count, 1, 1, 1)) - 1)).float()
     mean = image.mean(dim=(2, 3), keepdim=True)
     mirrored["image"] = (image - mean) * contrast + mean * channel + brightness
     return mirrored
 
 
 def draw_batch(
-    stills: Stills, size: tuple[int, int], count: int, jitter: float, seed: tuple[int, ...]
+    stills: Stills,
+    size: tuple[int, int],
+    count: int,
+    jitter: float,
+    seed: tuple[int, ...],
+    rank: int = 0,
+    world: int = 1,
 ) -> Batch:
-    """Draw an augmented training batch; the same ``seed`` gives the same batch."""
+    """Draw an augmented training batch; the same ``seed`` gives the same batch.
+
+    Args:
+        stills: Data set.
+        size: Width and height in pixels.
+        count: Images in the batch of all processes together, a multiple of ``world``.
+        jitter: Largest relative change of brightness and contrast.
+        seed: Seed of choice and augmentation.
+        rank: Number of this process, which gets its part of the batch only.
+        world: Number of processes.
+    """
     rng = np.random.default_rng(seed)
     chosen = rng.integers(len(stills), size=count)
-    return augment(to_batch([_resize(stills.stored(int(i)), size) for i in chosen]), jitter, rng)
+    changes = Augmentation.draw(count, jitter, rng)
+    part = slice(rank * count // world, (rank + 1) * count // world)
+    samples = [_resize(stills.stored(int(i)), size) for i in chosen[part]]
+    return augment(to_batch(samples), changes.part(part))
 
 
 def training_batches(
@@ -137,13 +187,15 @@ def training_batches(
     seed: tuple[int, ...],
     first: int,
     last: int,
+    rank: int = 0,
+    world: int = 1,
 ) -> Iterator[Batch]:
     """Yield the batches of steps ``first`` to ``last`` - 1, the next one prepared meanwhile."""
     small = SmallStills(stills, size)
     with ThreadPoolExecutor(1) as pool:
 
         def prepare(step: int) -> Any:
-            return pool.submit(draw_batch, small, size, count, jitter, (*seed, step))
+            return pool.submit(draw_batch, small, size, count, jitter, (*seed, step), rank, world)
 
         upcoming = prepare(first)
         for step in range(first, last):

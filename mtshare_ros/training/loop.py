@@ -4,47 +4,47 @@ from __future__ import annotations
 
 import math
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
+from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from mtshare_ros.training.batches import Batch, Stills, training_batches
 from mtshare_ros.training.checkpoints import (
+    CheckpointError,
     load_tensors,
     progress_tensors,
     restore_progress,
     save_tensors,
 )
 from mtshare_ros.training.config import Phase
+from mtshare_ros.training.devices import with_global_batch_norms
 
 CHECKPOINT_SECONDS = 120.0
 LOG_STEPS = 25
 
 
-class Job(Protocol):
-    """What a stage hands to the loop."""
+class Job(nn.Module, ABC):
+    """What a stage hands to the loop: losses of a batch, and who optimises what."""
 
-    module: nn.Module
-    """Everything that is trained or has to be kept between steps."""
+    @abstractmethod
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """Return named losses whose sum is minimised."""
 
+    @abstractmethod
     def optimizers(self, weight_decay: float) -> list[torch.optim.Optimizer]:
         """Return the optimisers; only the first one's learning rate follows the phases."""
-        ...
-
-    def losses(self, batch: Batch) -> dict[str, Tensor]:
-        """Return named losses whose sum is minimised."""
-        ...
 
     def gauges(self) -> dict[str, float]:
         """Return further values to log."""
-        ...
+        return {}
 
 
 @dataclass(frozen=True)
@@ -53,29 +53,19 @@ class LoopSettings:
 
     Attributes:
         folder: Where the checkpoint and the logs go.
+        identity: Settings of the stage; a checkpoint of others is refused.
         seed: Seed of the order and the augmentation.
         jitter: Colour jitter.
         weight_decay: AdamW's weight decay on matrices.
-        half: Whether to compute in bfloat16.
         resume: Whether to go on from the checkpoint of this stage, if there is one.
     """
 
     folder: Path
+    identity: dict[str, Any]
     seed: int
     jitter: float
     weight_decay: float
-    half: bool
     resume: bool
-
-
-def supports_bf16() -> bool:
-    """Return whether this CPU multiplies bfloat16 in hardware."""
-    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
-
-
-def autocast(half: bool) -> AbstractContextManager[Any]:
-    """Return the context that computes in bfloat16 if ``half``."""
-    return torch.autocast("cpu", torch.bfloat16, enabled=half)
 
 
 def adamw(modules: Sequence[nn.Module], weight_decay: float) -> torch.optim.Optimizer:
@@ -96,37 +86,79 @@ def learning_rate(phase: Phase, step: int) -> float:
     return phase.lr * warm * 0.5 * (1 + math.cos(math.pi * step / phase.steps))
 
 
+class _Log:
+    """Progress bar and TensorBoard, on the first process only."""
+
+    def __init__(self, fabric: Fabric, folder: Path, stage: str, done: int, total: int) -> None:
+        self._fabric = fabric
+        first = fabric.is_global_zero
+        self._bar = tqdm(
+            total=total, initial=done, desc=stage, unit="step", smoothing=0.05, disable=not first
+        )
+        path = str(folder / "tensorboard" / stage)
+        self._writer = SummaryWriter(path, purge_step=done) if first else None
+
+    def step(self, overall: int, losses: dict[str, Tensor], job: Job, rate: float) -> None:
+        self._bar.update()
+        if overall % LOG_STEPS:
+            return
+        means = self._fabric.all_reduce({name: loss.detach() for name, loss in losses.items()})
+        if self._writer is None:
+            return
+        values = {name: float(mean) for name, mean in dict(means).items()} | job.gauges()
+        self._bar.set_postfix({name: f"{value:.3f}" for name, value in values.items()})
+        for name, value in {**values, "learning_rate": rate}.items():
+            self._writer.add_scalar(name, value, overall)
+
+    def close(self) -> None:
+        self._bar.close()
+        if self._writer is not None:
+            self._writer.close()
+
+
 def fit(
-    job: Job, stage: str, phases: Sequence[Phase], stills: Stills, settings: LoopSettings
+    job: Job,
+    stage: str,
+    phases: Sequence[Phase],
+    stills: Stills,
+    settings: LoopSettings,
+    fabric: Fabric,
 ) -> dict[str, Any]:
-    """Train ``job`` through ``phases``.
+    """Train ``job`` through ``phases``; it ends on the CPU, in training mode.
 
     Returns:
         A record: steps, images seen and seconds of training, resumed runs included.
 
     Raises:
         FloatingPointError: A loss is not finite.
+        CheckpointError: The stage's checkpoint was made with other settings.
     """
-    path = settings.folder / "checkpoint.safetensors"
+    path = settings.folder / f"{stage}.checkpoint.safetensors"
+    if fabric.world_size > 1:
+        with_global_batch_norms(job)
     optimizers = job.optimizers(settings.weight_decay)
     trained = [p for group in optimizers[0].param_groups for p in group["params"]]
+    wrapped, *stepping = fabric.setup(job, *optimizers)
     done, seconds = 0, 0.0
     if settings.resume and path.exists():
         tensors, record = load_tensors(path)
-        if record["stage"] == stage:
-            restore_progress(tensors, job.module, optimizers)
-            done, seconds = record["step"], record["seconds"]
+        if record["settings"] != settings.identity:
+            raise CheckpointError(
+                f"{path}: made with other settings of stage {stage}; delete it to start anew"
+            )
+        restore_progress(tensors, job, optimizers)
+        done, seconds = record["step"], record["seconds"]
     total = sum(phase.steps for phase in phases)
 
     def save(step: int) -> None:
-        record = {"stage": stage, "step": step, "seconds": seconds}
-        save_tensors(path, progress_tensors(job.module, optimizers), record)
+        if fabric.is_global_zero:
+            record = {"settings": settings.identity, "step": step, "seconds": seconds}
+            save_tensors(path, progress_tensors(job, optimizers), record)
 
-    writer = SummaryWriter(str(settings.folder / "tensorboard" / stage), purge_step=done)
-    job.module.train()
+    log = _Log(fabric, settings.folder, stage, done, total)
+    job.train()
     saved = last = time.monotonic()
     first = 0
-    bar = tqdm(total=total, initial=done, desc=stage, unit="step", smoothing=0.05)
     for number, phase in enumerate(phases):
         start = max(done - first, 0)
         batches = training_batches(
@@ -137,40 +169,37 @@ def fit(
             (settings.seed, number),
             start,
             phase.steps,
+            fabric.global_rank,
+            fabric.world_size,
         )
         for step, batch in enumerate(batches, start):
+            rate = learning_rate(phase, step)
             for group in optimizers[0].param_groups:
-                group["lr"] = learning_rate(phase, step)
-            # Seeded by the step, so that random gates are the same in a resumed run.
+                group["lr"] = rate
+            # Seeded by the step: random gates are the same in a resumed run and in all processes.
             torch.manual_seed((settings.seed << 32) + first + step)
-            with autocast(settings.half):
-                losses = job.losses(batch)
+            losses = wrapped(fabric.to_device(batch))
             loss = torch.stack(list(losses.values())).sum()
             if not torch.isfinite(loss):
                 values = {name: float(value) for name, value in losses.items()}
                 raise FloatingPointError(f"stage {stage}, step {first + step}: losses {values}")
-            for optimizer in optimizers:
+            for optimizer in stepping:
                 optimizer.zero_grad(set_to_none=True)
-            loss.backward()
+            fabric.backward(loss)
             torch.nn.utils.clip_grad_norm_(trained, 1.0)
-            for optimizer in optimizers:
+            for optimizer in stepping:
                 optimizer.step()
             now = time.monotonic()
             seconds, last = seconds + now - last, now
-            bar.update()
             overall = first + step + 1
-            if overall % LOG_STEPS == 0:
-                values = {name: float(value) for name, value in losses.items()} | job.gauges()
-                bar.set_postfix({name: f"{value:.3f}" for name, value in values.items()})
-                for name, value in values.items():
-                    writer.add_scalar(name, value, overall)
-                writer.add_scalar("learning_rate", optimizers[0].param_groups[0]["lr"], overall)
+            log.step(overall, losses, job, rate)
             if now - saved > CHECKPOINT_SECONDS:
                 save(overall)
                 saved = now
         first += phase.steps
-    bar.close()
-    writer.close()
+    log.close()
     save(total)
+    job.cpu()
+    fabric.barrier()
     images = sum(phase.steps * phase.batch for phase in phases)
     return {"steps": total, "images": images, "seconds": round(seconds, 1)}

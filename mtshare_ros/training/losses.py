@@ -9,6 +9,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mtshare_ros.tasks import UNLABELLED, Task
+from mtshare_ros.training.devices import global_mean
+
+BOUNDARY_WEIGHT = 0.95
+"""Weight of a pixel on a boundary; another one has the rest of 1."""
 
 
 def depth_loss(raw: Tensor, truth: Tensor) -> Tensor:
@@ -19,7 +23,7 @@ def depth_loss(raw: Tensor, truth: Tensor) -> Tensor:
         truth: (B, H, W) metres, NaN invalid.
     """
     valid = torch.isfinite(truth)
-    return (raw[:, 0][valid] - truth[valid].log()).abs().mean()
+    return global_mean((raw[:, 0][valid] - truth[valid].log()).abs())
 
 
 def segmentation_loss(raw: Tensor, truth: Tensor) -> Tensor:
@@ -29,7 +33,8 @@ def segmentation_loss(raw: Tensor, truth: Tensor) -> Tensor:
         raw: (B, C, H, W) logits.
         truth: (B, H, W) int64 class ids, 255 unlabelled.
     """
-    return F.cross_entropy(raw, truth, ignore_index=UNLABELLED)
+    losses = F.cross_entropy(raw, truth, ignore_index=UNLABELLED, reduction="none")
+    return global_mean(losses[truth != UNLABELLED])
 
 
 def normals_loss(raw: Tensor, truth: Tensor) -> Tensor:
@@ -43,13 +48,46 @@ def normals_loss(raw: Tensor, truth: Tensor) -> Tensor:
     """
     valid = truth.square().sum(1) > 0.25
     apart = (F.normalize(raw, dim=1) - truth).square().sum(1)
-    return (apart[valid] + 1e-6).sqrt().mean()
+    return global_mean((apart[valid] + 1e-6).sqrt())
+
+
+def saliency_loss(raw: Tensor, truth: Tensor) -> Tensor:
+    """Binary cross entropy.
+
+    Args:
+        raw: (B, 1, H, W) logits.
+        truth: (B, H, W), 0 or 1, NaN where ignored.
+    """
+    valid = torch.isfinite(truth)
+    losses = F.binary_cross_entropy_with_logits(raw[:, 0][valid], truth[valid], reduction="none")
+    return global_mean(losses)
+
+
+def boundary_loss(raw: Tensor, truth: Tensor) -> Tensor:
+    """Binary cross entropy in which the few pixels on a boundary weigh more.
+
+    Xie and Tu, "Holistically-nested edge detection", ICCV 2015, with the fixed weights of dense
+    multi-task networks (Ye and Xu, "Inverted pyramid multi-task transformer", ECCV 2022).
+
+    Args:
+        raw: (B, 1, H, W) logits.
+        truth: (B, H, W), 0 or 1, NaN where ignored.
+    """
+    valid = torch.isfinite(truth)
+    true = truth[valid]
+    weight = torch.where(true > 0.5, BOUNDARY_WEIGHT, 1 - BOUNDARY_WEIGHT)
+    losses = F.binary_cross_entropy_with_logits(
+        raw[:, 0][valid], true, weight=weight, reduction="none"
+    )
+    return global_mean(losses)
 
 
 LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "depth": depth_loss,
     "segmentation": segmentation_loss,
     "normals": normals_loss,
+    "boundary": boundary_loss,
+    "saliency": saliency_loss,
 }
 
 
@@ -58,3 +96,20 @@ def task_loss(task: Task, raw: Tensor, truth: Tensor) -> Tensor:
     size = truth.shape[-2:]
     full = F.interpolate(raw.float(), size=size, mode="bilinear", align_corners=False)
     return LOSSES[task.kind](full, truth)
+
+
+def distillation_loss(task: Task, raw: Tensor, followed: Tensor) -> Tensor:
+    """Return the distance of a raw map (B, C, h, w) to that of a teacher.
+
+    Classes: Kullback-Leibler divergence (Hinton et al., "Distilling the knowledge in a neural
+    network", 2015, at temperature 1). Others: the task's loss with the teacher as the truth.
+    """
+    raw, followed = raw.float(), followed.float()
+    if task.kind == "depth":
+        return (raw - followed).abs().mean()
+    if task.kind == "segmentation":
+        log_p, log_q = F.log_softmax(raw, dim=1), F.log_softmax(followed, dim=1)
+        return F.kl_div(log_p, log_q, reduction="none", log_target=True).sum(1).mean()
+    if task.kind == "normals":
+        return normals_loss(raw, F.normalize(followed, dim=1))
+    return F.binary_cross_entropy_with_logits(raw, followed.sigmoid())

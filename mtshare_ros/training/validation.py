@@ -7,10 +7,11 @@ import torch
 from tqdm import tqdm
 
 from mtshare_ros.evaluation.metrics import metric_for
+from mtshare_ros.network.replaced import on_base
 from mtshare_ros.network.single_task import SingleTaskNetwork
 from mtshare_ros.network.units import SubTask
 from mtshare_ros.perception.decode import Decoder
-from mtshare_ros.tasks import TASKS
+from mtshare_ros.tasks import PROBABILITY_KINDS, TASKS
 from mtshare_ros.training.batches import Stills, validation_batches
 
 _BATCH = 8
@@ -33,18 +34,20 @@ def validate(
     """
     task, size = TASKS[task_name], network.config.size
     metric, decoder = metric_for(task), Decoder(size)
+    device = next(network.parameters()).device
     total = -(-len(stills) // _BATCH)
     batches = validation_batches(stills, size, _BATCH)
     for batch in tqdm(batches, total=total, desc=f"validate {task_name}", leave=False):
-        tokens, fine = network.stem(batch["image"])
-        features, branches = network.transformer(tokens)
-        raw = network.head(features, fine) if subtask is None else subtask(tokens, fine, branches)
+        image = batch["image"].to(device)
+        raw = network(image) if subtask is None else on_base(network, subtask, image)
         truth = batch[task.kind].numpy()
-        for one, true in zip(raw.numpy(), truth, strict=True):
+        for one, true in zip(raw.cpu().numpy(), truth, strict=True):
             if task.kind == "depth":
                 metric.update(decoder.depth(one, task), true)
             elif task.kind == "segmentation":
                 metric.update(decoder.labels(one), true.astype(np.uint8))
+            elif task.kind in PROBABILITY_KINDS:
+                metric.update(decoder.probability(one), true)
             else:
                 metric.update(decoder.normals(one), true.transpose(1, 2, 0))
     return {task_name: {key: round(value, 4) for key, value in metric.result().items()}}

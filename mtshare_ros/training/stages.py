@@ -1,0 +1,278 @@
+"""How each kind of stage is trained: what it builds on, its job, what it leaves."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import nn
+
+from mtshare_ros.datasets.rooms.seeds import split_of
+from mtshare_ros.datasets.stills import StillsDataset
+from mtshare_ros.manifest import LayerShare
+from mtshare_ros.network.heads import Head
+from mtshare_ros.network.single_task import SharedEncoder, SingleTaskNetwork
+from mtshare_ros.network.units import SubTask, private_share
+from mtshare_ros.network.vit import VisionTransformer
+from mtshare_ros.tasks import ROOM_CLASSES, TASKS
+from mtshare_ros.training.checkpoints import load_tensors, save_tensors
+from mtshare_ros.training.config import (
+    AnyStage,
+    ConfigError,
+    ElementwiseStage,
+    GatesStage,
+    JointStage,
+    SingleTaskStage,
+    SubTasksStage,
+    TogetherStage,
+    TrainingConfig,
+    UniformStage,
+    UnitsStage,
+)
+from mtshare_ros.training.elementwise_job import ElementwiseJob
+from mtshare_ros.training.jobs import JointJob, SingleTaskJob
+from mtshare_ros.training.loop import Job, LoopSettings, fit
+from mtshare_ros.training.stored import (
+    FORMS,
+    checkpoint_path,
+    load_network,
+    load_subtasks,
+    stage_path,
+)
+from mtshare_ros.training.subtask_jobs import (
+    GatesJob,
+    Guidance,
+    LearnedGates,
+    TogetherJob,
+    UnitsJob,
+)
+from mtshare_ros.training.validation import validate
+
+
+class StageTrainer:
+    """Trains the stages of one configuration in one folder."""
+
+    def __init__(self, config: TrainingConfig, run: Path, resume: bool, fabric: Fabric) -> None:
+        """Open the data sets.
+
+        Raises:
+            ConfigError: They can't be trained or validated on.
+        """
+        self.config, self.run, self.resume, self.fabric = config, run, resume, fabric
+        self.network = config.network
+        self.stills = StillsDataset(config.data.train)
+        self.validation = StillsDataset(config.data.validation)
+        _check_rooms(config.data.train, self.stills)
+        _check_rooms(config.data.validation, self.validation)
+        shared = self.stills.seeds & self.validation.seeds
+        if shared:
+            raise ConfigError(
+                f"{config.data.validation}: rooms {min(shared)} to {max(shared)} are trained on"
+                f" in {config.data.train}; validation needs rooms of its own"
+            )
+
+    def train(self, stage: AnyStage) -> None:
+        """Train one stage and keep what it gave."""
+        # Per stage, so that a run resumed between two stages starts the next one alike.
+        torch.manual_seed(self._seed(stage))
+        if isinstance(stage, SingleTaskStage):
+            self._single_task(stage)
+        elif isinstance(stage, JointStage):
+            self._joint(stage)
+        elif isinstance(stage, GatesStage):
+            self._gates(stage)
+        elif isinstance(stage, ElementwiseStage):
+            self._elementwise(stage)
+        elif isinstance(stage, TogetherStage):
+            self._together(stage)
+        else:
+            self._units(stage)
+        self.fabric.barrier()
+
+    def _seed(self, stage: AnyStage) -> int:
+        # Of the name, so that a stage that is added leaves the others as they were.
+        return self.config.seed * 65536 + zlib.crc32(stage.name.encode()) % 65536
+
+    def _fit(self, job: Job, stage: AnyStage) -> dict[str, Any]:
+        settings = LoopSettings(
+            folder=self.run,
+            identity=stage.model_dump(mode="json", exclude_defaults=True),
+            seed=self._seed(stage),
+            jitter=self.config.data.colour_jitter,
+            weight_decay=self.config.weight_decay,
+            resume=self.resume,
+        )
+        record = fit(job, stage.name, stage.phases, self.stills, settings, self.fabric)
+        return {
+            "kind": stage.kind,
+            "network": self.network.to_dict(),
+            "settings": settings.identity,
+            "precision": self.fabric.strategy.precision.precision,
+            "processes": self.fabric.world_size,
+            **record,
+        }
+
+    def _keep(self, stage: str, module: nn.Module, record: dict[str, Any]) -> None:
+        if self.fabric.is_global_zero:
+            save_tensors(stage_path(self.run, stage), dict(module.state_dict()), record)
+            checkpoint_path(self.run, stage).unlink(missing_ok=True)
+
+    def _validate(
+        self, network: SingleTaskNetwork, subtask: SubTask | None, task: str
+    ) -> dict[str, dict[str, float]]:
+        if not self.fabric.is_global_zero:
+            return {}
+        network.to(self.fabric.device).eval()
+        if subtask is not None:
+            subtask.to(self.fabric.device).eval()
+        return validate(network, subtask, task, self.validation)
+
+    def _single_task(self, stage: SingleTaskStage) -> None:
+        network = SingleTaskNetwork(self.network, TASKS[stage.task].channels)
+        if stage.start is not None:
+            started, _ = load_network(self.run, stage.start)
+            network.start_from(started)
+        record = {"task": stage.task, **self._fit(SingleTaskJob(network, stage.task), stage)}
+        record["validation"] = self._validate(network, None, stage.task)
+        self._keep(stage.name, network, record)
+
+    def _joint(self, stage: JointStage) -> None:
+        network = SharedEncoder(self.network, {t: TASKS[t].channels for t in stage.tasks})
+        weights = {t: stage.auxiliary if n else 1.0 for n, t in enumerate(stage.tasks)}
+        job = JointJob(network, weights, stage.weighting == "uncertainty")
+        record = {"tasks": list(stage.tasks), **self._fit(job, stage)}
+        network.eval()
+        record["validation"] = {}
+        for task in stage.tasks:
+            record["validation"] |= self._validate(network.single(task), None, task)
+        self._keep(stage.name, network, record)
+
+    def _gates(self, stage: GatesStage) -> None:
+        base, _ = load_network(self.run, stage.base)
+        subtasks = self._new_subtasks(stage, base)
+        gates = LearnedGates(subtasks, stage.group, stage.rho, stage.gate_lr)
+        job = GatesJob(base, subtasks, gates, self._guidance(stage))
+        record = {"form": stage.form, **self._fit(job, stage)}
+        self._keep_subtasks(stage, base, gates.prune(subtasks), record)
+
+    def _together(self, stage: TogetherStage) -> None:
+        task, *others = stage.tasks
+        if stage.start is not None:
+            base, _ = load_network(self.run, stage.start)
+            subtasks, _ = load_subtasks(self.run, stage.start)
+        else:
+            base = SingleTaskNetwork(self.network, TASKS[task].channels)
+            shares = [LayerShare(stage.heads, stage.neurons)] * self.network.depth
+            subtasks = {
+                name: SubTask(self.network, shares, TASKS[name].channels) for name in others
+            }
+            for subtask in subtasks.values():
+                subtask.start_from(base.transformer)
+        gates = None
+        if stage.rho is not None:
+            gates = LearnedGates(subtasks, stage.group, stage.rho, stage.gate_lr)
+        record = self._fit(TogetherJob(base, task, subtasks, stage.gradient, gates), stage)
+        if gates is not None:
+            subtasks = gates.prune(subtasks)
+        record |= {"form": "added", "task": task, "base": stage.name, **self._shares(subtasks)}
+        record["validation"] = self._validate(base, None, task)
+        for name, subtask in subtasks.items():
+            record["validation"] |= self._validate(base, subtask, name)
+        parts = {"base": base, "subtasks": nn.ModuleDict(subtasks)}
+        self._keep(stage.name, nn.ModuleDict(parts), record)
+
+    def _units(self, stage: UnitsStage | UniformStage) -> None:
+        base, _ = load_network(self.run, stage.base)
+        if isinstance(stage, UnitsStage):
+            subtasks, started = load_subtasks(self.run, stage.start)
+            form = started["form"]
+        else:
+            subtasks, form = self._new_subtasks(stage, base), stage.form
+        record = self._fit(UnitsJob(base, subtasks, self._guidance(stage)), stage)
+        self._keep_subtasks(stage, base, subtasks, {"form": form, **record})
+
+    def _elementwise(self, stage: ElementwiseStage) -> None:
+        base, _ = load_network(self.run, stage.base)
+        channels = {task: TASKS[task].channels for task in stage.tasks}
+        frozen = stage.start is not None
+        job = ElementwiseJob(base, channels, stage.density, stage.gate_lr, stage.l1, frozen)
+        if stage.start is not None:
+            tensors, _ = load_tensors(stage_path(self.run, stage.start))
+            job.subtasks.load_state_dict(tensors)
+        record = {"tasks": list(stage.tasks), "base": stage.base, **self._fit(job, stage)}
+        job.freeze()
+        subtasks = dict(job.subtasks.items())
+        record |= {"density": {n: round(s.density, 4) for n, s in subtasks.items()}}
+        record["validation"] = {}
+        for name, subtask in subtasks.items():
+            record["validation"] |= self._validate(subtask.merged(base), None, name)
+        self._keep(stage.name, job.subtasks, record)
+
+    def _new_subtasks(
+        self, stage: GatesStage | UniformStage, base: SingleTaskNetwork
+    ) -> dict[str, SubTask]:
+        """Return sub-tasks that write nothing of their own yet."""
+        shares = [LayerShare(stage.heads, stage.neurons)] * self.network.depth
+        subtasks = {}
+        for task in stage.tasks:
+            subtask = FORMS[stage.form](self.network, shares, TASKS[task].channels)
+            head = self._head(stage.base, task) or base.head
+            subtask.start_from(self._read_weights(stage, task, base), head)
+            if not stage.own_norm:
+                for block in subtask.blocks:
+                    block.freeze_norms()
+            subtasks[task] = subtask
+        return subtasks
+
+    def _read_weights(
+        self, stage: GatesStage | UniformStage, task: str, base: SingleTaskNetwork
+    ) -> VisionTransformer:
+        if task not in stage.read_from:
+            return base.transformer
+        return load_network(self.run, stage.read_from[task], task)[0].transformer
+
+    def _head(self, stage: str, task: str) -> Head | None:
+        """Return the head for a task that a base was trained with, if it was."""
+        _, record = load_tensors(stage_path(self.run, stage))
+        if task not in record.get("tasks", ()):
+            return None
+        return load_network(self.run, stage, task)[0].head
+
+    def _guidance(self, stage: SubTasksStage) -> Guidance:
+        teachers = {
+            task: load_network(self.run, name, task)[0] for task, name in stage.distill.items()
+        }
+        return Guidance(teachers, stage.distill_weight, stage.pull)
+
+    def _keep_subtasks(
+        self,
+        stage: SubTasksStage,
+        base: SingleTaskNetwork,
+        subtasks: Mapping[str, SubTask],
+        record: dict[str, Any],
+    ) -> None:
+        record |= {"base": stage.base, "validation": {}, **self._shares(subtasks)}
+        for name, subtask in subtasks.items():
+            record["validation"] |= self._validate(base, subtask, name)
+        self._keep(stage.name, nn.ModuleDict(subtasks), record)
+
+    def _shares(self, subtasks: Mapping[str, SubTask]) -> dict[str, Any]:
+        shares = {name: subtask.shares for name, subtask in subtasks.items()}
+        return {
+            "shares": {name: [vars(s) for s in layers] for name, layers in shares.items()},
+            "rho": {n: round(private_share(self.network, s), 4) for n, s in shares.items()},
+        }
+
+
+def _check_rooms(folder: Path, stills: StillsDataset) -> None:
+    """Refuse stills with other classes, and rooms that are kept for tests."""
+    expected = [c.name for c in ROOM_CLASSES]
+    if stills.meta["classes"] != expected:
+        raise ConfigError(f"{folder}: classes {stills.meta['classes']}, expected {expected}")
+    splits = {split_of(seed) for seed in stills.seeds} - {"train", "validation"}
+    if splits:
+        raise ConfigError(f"{folder}: holds rooms of {sorted(splits)}, which are never trained on")

@@ -1,0 +1,90 @@
+"""What a run leaves on disk, and how it is read again.
+
+RUN/config.yaml                     the configuration; stages can be added to it later
+RUN/<stage>.safetensors             weights and record of a finished stage
+RUN/<stage>.checkpoint.safetensors  progress of a stage in hand
+RUN/tensorboard/<stage>/            logs
+
+Several processes can train different stages of one run side by side.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from mtshare_ros.manifest import LayerShare
+from mtshare_ros.network.config import NetworkConfig
+from mtshare_ros.network.elementwise import ElementwiseSubTask
+from mtshare_ros.network.replaced import ReplacedSubTask
+from mtshare_ros.network.single_task import SharedEncoder, SingleTaskNetwork
+from mtshare_ros.network.units import SubTask
+from mtshare_ros.tasks import TASKS
+from mtshare_ros.training.checkpoints import load_tensors
+
+FORMS: dict[str, type[SubTask]] = {"added": SubTask, "replaced": ReplacedSubTask}
+"""Forms of private units by their name in a configuration."""
+
+
+def stage_path(run: Path, stage: str) -> Path:
+    """Return the file of a finished stage."""
+    return run / f"{stage}.safetensors"
+
+
+def checkpoint_path(run: Path, stage: str) -> Path:
+    """Return the file of a stage's progress; it goes when the stage is finished."""
+    return run / f"{stage}.checkpoint.safetensors"
+
+
+def load_network(
+    run: Path, stage: str, task: str | None = None
+) -> tuple[SingleTaskNetwork, dict[str, Any]]:
+    """Return a dense network that a stage trained, and the stage's record.
+
+    Args:
+        run: Folder of the run.
+        stage: A ``single_task``, ``joint`` or ``together`` stage.
+        task: One of a joint stage's tasks; by default its first.
+    """
+    tensors, record = load_tensors(stage_path(run, stage))
+    config = NetworkConfig.from_dict(record["network"])
+    if record["kind"] != "joint":
+        network = SingleTaskNetwork(config, TASKS[record["task"]].channels)
+        network.load_state_dict(_part(tensors, "base.") or tensors)
+        return network.eval(), record
+    tasks = record["tasks"]
+    shared = SharedEncoder(config, {name: TASKS[name].channels for name in tasks})
+    shared.load_state_dict(tensors)
+    return shared.single(task or tasks[0]).eval(), record
+
+
+def load_subtasks(run: Path, stage: str) -> tuple[dict[str, SubTask], dict[str, Any]]:
+    """Return the sub-tasks that a stage trained by task name, and the stage's record."""
+    tensors, record = load_tensors(stage_path(run, stage))
+    config = NetworkConfig.from_dict(record["network"])
+    modules = nn.ModuleDict()
+    for name, shares in record["shares"].items():
+        layers = [LayerShare(**share) for share in shares]
+        modules[name] = FORMS[record["form"]](config, layers, TASKS[name].channels)
+    modules.load_state_dict(_part(tensors, "subtasks.") or tensors)
+    return {name: module.eval() for name, module in modules.items()}, record
+
+
+def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Return the tensors of one part of a ``together`` stage."""
+    return {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}
+
+
+def load_elementwise(
+    run: Path, stage: str
+) -> tuple[dict[str, ElementwiseSubTask], dict[str, Any]]:
+    """Return the sub-tasks of an ``elementwise`` stage by task name, and the stage's record."""
+    tensors, record = load_tensors(stage_path(run, stage))
+    config = NetworkConfig.from_dict(record["network"])
+    modules = nn.ModuleDict(
+        {name: ElementwiseSubTask(config, TASKS[name].channels) for name in record["tasks"]}
+    )
+    modules.load_state_dict(tensors)
+    return {name: module.eval() for name, module in modules.items()}, record

@@ -95,11 +95,14 @@ def train(
 def export(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
     output: Annotated[Path, typer.Option(help="Folder of the bundle.")],
+    stage: Annotated[
+        list[str] | None, typer.Option(help="Take the sub-tasks of this stage; repeatable.")
+    ] = None,
 ) -> None:
     """Turn a finished training into a model bundle, and hold it against the training's network."""
     from mtshare_ros.export.run import export_run
 
-    export_run(run, output)
+    export_run(run, output, stage or ())
     typer.echo(f"{output}: bundle written")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from mtshare_ros.datasets.stills import StillsDataset
@@ -10,29 +11,44 @@ from mtshare_ros.manifest import Manifest
 from mtshare_ros.network.units import SubTask
 from mtshare_ros.tasks import TASKS, Task
 from mtshare_ros.training.checkpoints import load_tensors
-from mtshare_ros.training.config import ConfigError, UnitsStage, load_config
-from mtshare_ros.training.run import load_network, load_subtasks, stage_path
+from mtshare_ros.training.config import (
+    ConfigError,
+    TogetherStage,
+    UniformStage,
+    UnitsStage,
+    load_config,
+)
+from mtshare_ros.training.stored import load_network, load_subtasks, stage_path
+
+EXPORTED = UnitsStage | UniformStage | TogetherStage
+"""Stages whose sub-tasks are fit for use; gates that are still noisy are not."""
 
 
-def export_run(run: Path, output: Path) -> Manifest:
-    """Export what the ``units`` stages of a run trained, on their base.
+def export_run(run: Path, output: Path, only: Collection[str] = ()) -> Manifest:
+    """Export the sub-tasks that stages of a run trained, with their base.
 
     A task that several stages trained is taken from the last of them.
 
     Args:
         run: Folder of the run.
         output: Folder of the bundle.
+        only: Names of the stages to take sub-tasks from; empty for all that there are.
 
     Raises:
-        ConfigError: The run has no such stage, or it is not finished.
+        ConfigError: The run has no such stage, they are on several bases, or one is not finished.
     """
     config = load_config(run / "config.yaml")
-    stages = [stage for stage in config.stages if isinstance(stage, UnitsStage)]
-    if not stages:
-        raise ConfigError(f"{run}: no stage of kind 'units' to export")
-    bases = {stage.base for stage in stages}
+    stages = [s for s in config.stages if isinstance(s, EXPORTED) and (not only or s.name in only)]
+    missing = set(only) - {stage.name for stage in stages}
+    if missing or not stages:
+        kinds = "units, uniform or together"
+        named = f" named {min(missing)!r}" if missing else ""
+        raise ConfigError(f"{run}: no stage of kind {kinds}{named} to export")
+    bases = {_base(stage) for stage in stages}
     if len(bases) > 1:
-        raise ConfigError(f"{run}: units stages on several bases {sorted(bases)}, expected one")
+        raise ConfigError(
+            f"{run}: stages on several bases {sorted(bases)}, expected one: choose with --stage"
+        )
     needed = [bases.pop(), *(stage.name for stage in stages)]
     for stage in needed:
         if not stage_path(run, stage).is_file():
@@ -40,16 +56,20 @@ def export_run(run: Path, output: Path) -> Manifest:
     base, record = load_network(run, needed[0])
     subtasks: dict[Task, SubTask] = {}
     for stage in needed[1:]:
-        trained, _ = load_subtasks(run, stage)
+        trained, trained_record = load_subtasks(run, stage)
+        if trained_record["form"] != "added":
+            raise ConfigError(f"{run}: stage {stage}: form 'replaced' can't be exported")
         subtasks |= {TASKS[name]: subtask for name, subtask in trained.items()}
-    finished = [s.name for s in config.stages if stage_path(run, s.name).is_file()]
-    records = {stage: load_tensors(stage_path(run, stage))[1] for stage in finished}
+    used = _lineage(run, needed)
+    records = {
+        s.name: load_tensors(stage_path(run, s.name))[1] for s in config.stages if s.name in used
+    }
     return write_bundle(
         output,
         config.name,
         config.description,
         base,
-        TASKS[record["task"]],
+        TASKS[record["task"] if "task" in record else record["tasks"][0]],
         subtasks,
         _focal_length(config.data.train),
         training={"stages": records, "seed": config.seed},
@@ -57,6 +77,21 @@ def export_run(run: Path, output: Path) -> Manifest:
             "validation": {k: v for r in records.values() for k, v in r["validation"].items()}
         },
     )
+
+
+def _base(stage: EXPORTED) -> str:
+    """Return the stage that trained the base of a stage's sub-tasks."""
+    return stage.name if isinstance(stage, TogetherStage) else stage.base
+
+
+def _lineage(run: Path, stages: Collection[str]) -> set[str]:
+    """Return stages and all that they were built on."""
+    found: set[str] = set()
+    for stage in stages:
+        settings = load_tensors(stage_path(run, stage))[1]["settings"]
+        before = [settings[key] for key in ("base", "start") if settings.get(key)]
+        found |= {stage} | _lineage(run, before)
+    return found
 
 
 def _focal_length(folder: Path) -> float:

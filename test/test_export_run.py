@@ -1,0 +1,77 @@
+"""From a finished run to a bundle that opens: real training, real ONNX Runtime."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from fake_stills import PHASE, UNITS, FakeStills, config, write_config
+
+from mtshare_ros.bundle import load_manifest
+from mtshare_ros.export import run as export
+from mtshare_ros.perception.engines import open_engine
+from mtshare_ros.training import stages
+from mtshare_ros.training.config import ConfigError
+from mtshare_ros.training.run import train
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a run with sub-tasks on a normals base, and others trained with their base."""
+    folder = tmp_path_factory.mktemp("run")
+    together = {"kind": "together", "tasks": ["normals", "depth"], "phases": [PHASE]}
+    values = config()
+    values["stages"] += [
+        {"kind": "uniform", "name": "unused", **UNITS, "phases": [PHASE]},
+        {**together, "name": "first", "heads": 1, "neurons": 32},
+        {**together, "name": "both", "start": "first"},
+        {"kind": "gates", "name": "other", **UNITS, "form": "replaced", "rho": 0.3},
+        {"kind": "units", "name": "replaced", "base": "base", "start": "other"},
+        {"kind": "uniform", "name": "later", **UNITS, "phases": [PHASE]},
+    ]
+    for stage in values["stages"]:
+        stage.setdefault("phases", [PHASE])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stages, "StillsDataset", FakeStills)
+        trained = [s["name"] for s in values["stages"] if s["name"] != "later"]
+        train(write_config(folder / "c.yaml", values), folder / "run", only=trained)
+    return folder / "run"
+
+
+@pytest.fixture(autouse=True)
+def _stills(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(export, "StillsDataset", FakeStills)
+
+
+@pytest.mark.parametrize(
+    ("stage", "tasks", "records"),
+    [
+        ("units", ["normals", "depth", "segmentation"], ["base", "gates", "units"]),
+        ("both", ["normals", "depth"], ["first", "both"]),
+    ],
+)
+def test_a_stage_becomes_a_bundle_with_the_record_of_what_it_was_built_on(
+    run: Path, tmp_path: Path, stage: str, tasks: list[str], records: list[str]
+) -> None:
+    export.export_run(run, tmp_path / "bundle", [stage])
+    manifest = load_manifest(tmp_path / "bundle")
+    assert [task.name for task in manifest.tasks] == tasks
+    assert list(manifest.training["stages"]) == records
+    assert set(manifest.metrics["validation"]) == set(tasks)
+    open_engine(tmp_path / "bundle", "onnxruntime", 1)  # its self-test is part of opening
+
+
+@pytest.mark.parametrize(
+    ("only", "message"),
+    [
+        ([], "several bases .* choose with --stage"),
+        (["gates"], "no stage of kind units, uniform or together named 'gates'"),
+        (["replaced"], "form 'replaced' can't be exported"),
+        (["later"], "stage later is not finished"),
+    ],
+)
+def test_what_can_not_be_exported_is_refused(
+    run: Path, tmp_path: Path, only: list[str], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        export.export_run(run, tmp_path / "bundle", only)

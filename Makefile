@@ -33,15 +33,14 @@ bench: $(VENV)/.all ## Time every part on this machine; writes output/bench.json
 	$(BIN)/mtshare bench models/room --output output/bench.json
 
 STILLS := $(BIN)/python -m mtshare_ros.datasets.stills --size 128x96
-STUDY := $(BIN)/python -m mtshare_ros.evaluation.study
 
 results-quick: $(VENV)/.all ## A reduced table of docs/results.md: renders, trains, scores; 20 minutes on 2 cores
 	$(STILLS) --output data/quick/train --first-seed 0 --rooms 200 --views 6
 	$(STILLS) --output data/quick/validation --first-seed 100000 --rooms 20 --views 3
 	$(STILLS) --output data/quick/test --first-seed 200000 --rooms 40 --views 3
 	$(BIN)/mtshare train config/training/study_quick.yaml --output runs/quick --resume
-	$(STUDY) timing config/results/study_quick.yaml --output output/quick
-	$(STUDY) table config/results/study_quick.yaml --output output/quick
+	$(BIN)/mtshare study timing config/results/study_quick.yaml --output output/quick
+	$(BIN)/mtshare study table config/results/study_quick.yaml --output output/quick
 
 clean: ## Remove .venv, caches and output/
 	rm -rf $(VENV) output build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -19,6 +19,7 @@ DATA_FILES = [
     (f"{SHARE}/launch", files("launch/*.launch.py")),
     (f"{SHARE}/config", files("config/*.yaml") + files("config/*.rviz") + files("config/*.xml")),
     (f"{SHARE}/config/training", files("config/training/*.yaml")),
+    (f"{SHARE}/config/results", files("config/results/*.yaml")),
     *(
         (f"{SHARE}/{bundle}", files(f"{bundle}/*"))
         for bundle in sorted(map(str, Path().glob("models/*")))

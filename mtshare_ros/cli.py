@@ -15,6 +15,7 @@ import typer
 
 from mtshare_ros.console import print_report, print_table, progress
 from mtshare_ros.errors import OptionError, exit_status, one_line
+from mtshare_ros.evaluation.study.commands import app as study
 from mtshare_ros.options import Dataset, Kind, Purpose, Textures, parse_parameters, parse_size
 
 app = typer.Typer(
@@ -22,6 +23,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+app.add_typer(study, name="study")
 
 USAGE_ERRORS = typer.BadParameter.__mro__[1:3]
 """What the parser raises for wrong arguments; typer has no public name for them."""

@@ -59,6 +59,7 @@ class InputSpec:
         stride: Side of a token in pixels.
         fine_stride: Stride of the fine features and of the raw maps.
         focal_length: Focal length of training in units of the image width (fx / width).
+        prefix: Rows of the token matrix before the image's: tokens without a place in the image.
     """
 
     width: int
@@ -68,6 +69,7 @@ class InputSpec:
     stride: int
     fine_stride: int
     focal_length: float
+    prefix: int = 0
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -76,9 +78,14 @@ class InputSpec:
 
     @property
     def tokens(self) -> int:
-        """Number of tokens N."""
+        """Number of image tokens N."""
         rows, columns = self.grid
         return rows * columns
+
+    @property
+    def rows(self) -> int:
+        """Rows P + N of the token matrix and of every cache."""
+        return self.prefix + self.tokens
 
 
 @dataclass(frozen=True)
@@ -172,6 +179,7 @@ def parse_manifest(values: dict[str, Any]) -> Manifest:
         stride=int(source["stride"]),
         fine_stride=int(source["fine_stride"]),
         focal_length=float(source["focal_length"]),
+        prefix=int(source.get("prefix", 0)),
     )
     tasks = []
     for v in values["tasks"]:

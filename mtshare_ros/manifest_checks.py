@@ -7,11 +7,12 @@ import re
 from pathlib import Path
 
 from mtshare_ros.manifest import BundleError, GraphSpec, InputSpec, Manifest, TensorSpec
-from mtshare_ros.tasks import KINDS, UNLABELLED, Task
+from mtshare_ros.tasks import KINDS, PROBABILITY_KINDS, UNLABELLED, Task
 
 MAX_FILE_BYTES = 4 << 30
 MAX_TENSOR_ELEMENTS = 1 << 28
 MAX_SELFTEST_TOLERANCE = 0.05
+MAX_PREFIX = 1024
 DTYPES = ("float32", "int64")
 _CELL = 4
 """Strides are multiples of the cells in which change is looked for."""
@@ -53,6 +54,8 @@ def _check_input(spec: InputSpec) -> None:
             raise BundleError(f"{name} {value}, expected a positive number")
     if not all(map(math.isfinite, spec.mean)):
         raise BundleError(f"mean {spec.mean}, expected numbers")
+    if not 0 <= spec.prefix <= MAX_PREFIX:
+        raise BundleError(f"prefix {spec.prefix}, expected 0 to {MAX_PREFIX}")
 
 
 def _check_tasks(tasks: tuple[Task, ...]) -> None:
@@ -67,7 +70,8 @@ def _check_tasks(tasks: tuple[Task, ...]) -> None:
             raise BundleError(f"task {task.name!r}: expected a name of a-z, 0-9 and _")
         if task.kind not in KINDS:
             raise BundleError(f"task {task.name}: kind {task.kind!r}, expected one of {KINDS}")
-        most = {"depth": 1, "normals": 3}.get(task.kind, UNLABELLED)
+        fixed = {"depth": 1, "normals": 3, **dict.fromkeys(PROBABILITY_KINDS, 1)}
+        most = fixed.get(task.kind, UNLABELLED)
         least = most if task.kind != "segmentation" else 1
         if not least <= task.channels <= most:
             raise BundleError(f"task {task.name}: {task.channels} channels, expected {most}")
@@ -98,6 +102,12 @@ def _check_graph(name: str, graph: GraphSpec, manifest: Manifest) -> None:
     for source, target in graph.state.items():
         if source not in names or target not in outputs:
             raise BundleError(f"graph {name}: no cache {source!r} -> {target!r}")
+    for tensor in graph.inputs:
+        if tensor.name in graph.state and tensor.shape[:1] != (manifest.input.rows,):
+            raise BundleError(
+                f"graph {name}: cache {tensor.name}: shape {list(tensor.shape)}, expected"
+                f" {manifest.input.rows} rows, one for each token"
+            )
     for tensor_name, origin in graph.reads.items():
         owner, _, remote = origin.partition(".")
         other = manifest.graphs.get(owner)

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-KINDS = ("depth", "segmentation", "normals")
+PROBABILITY_KINDS = ("boundary", "saliency")
+"""Kinds whose raw map is one logit and whose decoded map is a probability."""
+KINDS = ("depth", "segmentation", "normals", *PROBABILITY_KINDS)
 """Kinds of tasks that there are losses, decoders and metrics for."""
 UNLABELLED = 255
 """Label of a pixel that belongs to no class (ignored by losses and metrics)."""
@@ -28,7 +30,7 @@ class Task:
 
     Attributes:
         name: Key of the task in manifests, topics, reports and file names.
-        kind: How the raw map is trained and decoded: ``depth``, ``segmentation`` or ``normals``.
+        kind: How the raw map is trained, decoded and scored: one of ``KINDS``.
         channels: Channels of the raw map that the head returns.
         units: Unit of a decoded value, in plain words.
         value_range: Smallest and largest decoded value, or None for labels.
@@ -101,4 +103,31 @@ SEGMENTATION = Task(
     classes=ROOM_CLASSES,
 )
 
-TASKS = {task.name: task for task in (NORMALS, DEPTH, SEGMENTATION)}
+BOUNDARY = Task(
+    name="boundary",
+    kind="boundary",
+    channels=1,
+    units="probability of a boundary between classes, 0-255",
+    value_range=(0.0, 255.0),
+    metrics=("ods_f",),
+    higher_is_better=True,
+)
+"""Where one class ends and another begins, whatever the classes are."""
+SALIENT_CLASSES = ("lamp", "plant", "box", "ball", "person")
+"""Classes that ``SALIENCY`` marks."""
+SALIENCY = Task(
+    name="saliency",
+    kind="saliency",
+    channels=1,
+    units="probability of a thing to mind, 0-255",
+    value_range=(0.0, 255.0),
+    metrics=("max_f",),
+    higher_is_better=True,
+)
+"""What a robot has to mind beyond the room itself: people, and things that move or are moved.
+
+Structure (floor, walls, doors, windows) and furniture (tables, seats, beds, cabinets, shelves)
+stay where a map has them; ``SALIENT_CLASSES`` come, go, roll or fall over.
+"""
+
+TASKS = {task.name: task for task in (NORMALS, DEPTH, SEGMENTATION, BOUNDARY, SALIENCY)}

@@ -58,6 +58,12 @@ def test_a_truncated_or_missing_file_is_refused_by_name(copy: Path, name: str) -
         load_manifest(copy)
 
 
+def test_a_manifest_without_prefix_has_no_prefix_tokens(copy: Path) -> None:
+    _edit(copy, lambda v: v["input"].pop("prefix"))
+    manifest = load_manifest(copy)
+    assert manifest.input.prefix == 0 and manifest.input.rows == manifest.input.tokens
+
+
 def test_another_schema_version_is_refused(copy: Path) -> None:
     _edit(copy, lambda v: v.update(schema_version=99))
     with pytest.raises(BundleError, match="schema_version 99, expected 1"):
@@ -123,6 +129,8 @@ _WRONG_VALUES = [
     _set("input", "scale", float("nan")),
     _set("input", "width", float("inf")),
     _set("input", "stride", 2),
+    _set("input", "prefix", -1),
+    _set("input", "prefix", 1),
     _set("selftest", "tolerance", 1e30),
 ]
 

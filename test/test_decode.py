@@ -75,12 +75,23 @@ def test_confidence_is_the_largest_probability() -> None:
     assert (Decoder((2, 2)).confidence(raw) >= 254).all()
 
 
+def test_a_probability_is_the_logistic_of_the_upsampled_logit() -> None:
+    raw = 4 * _raw(1)
+    found = Decoder(SIZE).probability(raw)
+    assert found.shape == (24, 32) and found.dtype == np.uint8
+    exact = 255 / (1 + np.exp(-_upsampled(raw)[0].astype(np.float64)))
+    assert np.abs(found - exact).max() <= 0.51
+    huge = np.array([[[-3e38, 3e38]]], np.float32)
+    assert Decoder((2, 1)).probability(huge).tolist() == [[0, 255]]
+
+
 def test_returned_arrays_are_not_reused() -> None:
     decoder, raw = Decoder(SIZE), _raw(3)
     first = decoder.normals(raw)
     kept = first.copy()
     decoder.normals(-raw)
     decoder.labels(_raw(5))
+    decoder.probability(_raw(1))
     assert np.array_equal(first, kept)
 
 

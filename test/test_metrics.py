@@ -11,11 +11,12 @@ from mtshare_ros.evaluation.metrics import (
     ANGLE_BIN_DEG,
     DepthMetric,
     NormalsMetric,
+    SaliencyMetric,
     SegmentationMetric,
     angles_deg,
     metric_for,
 )
-from mtshare_ros.tasks import TASKS, UNLABELLED
+from mtshare_ros.tasks import PROBABILITY_KINDS, TASKS, UNLABELLED
 
 
 def unit(rng, *shape):
@@ -143,7 +144,12 @@ def test_a_task_is_scored_under_the_keys_that_it_declares(name):
     metric = metric_for(task)
     assert metric.result() == {}
     frame = np.ones((2, 2, 3) if task.kind == "normals" else (2, 2), np.float32)
-    metric.update(frame, frame.astype(np.uint8) if task.kind == "segmentation" else frame)
+    labels = task.kind == "segmentation"
+    probability = task.kind in PROBABILITY_KINDS
+    metric.update(
+        frame.astype(np.uint8) if probability else frame,
+        frame.astype(np.uint8) if labels else frame,
+    )
     assert set(metric.result()) == set(task.metrics)
 
 
@@ -152,6 +158,60 @@ def test_other_sizes_of_prediction_and_truth_are_an_error(name):
     tail = (3,) if name == "normals" else ()
     with pytest.raises(ValueError, match="sizes must be equal"):
         metric_for(TASKS[name]).update(np.ones((2, 2, *tail)), np.ones((2, 3, *tail)))
+
+
+def test_saliency_by_hand():
+    metric = SaliencyMetric()
+    metric.update(np.array([[200, 200, 10, 0]], np.uint8), np.array([[1.0, 0.0, 1.0, 0.0]]))
+    metric.update(np.array([[100, 255]], np.uint8), np.array([[1.0, np.nan]]))
+    # From level 11 to 100: 2 of 3 positives are right, and 2 of 3 salient pixels are found; up to
+    # level 10: 3 of 4, and all.
+    assert metric.result()["max_f"] == pytest.approx(1.3 * 0.75 / (0.3 * 0.75 + 1))
+
+
+def test_saliency_is_over_the_set_and_equals_brute_force():
+    rng = np.random.default_rng(4)
+    pairs = [(rng.integers(0, 256, (6, 7)), rng.random((6, 7)) < 0.4) for _ in range(3)]
+    metric = SaliencyMetric()
+    for p, t in pairs:
+        metric.update(p.astype(np.uint8), t.astype(np.float32))
+    flat = [(a, b) for p, t in pairs for a, b in zip(p.flat, t.flat, strict=True)]
+    best = 0.0
+    for threshold in range(1, 256):
+        hits = sum(a >= threshold and b for a, b in flat)
+        if hits:
+            precision = hits / sum(a >= threshold for a, _ in flat)
+            recall = hits / sum(b for _, b in flat)
+            best = max(best, 1.3 * precision * recall / (0.3 * precision + recall))
+    assert metric.result()["max_f"] == pytest.approx(best)
+
+
+def test_saliency_without_a_salient_pixel_has_no_score_and_an_empty_prediction_scores_zero():
+    metric = SaliencyMetric()
+    metric.update(np.full((2, 2), 9, np.uint8), np.zeros((2, 2)))
+    assert metric.result() == {}
+    metric.update(np.zeros((2, 2), np.uint8), np.ones((2, 2)))
+    assert metric.result() == {"max_f": 0.0}
+
+
+@pytest.mark.parametrize("kind", PROBABILITY_KINDS)
+def test_a_probability_that_is_not_8_bit_is_refused(kind):
+    with pytest.raises(ValueError, match="float32: expected a probability as uint8"):
+        metric_for(TASKS[kind]).update(np.ones((2, 2), np.float32), np.ones((2, 2)))
+
+
+@pytest.mark.parametrize("kind", PROBABILITY_KINDS)
+def test_the_scores_of_parts_are_those_of_the_whole_when_added(kind):
+    rng = np.random.default_rng(5)
+    frames = [
+        (rng.integers(0, 256, (20, 30)).astype(np.uint8), np.eye(20, 30, shift))
+        for shift in range(3)
+    ]
+    whole, first, rest = (metric_for(TASKS[kind]) for _ in range(3))
+    for number, frame in enumerate(frames):
+        whole.update(*frame)
+        (rest if number else first).update(*frame)
+    assert (first + rest).result() == whole.result() != first.result()
 
 
 def test_disagreement_by_hand():
@@ -163,12 +223,17 @@ def test_disagreement_by_hand():
     normals = np.array([[[0, 0, -1.0], [0, 1.0, 0]]])
     other = np.array([[[0, 0, -1.0], [0, 0, -1.0]]])
     assert disagreement(TASKS["normals"], normals, other) == pytest.approx(45.0)
+    level = np.array([[0, 255, 51, 102]], np.uint8)
+    reference = np.array([[0, 204, 102, 102]], np.uint8)
+    assert disagreement(TASKS["saliency"], level, reference) == pytest.approx(0.1)
 
 
 @pytest.mark.parametrize("name", sorted(TASKS))
 def test_equal_predictions_do_not_disagree(name):
     rng = np.random.default_rng(3)
     frame = unit(rng, 4, 5) if name == "normals" else rng.integers(1, 9, (4, 5)).astype(np.float32)
+    if TASKS[name].kind in PROBABILITY_KINDS:
+        frame = frame.astype(np.uint8)
     assert disagreement(TASKS[name], frame, frame.copy()) == pytest.approx(0.0, abs=1e-6)
 
 

@@ -11,7 +11,7 @@ import os
 import platform
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -32,7 +32,7 @@ from mtshare_ros.network.units import SubTask
 from mtshare_ros.perception.engines.onnxruntime_engine import OnnxRuntimeEngine
 from mtshare_ros.perception.frame import Image
 from mtshare_ros.perception.stream import PerceptionStream, StreamSettings
-from mtshare_ros.tasks import TASKS
+from mtshare_ros.tasks import TASKS, Task
 
 FRACTIONS = (1.0, 0.5, 0.25, 0.125, 0.05)
 """Shares of dirty tokens that are measured."""
@@ -108,13 +108,18 @@ class _ChangingScene:
 
 
 class _StreamCase:
-    """Our stream with a share of the tokens dirty in each frame."""
+    """Our stream with a share of the tokens dirty in each frame.
 
-    def __init__(self, engine: OnnxRuntimeEngine, fraction: float) -> None:
+    Without ``tasks`` it computes all tasks of the engine's bundle.
+    """
+
+    def __init__(
+        self, engine: OnnxRuntimeEngine, fraction: float, tasks: Sequence[Task] = ()
+    ) -> None:
         self.name = f"dirty {fraction:g}"
         self._scene = _ChangingScene(engine.manifest.input, fraction)
         self._stream = PerceptionStream(engine, StreamSettings(max_age=_NEVER))
-        self._tasks = [task.name for task in engine.manifest.tasks]
+        self._tasks = [task.name for task in tasks or engine.manifest.tasks]
         self._stamp = 0
 
     def prepare(self) -> None:

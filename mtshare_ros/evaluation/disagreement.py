@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from mtshare_ros.evaluation.metrics import angles_deg
-from mtshare_ros.tasks import Task
+from mtshare_ros.tasks import PROBABILITY_KINDS, Task
 
 UNITS = {
     "segmentation": "share of pixels of another class",
     "depth": "mean |a - b| / b",
     "normals": "mean angle, degrees",
+    **dict.fromkeys(PROBABILITY_KINDS, "mean |p - q|"),
 }
 """What a disagreement is, by kind of task."""
 
@@ -31,6 +33,8 @@ def disagreement(task: Task, prediction: NDArray[Any], reference: NDArray[Any]) 
         seen = np.isfinite(a) | np.isfinite(b)
         relative = np.nan_to_num(np.abs(a - b)[seen] / b[seen], nan=1.0)
         return float(relative.mean()) if relative.size else 0.0
+    if task.kind in PROBABILITY_KINDS:
+        return float(cv2.absdiff(prediction, reference).mean() / 255)
     angle = angles_deg(prediction, reference)
     seen = np.isfinite(prediction).all(-1) | np.isfinite(reference).all(-1)
     angle = np.nan_to_num(angle[seen], nan=180.0)

@@ -26,6 +26,7 @@ WORKSHOP = {
     "rosbags": "bags",
     "jinja2": "the report's page",
     "matplotlib": "the report's plots",
+    "scipy": "scores of boundaries",
 }
 """Modules of the other jobs."""
 

@@ -14,7 +14,7 @@ from mtshare_ros.errors import OptionError
 from mtshare_ros.evaluation.metrics import class_count
 from mtshare_ros.evaluation.policies import Stepper, open_stream
 from mtshare_ros.evaluation.report import Run, write_report
-from mtshare_ros.evaluation.scores import EXAMPLES, Scores, maps_of, spread
+from mtshare_ros.evaluation.scores import EXAMPLES, Scores, maps_of, spread, truths_of
 from mtshare_ros.evaluation.stills import Stills
 from mtshare_ros.perception.engines import BACKENDS, open_engine
 from mtshare_ros.perception.engines.interface import Engine
@@ -147,7 +147,7 @@ def _add(scores: Scores, tasks: Sequence[Task], frame: Any, predictions: Predict
     scores.update(
         frame.rgb,
         maps_of(predictions, tasks),
-        maps_of(frame, tasks),
+        truths_of(frame, tasks),
         predictions.dirty,
         predictions.milliseconds,
     )

@@ -12,8 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtshare_ros.evaluation.metrics import angles_deg
-from mtshare_ros.ros.palette import colour_depth, colour_labels, colour_normals, label_table
-from mtshare_ros.tasks import UNLABELLED, Task
+from mtshare_ros.ros.palette import (
+    colour_depth,
+    colour_labels,
+    colour_normals,
+    colour_probability,
+    label_table,
+)
+from mtshare_ros.tasks import PROBABILITY_KINDS, UNLABELLED, Task
 
 Picture = NDArray[np.uint8]
 """(H, W, 3) uint8 RGB."""
@@ -45,6 +51,8 @@ def map_picture(task: Task, array: NDArray[Any], far: float) -> Picture:
         return colour_labels(array, label_table(task.palette))
     if task.kind == "depth":
         return colour_depth(array, far)
+    if task.kind in PROBABILITY_KINDS:
+        return colour_probability(np.rint(255 * np.nan_to_num(_share(array))).astype(np.uint8))
     return colour_normals(np.nan_to_num(array))
 
 
@@ -57,6 +65,9 @@ def error_picture(task: Task, prediction: NDArray[Any], truth: NDArray[Any]) -> 
         valid = np.isfinite(truth) & (truth > 0)
         with np.errstate(invalid="ignore", divide="ignore"):
             error = np.abs(prediction - truth) / truth / WORST["depth"]
+    elif task.kind in PROBABILITY_KINDS:
+        valid = np.isfinite(truth)
+        error = np.abs(_share(prediction) - truth)
     else:
         valid = np.isfinite(truth).all(-1) & (truth != 0).any(-1)
         error = angles_deg(prediction, truth) / WORST["normals"]
@@ -64,6 +75,11 @@ def error_picture(task: Task, prediction: NDArray[Any], truth: NDArray[Any]) -> 
     picture = cv2.cvtColor(cv2.applyColorMap(level, cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB)
     picture[~valid] = NO_TRUTH
     return np.asarray(picture, np.uint8)
+
+
+def _share(probability: NDArray[Any]) -> NDArray[Any]:
+    """Return a prediction (0-255) as the truth has it: 0 to 1."""
+    return probability / np.float32(255) if probability.dtype == np.uint8 else probability
 
 
 def dirty_picture(rgb: Picture, dirty: NDArray[np.bool_]) -> Picture:

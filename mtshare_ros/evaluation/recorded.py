@@ -12,16 +12,26 @@ from numpy.typing import NDArray
 
 from mtshare_ros.datasets import pixels
 from mtshare_ros.errors import OptionError
-from mtshare_ros.evaluation.scores import EXAMPLES, Maps, Scores, maps_of, spread
-from mtshare_ros.tasks import Task
+from mtshare_ros.evaluation.scores import EXAMPLES, Maps, Scores, spread, truths_of
+from mtshare_ros.tasks import PROBABILITY_KINDS, Task
 
-OUTPUTS = {"depth": "image", "normals": "image", "segmentation": "mask"}
+OUTPUTS = {
+    "depth": "image",
+    "normals": "image",
+    "segmentation": "mask",
+    **dict.fromkeys(PROBABILITY_KINDS, "image"),
+}
 """Kind of task -> its topic below the task's name."""
 
 DIRTY = "dirty_tokens"
 """Topic of the recomputed tokens, below the node's name."""
 
-ENCODINGS = {"depth": "32FC1", "normals": "32FC3", "segmentation": "mono8"}
+ENCODINGS = {
+    "depth": "32FC1",
+    "normals": "32FC3",
+    "segmentation": "mono8",
+    **dict.fromkeys(PROBABILITY_KINDS, "mono8"),
+}
 """Kind of task -> the encoding in which the node publishes it."""
 
 DIRTY_ENCODING = "mono8"
@@ -103,7 +113,7 @@ def score_recording(clip: Iterable[Any], predictions: RecordedPredictions, count
     for frame in clip:
         recorded = found.at(frame.stamp)
         if recorded is not None:
-            truths = maps_of(frame, predictions.tasks)
+            truths = truths_of(frame, predictions.tasks)
             scores.update(frame.rgb, recorded.maps, truths, recorded.dirty)
     return scores
 

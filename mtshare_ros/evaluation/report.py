@@ -20,7 +20,7 @@ from mtshare_ros.evaluation.disagreement import UNITS
 from mtshare_ros.evaluation.metrics import SegmentationMetric
 from mtshare_ros.evaluation.scores import Example, Scores
 from mtshare_ros.manifest import Manifest
-from mtshare_ros.tasks import Task
+from mtshare_ros.tasks import PROBABILITY_KINDS, Task
 
 JSON_NAME = "report.json"
 PAGE_NAME = "index.html"
@@ -35,6 +35,8 @@ METRICS = {
     "within_11": ("within 11.25°", 100.0, "%", True),
     "within_22": ("within 22.5°", 100.0, "%", True),
     "within_30": ("within 30°", 100.0, "%", True),
+    "ods_f": ("odsF", 100.0, "%", True),
+    "max_f": ("maxF", 100.0, "%", True),
 }
 """Metric key -> name, factor and unit on the page, and whether higher is better."""
 
@@ -171,6 +173,7 @@ def _page(run: Run, scores: Scores, numbers: dict[str, Any], manifest: Manifest)
         examples=[_example(example, manifest, far) for example in scores.examples],
         far=far,
         worst=pictures.WORST,
+        probabilities=[task.name for task in manifest.tasks if task.kind in PROBABILITY_KINDS],
         legend=_legend(scores, manifest),
         dense=scores.reference_latency.result().get("total"),
         timeline=pictures.timeline_plot(

@@ -20,7 +20,7 @@ from mtshare_ros.network.streaming import attend_rows
 from mtshare_ros.perception.decode import Decoder
 from mtshare_ros.perception.engines.onnxruntime_engine import session_options
 from mtshare_ros.perception.frame import Image, normalise, resize
-from mtshare_ros.tasks import Task
+from mtshare_ros.tasks import PROBABILITY_KINDS, Task
 
 
 class DenseGraph(nn.Module):
@@ -84,6 +84,8 @@ class SeparateNetworks:
                 arrays.append(self._decoder.depth(raw, task, 1.0, 20.0))
             elif task.kind == "segmentation":
                 arrays += [self._decoder.labels(raw), self._decoder.confidence(raw)]
+            elif task.kind in PROBABILITY_KINDS:
+                arrays.append(self._decoder.probability(raw))
             else:
                 arrays.append(self._decoder.normals(raw))
         return arrays

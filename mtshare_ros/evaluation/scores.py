@@ -10,25 +10,44 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mtshare_ros.datasets.derived import DERIVED
 from mtshare_ros.evaluation.disagreement import disagreement
 from mtshare_ros.evaluation.latency import TOTAL, Latency
 from mtshare_ros.evaluation.metrics import metric_for
+from mtshare_ros.perception.stream import Predictions
 from mtshare_ros.tasks import Task
 
 EXAMPLES = 4
 """Frames that a report shows."""
 
 FIELDS = {"depth": "depth", "segmentation": "labels", "normals": "normals"}
-"""Kind of task -> the field of a frame (truth) and of predictions that holds its map."""
+"""Kind of task -> the field of a frame (truth) and of predictions that holds its map.
+
+The other kinds are in ``Predictions.probabilities``, their truth in ``datasets.derived``.
+"""
 
 Maps = dict[str, NDArray[Any]]
 """Task -> decoded map."""
 
 
-def maps_of(source: Any, tasks: Collection[Task]) -> Maps:
-    """Return the maps that a frame or predictions have, by task."""
-    found = {task.name: getattr(source, FIELDS[task.kind]) for task in tasks}
+def maps_of(predictions: Predictions, tasks: Collection[Task]) -> Maps:
+    """Return the maps that predictions have, by task."""
+    found = {
+        task.name: getattr(predictions, FIELDS[task.kind]) for task in tasks if task.kind in FIELDS
+    }
+    found |= predictions.probabilities
     return {name: value for name, value in found.items() if value is not None}
+
+
+def truths_of(frame: Any, tasks: Collection[Task]) -> Maps:
+    """Return the truth that a frame of a clip or of stills has, or that follows from it."""
+    truths = {}
+    for task in tasks:
+        derive = DERIVED.get(task.kind)
+        found = getattr(frame, "labels" if derive else FIELDS[task.kind])
+        if found is not None:
+            truths[task.name] = derive(found) if derive else found
+    return truths
 
 
 def to_size(array: NDArray[Any], shape: tuple[int, int]) -> NDArray[Any]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mtshare_ros.datasets.rooms.seeds import textures_of
 from mtshare_ros.datasets.stills import StillsDataset
 from mtshare_ros.errors import OptionError
-from mtshare_ros.tasks import Task
+from mtshare_ros.tasks import ROOM_CLASSES, Task
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,9 @@ class Stills:
             OptionError: The classes of a folder are not the segmentation's.
         """
         for task in tasks:
-            expected = [item.name for item in task.classes]
+            # What is salient is a matter of the rooms' classes.
+            classes = ROOM_CLASSES if task.kind == "saliency" else task.classes
+            expected = [item.name for item in classes]
             for root, part in zip(self.roots, self.sets, strict=True):
                 found = part.meta["classes"]
                 if expected and found != expected:

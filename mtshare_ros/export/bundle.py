@@ -32,6 +32,7 @@ from mtshare_ros.perception.engines.selftest import (
 )
 from mtshare_ros.perception.engines.torch_engine import TorchEngine
 from mtshare_ros.perception.frame import IMAGE_MEAN, IMAGE_SCALE, normalise
+from mtshare_ros.perception.tokens import token_rows
 from mtshare_ros.tasks import Task
 
 SELFTEST_TOLERANCE = 1e-3
@@ -70,7 +71,16 @@ def reference_engine(
         schema_version=SCHEMA_VERSION,
         name="",
         description="",
-        input=InputSpec(width, height, IMAGE_MEAN, IMAGE_SCALE, STRIDE, FINE_STRIDE, focal_length),
+        input=InputSpec(
+            width,
+            height,
+            IMAGE_MEAN,
+            IMAGE_SCALE,
+            STRIDE,
+            FINE_STRIDE,
+            focal_length,
+            base.config.prefix,
+        ),
         network=base.config.to_dict(),
         tasks=(base_task, *deployed),
         graphs=graphs,
@@ -87,7 +97,7 @@ def reference_engine(
 
 
 def _selftest_clip(manifest: Manifest) -> list[tuple[NDArray[np.uint8], NDArray[np.int64]]]:
-    """Return images and dirty sets: everything, a quarter, one token."""
+    """Return images and the rows to compute: of every token, of a quarter, of one token."""
     rng = np.random.default_rng(0)
     spec = manifest.input
     counts = (spec.tokens, max(1, spec.tokens // 4), 1)
@@ -95,8 +105,9 @@ def _selftest_clip(manifest: Manifest) -> list[tuple[NDArray[np.uint8], NDArray[
     for count in counts:
         coarse = rng.integers(0, 256, (*spec.grid, 3), dtype=np.uint8)
         image = cv2.resize(coarse, (spec.width, spec.height), interpolation=cv2.INTER_CUBIC)
-        dirty = np.sort(rng.choice(spec.tokens, count, replace=False)).astype(np.int64)
-        clip.append((np.asarray(image, np.uint8), dirty))
+        dirty = np.zeros(spec.tokens, np.bool_)
+        dirty[rng.choice(spec.tokens, count, replace=False)] = True
+        clip.append((np.asarray(image, np.uint8), token_rows(dirty, spec)))
     return clip
 
 

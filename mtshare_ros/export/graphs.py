@@ -69,7 +69,7 @@ def plan_graphs(
     config = base.config
     width, height = config.size
     fine = (1, config.fine_width, height // FINE_STRIDE, width // FINE_STRIDE)
-    tokens = {"tokens": (config.tokens, config.width)}
+    tokens = {"tokens": (config.rows, config.width)}
     caches, cells = base_caches(config), head_caches(config)
     plans = {
         "stem": GraphPlan(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 STRIDE = 16
 """Side of a token in pixels."""
@@ -23,6 +23,10 @@ class NetworkConfig:
         fine_width: Channels of the stem's stride-4 features.
         head_width: Channels inside a task's head.
         size: Width and height of the input in pixels, multiples of 16.
+        stem: ``conv`` (four halvings) or ``patch`` (one 16x16 convolution, as pretrained vision
+            transformers have).
+        prefix: Learned tokens P without a place in the image (class token, registers); they are
+            computed in every frame and are not counted in the private share.
     """
 
     # Part of a training configuration, where pydantic checks it: a misspelt key is refused.
@@ -35,6 +39,8 @@ class NetworkConfig:
     fine_width: int = 48
     head_width: int = 32
     size: tuple[int, int] = (320, 240)
+    stem: Literal["conv", "patch"] = "conv"
+    prefix: int = 0
 
     def __post_init__(self) -> None:
         """Refuse sizes that don't fit together."""
@@ -42,6 +48,10 @@ class NetworkConfig:
             raise ValueError(f"network width {self.width} is not a multiple of heads {self.heads}")
         if self.size[0] % STRIDE or self.size[1] % STRIDE:
             raise ValueError(f"network size {self.size}: expected multiples of {STRIDE}")
+        if self.stem not in ("conv", "patch"):
+            raise ValueError(f"network stem {self.stem!r}: expected 'conv' or 'patch'")
+        if self.prefix < 0:
+            raise ValueError(f"network prefix {self.prefix}: expected 0 or more")
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -50,8 +60,13 @@ class NetworkConfig:
 
     @property
     def tokens(self) -> int:
-        """Number of tokens N."""
+        """Number of image tokens N."""
         return self.grid[0] * self.grid[1]
+
+    @property
+    def rows(self) -> int:
+        """Rows P + N of the residual stream: prefix tokens, then image tokens."""
+        return self.prefix + self.tokens
 
     @property
     def head_dim(self) -> int:
@@ -64,5 +79,5 @@ class NetworkConfig:
 
     @staticmethod
     def from_dict(values: dict[str, Any]) -> NetworkConfig:
-        """Inverse of ``to_dict``."""
+        """Inverse of ``to_dict``; settings that older networks lack take their defaults."""
         return NetworkConfig(**{**values, "size": tuple(values["size"])})

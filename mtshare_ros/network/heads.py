@@ -35,11 +35,18 @@ class Head(nn.Module):
         """Make a head with ``channels`` output channels."""
         super().__init__()
         width = config.head_width
+        self.prefix = config.prefix
         self.norm = nn.LayerNorm(config.width, eps=1e-6)
         self.spread = nn.Linear(config.width, _SHUFFLE**2 * width)
         self.fine = nn.Conv2d(config.fine_width, width, 1)
         self.mix = nn.Sequential(_Mix(width), _Mix(width))
         self.project = nn.Conv2d(width, channels, 1)
+
+    def start_from(self, other: Head) -> None:
+        """Take over another head's weights where the shapes are the same."""
+        own = self.state_dict()
+        same = {k: v for k, v in other.state_dict().items() if v.shape == own[k].shape}
+        self.load_state_dict({**own, **same})
 
     def cells(self, features: Tensor) -> Tensor:
         """Spread tokens, one by one, over their 4x4 cells.
@@ -56,13 +63,14 @@ class Head(nn.Module):
         """Return the raw map (B, channels, H / 4, W / 4).
 
         Args:
-            cells: (B, N, 16 * head_width), all tokens.
+            cells: (B, P + N, 16 * head_width), all tokens; prefix tokens have no place in the map.
             fine: (B, fine_width, H / 4, W / 4).
         """
         rows, columns = fine.shape[-2] // _SHUFFLE, fine.shape[-1] // _SHUFFLE
-        grid = cells.transpose(1, 2).unflatten(2, (rows, columns))
+        image_cells = cells[:, self.prefix :]
+        grid = image_cells.transpose(1, 2).unflatten(2, (rows, columns))
         return self.project(self.mix(F.pixel_shuffle(grid, _SHUFFLE) + self.fine(fine)))
 
     def forward(self, features: Tensor, fine: Tensor) -> Tensor:
-        """Return the raw map (B, channels, H / 4, W / 4) of features (B, N, d)."""
+        """Return the raw map (B, channels, H / 4, W / 4) of features (B, P + N, d)."""
         return self.mix_cells(self.cells(features), fine)

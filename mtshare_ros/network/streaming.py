@@ -2,7 +2,8 @@
 
 These modules wrap the dense ones, share their weights and are what is exported. Each returns the
 caches with the dirty rows written; nothing is hidden in a module. Batch size is one and is left
-out. ``K`` of ``N`` tokens are dirty.
+out. ``R = P + N`` rows: P prefix tokens, which are dirty in every frame because they sum up the
+whole of it, then N image tokens. ``K`` of the ``R`` rows are dirty.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ class StemGraph(nn.Module):
         self.stem = stem
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Map image (1, 3, H, W) to tokens (N, d) and fine (1, fine_width, H / 4, W / 4)."""
+        """Map image (1, 3, H, W) to tokens (R, d) and fine (1, fine_width, H / 4, W / 4)."""
         tokens, fine = self.stem(image)
         return tokens[0], fine
 
@@ -73,9 +74,9 @@ class BaseGraph(nn.Module):
         """Return the caches with the dirty rows written.
 
         Args:
-            tokens: (N, d) of the stem.
-            index: (K,) int64, dirty tokens.
-            caches: As named by ``base_caches``, each (N, d).
+            tokens: (R, d) of the stem.
+            index: (K,) int64, dirty rows.
+            caches: As named by ``base_caches``, each (R, d).
         """
         x = tokens[index]
         written = []
@@ -106,10 +107,10 @@ class HeadGraph(nn.Module):
         """Return the cache with the dirty rows written, then the raw map (1, C, H / 4, W / 4).
 
         Args:
-            features: (N, d) of the base, read only.
+            features: (R, d) of the base, read only.
             fine: (1, fine_width, H / 4, W / 4) of the stem.
-            index: (K,) int64, this task's dirty tokens.
-            cells: (N, 16 * head_width), as named by ``head_caches``.
+            index: (K,) int64, this task's dirty rows.
+            cells: (R, 16 * head_width), as named by ``head_caches``.
         """
         cells = write_rows(cells, index, self.head.cells(features[index]))
         return cells, self.head.mix_cells(cells[None], fine)
@@ -131,10 +132,10 @@ class SubTaskGraph(nn.Module):
         """Return the own caches with the dirty rows written, then the raw map.
 
         Args:
-            tokens: (N, d) of the stem.
+            tokens: (R, d) of the stem.
             fine: (1, fine_width, H / 4, W / 4) of the stem.
-            index: (K,) int64, this task's dirty tokens.
-            caches: First the base's branch outputs, attention and MLP of each block, (N, d)
+            index: (K,) int64, this task's dirty rows.
+            caches: First the base's branch outputs, attention and MLP of each block, (R, d)
                 each, read only; then the own caches as named by ``subtask_caches``.
         """
         branches, own = caches[: 2 * self.depth], list(caches[2 * self.depth :])
@@ -160,18 +161,18 @@ class SubTaskGraph(nn.Module):
 
 
 def base_caches(config: NetworkConfig) -> dict[str, tuple[int, int]]:
-    """Return the base's caches in order: name -> (N, columns)."""
+    """Return the base's caches in order: name -> (R, columns)."""
     names = [
         f"{kind}_{layer:02d}"
         for layer in range(config.depth)
         for kind in ("key", "value", "attention", "mlp")
     ]
-    return {name: (config.tokens, config.width) for name in [*names, "features"]}
+    return {name: (config.rows, config.width) for name in [*names, "features"]}
 
 
 def head_caches(config: NetworkConfig) -> dict[str, tuple[int, int]]:
-    """Return a head's cache: name -> (N, columns)."""
-    return {"own_cells": (config.tokens, (STRIDE // FINE_STRIDE) ** 2 * config.head_width)}
+    """Return a head's cache: name -> (R, columns)."""
+    return {"own_cells": (config.rows, (STRIDE // FINE_STRIDE) ** 2 * config.head_width)}
 
 
 def read_branches(config: NetworkConfig) -> list[str]:
@@ -184,11 +185,11 @@ def read_branches(config: NetworkConfig) -> list[str]:
 def subtask_caches(
     config: NetworkConfig, shares: Sequence[LayerShare]
 ) -> dict[str, tuple[int, int]]:
-    """Return a sub-task's own caches in order: name -> (N, columns)."""
+    """Return a sub-task's own caches in order: name -> (R, columns)."""
     caches = {}
     for layer, share in enumerate(shares):
         if share.heads:
             columns = share.heads * config.head_dim
-            caches[f"own_key_{layer:02d}"] = (config.tokens, columns)
-            caches[f"own_value_{layer:02d}"] = (config.tokens, columns)
+            caches[f"own_key_{layer:02d}"] = (config.rows, columns)
+            caches[f"own_value_{layer:02d}"] = (config.rows, columns)
     return {**caches, **head_caches(config)}

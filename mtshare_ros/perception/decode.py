@@ -97,6 +97,23 @@ class Decoder:
         full: NDArray[Any] = cv2.resize(confidence, self.size, interpolation=cv2.INTER_LINEAR)
         return full
 
+    def probability(self, raw: RawMap) -> NDArray[np.uint8]:
+        """Return the probability of the upsampled logit, 0-255.
+
+        Args:
+            raw: (1, h, w) logits.
+
+        Returns:
+            (H, W) uint8.
+        """
+        logit = self._upsample(raw[0], self._planes[0])
+        np.clip(logit, -30.0, 30.0, out=logit)  # Beyond, the exponential may overflow.
+        np.negative(logit, out=logit)
+        odds: NDArray[Any] = cv2.exp(logit, dst=self._planes[1])
+        odds += 1.0
+        probability: NDArray[Any] = cv2.convertScaleAbs(cv2.divide(255.0, odds, dst=odds))
+        return probability
+
     def normals(self, raw: RawMap) -> NDArray[np.float32]:
         """Return unit vectors in the optical frame.
 

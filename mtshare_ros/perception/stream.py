@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,9 @@ from mtshare_ros.perception.tokens import (
     refresh_slots,
     select_tokens,
     token_change,
+    token_rows,
 )
+from mtshare_ros.tasks import PROBABILITY_KINDS
 
 MAX_GAP_NS = 2_000_000_000
 """A longer silence between two stamps is a jump of the clock: the cache is dropped."""
@@ -83,6 +85,8 @@ class Predictions:
         reset: Why the cache had been dropped before this frame, else None.
         milliseconds: Stage -> time: ``prepare``, ``select``, the engine's stages, ``decode`` and
             ``total``.
+        probabilities: Task -> (H, W) uint8, 0-255, of the tasks whose kind is one of
+            ``PROBABILITY_KINDS``.
     """
 
     stamp: int
@@ -93,6 +97,7 @@ class Predictions:
     dirty: NDArray[np.bool_]
     reset: str | None
     milliseconds: dict[str, float]
+    probabilities: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
 
 
 class _Stopwatch:
@@ -200,7 +205,7 @@ class PerceptionStream:
             if self._state is None:
                 self._state = self.engine.new_state()
             output = self.engine.run(
-                self._state, normalise(small, spec), np.flatnonzero(dirty), indices
+                self._state, normalise(small, spec), token_rows(dirty, spec), indices
             )
             _check_finite(output)
         except EngineError:
@@ -222,6 +227,7 @@ class PerceptionStream:
             dirty=dirty.reshape(spec.grid),
             reset=reset,
             milliseconds=watch.total(),
+            probabilities=arrays.get("probabilities", {}),
         )
 
     def _check(self, image: Image, wanted: Collection[str], focal_length: float | None) -> None:
@@ -258,10 +264,10 @@ class PerceptionStream:
     def _task_indices(
         self, dirty: TokenMask, wanted: Collection[str]
     ) -> dict[str, NDArray[np.int64]]:
-        """Return per wanted task the dirty tokens and those it missed while it was not wanted."""
+        """Return per wanted task the rows of the dirty tokens and of those it missed before."""
         nothing = np.zeros_like(dirty)
         return {
-            name: np.flatnonzero(dirty | self._pending.get(name, nothing))
+            name: token_rows(dirty | self._pending.get(name, nothing), self._spec)
             for name in self._task_names
             if name in wanted
         }
@@ -289,16 +295,14 @@ class PerceptionStream:
         self._image_size = (image.shape[1], image.shape[0])
         self._frame += 1
 
-    def _decode(
-        self, raw: Any, image: Image, focal_length: float | None
-    ) -> dict[str, NDArray[Any]]:
+    def _decode(self, raw: Any, image: Image, focal_length: float | None) -> dict[str, Any]:
         size = (self._spec.width, self._spec.height)
         if self._settings.output_size == "input":
             size = (image.shape[1], image.shape[0])
         if self._decoder is None or self._decoder.size != size:
             self._decoder = Decoder(size)
         decoder = self._decoder
-        arrays: dict[str, NDArray[Any]] = {}
+        arrays: dict[str, Any] = {}
         for name, values in raw.items():
             task = self.engine.manifest.task(name)
             if task.kind == "depth":
@@ -309,6 +313,8 @@ class PerceptionStream:
                 arrays["confidence"] = decoder.confidence(values)
             elif task.kind == "normals":
                 arrays["normals"] = decoder.normals(values)
+            elif task.kind in PROBABILITY_KINDS:
+                arrays.setdefault("probabilities", {})[name] = decoder.probability(values)
             else:
                 raise BundleError(f"task {name}: unknown kind {task.kind!r}")
         return arrays

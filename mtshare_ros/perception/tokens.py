@@ -59,6 +59,21 @@ def commit_reference(reference: Cells, cells: Cells, dirty: TokenMask, spec: Inp
     return np.where(mask[..., None], cells, reference)
 
 
+def token_rows(tokens: TokenMask, spec: InputSpec) -> NDArray[np.int64]:
+    """Return the rows that an engine computes for some image tokens, ascending.
+
+    Prefix tokens sum up the whole frame, so their rows are always among them.
+
+    Args:
+        tokens: (N,) bool, the image tokens.
+        spec: The bundle's input; its prefix tokens come first.
+
+    Returns:
+        (P + K,) int64.
+    """
+    return np.flatnonzero(np.concatenate([np.ones(spec.prefix, np.bool_), tokens]))
+
+
 def is_cut(cells: Cells, previous: Cells) -> bool:
     """Return whether the scene was replaced between two consecutive frames.
 

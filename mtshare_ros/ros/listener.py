@@ -21,6 +21,7 @@ from mtshare_ros.manifest import Manifest
 from mtshare_ros.ros.bag_source import CAMERA_INFO, IMAGE
 from mtshare_ros.ros.diagnostics import status_name
 from mtshare_ros.ros.recorder import Recorder
+from mtshare_ros.tasks import PROBABILITY_KINDS
 
 NODE = "/perception_node"
 STATUS = status_name(NODE)
@@ -28,6 +29,7 @@ _TOPICS_OF_KIND: dict[str, tuple[tuple[str, Any], ...]] = {
     "depth": (("image", Image), ("camera_info", CameraInfo)),
     "segmentation": (("mask", Image), ("confidence", Image), ("label_info_json", String)),
     "normals": (("image", Image),),
+    **dict.fromkeys(PROBABILITY_KINDS, (("image", Image),)),
 }
 
 

@@ -20,7 +20,7 @@ from mtshare_ros.perception.stream import Predictions
 from mtshare_ros.ros import camera, palette
 from mtshare_ros.ros.images import ImagePacker
 from mtshare_ros.ros.labels import label_info, label_info_json
-from mtshare_ros.tasks import Task
+from mtshare_ros.tasks import PROBABILITY_KINDS, Task
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,7 @@ class Outputs:
             "depth": self._add_depth,
             "segmentation": self._add_segmentation,
             "normals": self._add_normals,
+            **dict.fromkeys(PROBABILITY_KINDS, self._add_probability),
         }
         for task in manifest.tasks:
             if task.kind not in add:
@@ -171,6 +172,12 @@ class Outputs:
         name = f"~/{task.name}/image"
         self._add_image(name, "32FC3", task.name, lambda r: r.predictions.normals)
 
+    def _add_probability(self, task: Task) -> None:
+        name = f"~/{task.name}/image"
+        self._add_image(
+            name, "mono8", task.name, lambda r: r.predictions.probabilities.get(task.name)
+        )
+
     def _add_pictures(self, task: Task) -> None:
         table = palette.label_table(task.palette)
 
@@ -182,10 +189,15 @@ class Outputs:
             labels = result.predictions.labels
             return None if labels is None else palette.overlay(result.image, labels, table)
 
+        def colour_probability(result: Result) -> NDArray[np.uint8] | None:
+            found = result.predictions.probabilities.get(task.name)
+            return None if found is None else palette.colour_probability(found)
+
         pictures: dict[str, Pixels] = {
             "depth": _colour_depth,
             "normals": _colour_normals,
             "segmentation": colour_labels,
+            **dict.fromkeys(PROBABILITY_KINDS, colour_probability),
         }
         self._add_image(f"~/{task.name}/color", "rgb8", task.name, pictures[task.kind])
         if task.kind == "segmentation":
@@ -212,7 +224,12 @@ def _colour_normals(result: Result) -> NDArray[np.uint8] | None:
 def _dirty_tokens(result: Result) -> NDArray[np.uint8]:
     """Return the token grid at the size of the other outputs: 255 recomputed, 0 kept."""
     predictions = result.predictions
-    maps = (predictions.depth, predictions.labels, predictions.normals)
+    maps = (
+        predictions.depth,
+        predictions.labels,
+        predictions.normals,
+        *predictions.probabilities.values(),
+    )
     height, width = next(m.shape[:2] for m in maps if m is not None)
     grid = predictions.dirty.astype(np.uint8) * 255
     picture = cv2.resize(grid, (width, height), interpolation=cv2.INTER_NEAREST)

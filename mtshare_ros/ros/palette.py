@@ -44,6 +44,12 @@ def colour_normals(normals: NDArray[np.float32]) -> NDArray[np.uint8]:
     return np.clip(np.rint(normals * 127.5 + 127.5), 0, 255).astype(np.uint8)
 
 
+def colour_probability(probability: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the picture (H, W, 3) of a probability (H, W), 0-255: from black to bright yellow."""
+    picture = cv2.applyColorMap(probability, cv2.COLORMAP_INFERNO)
+    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
+
+
 def overlay(
     image: NDArray[np.uint8], labels: NDArray[np.uint8], table: NDArray[np.uint8]
 ) -> NDArray[np.uint8]:

@@ -51,18 +51,32 @@ class Phase(_Strict):
         return self
 
 
+class PretrainedBackbone(_Strict):
+    """Weights that a network starts with instead of random ones (see ``docs/backbones.md``).
+
+    Attributes:
+        checkpoint: Local file, safetensors or PyTorch's.
+        model: Name of the model in timm.
+    """
+
+    checkpoint: Path
+    model: str
+
+
 class SingleTaskStage(_Strict):
     """Train a dense network on one task; on the base task it becomes the base.
 
     Attributes:
         task: The task.
         start: Stage with a dense network to start from (full fine-tuning); None starts anew.
+        backbone: Pretrained weights, if it starts anew.
     """
 
     kind: Literal["single_task"]
     name: str
     task: str
     start: str | None = None
+    backbone: PretrainedBackbone | None = None
     phases: tuple[Phase, ...] = Field(min_length=1)
 
 
@@ -74,6 +88,7 @@ class JointStage(_Strict):
         weighting: ``equal``; ``uncertainty`` learns a factor per task (Kendall, Gal, Cipolla,
             "Multi-task learning using uncertainty to weigh losses", CVPR 2018).
         auxiliary: Factor on the losses of all tasks but the first.
+        backbone: Pretrained weights.
     """
 
     kind: Literal["joint"]
@@ -81,6 +96,7 @@ class JointStage(_Strict):
     tasks: tuple[str, ...] = Field(min_length=2)
     weighting: Literal["equal", "uncertainty"] = "equal"
     auxiliary: float = Field(default=1.0, gt=0)
+    backbone: PretrainedBackbone | None = None
     phases: tuple[Phase, ...] = Field(min_length=1)
 
 
@@ -170,6 +186,7 @@ class TogetherStage(_Strict):
         rho: Private share that gates lead to; None keeps all units.
         group: Neurons behind one gate.
         gate_lr: Learning rate of the gates' logits and of the constraint's multipliers.
+        backbone: Pretrained weights, if it starts anew.
     """
 
     kind: Literal["together"]
@@ -182,6 +199,7 @@ class TogetherStage(_Strict):
     rho: float | None = Field(default=None, gt=0, lt=1)
     group: int = Field(default=32, gt=0)
     gate_lr: float = Field(default=0.02, gt=0)
+    backbone: PretrainedBackbone | None = None
     phases: tuple[Phase, ...] = Field(min_length=1)
 
 
@@ -278,6 +296,8 @@ class TrainingConfig(_Strict):
             kinds = starts.get(stage.kind, dense) if key == "start" else dense
             if name not in seen or seen[name].kind not in kinds:
                 raise ValueError(f"{key} {name!r} is not an earlier {' or '.join(kinds)} stage")
+        if getattr(stage, "start", None) and getattr(stage, "backbone", None):
+            raise ValueError("start and backbone: found both, expected one")
         if isinstance(stage, SingleTaskStage):
             _check_tasks((stage.task,))
         elif isinstance(stage, JointStage):

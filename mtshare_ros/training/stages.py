@@ -15,6 +15,7 @@ from mtshare_ros.datasets.rooms.seeds import split_of
 from mtshare_ros.datasets.stills import StillsDataset
 from mtshare_ros.manifest import LayerShare
 from mtshare_ros.network.heads import Head
+from mtshare_ros.network.pretrained import load_backbone
 from mtshare_ros.network.single_task import SharedEncoder, SingleTaskNetwork
 from mtshare_ros.network.units import SubTask, private_share
 from mtshare_ros.network.vit import VisionTransformer
@@ -22,6 +23,7 @@ from mtshare_ros.tasks import ROOM_CLASSES, TASKS
 from mtshare_ros.training.checkpoints import load_tensors, save_tensors
 from mtshare_ros.training.config import (
     AnyStage,
+    BaseStage,
     ConfigError,
     ElementwiseStage,
     GatesStage,
@@ -131,17 +133,25 @@ class StageTrainer:
             subtask.to(self.fabric.device).eval()
         return validate(network, subtask, task, self.validation)
 
+    def _pretrain(self, stage: BaseStage, network: SingleTaskNetwork | SharedEncoder) -> None:
+        """Load the stage's pretrained backbone, if it has one."""
+        if stage.backbone is not None:
+            backbone = stage.backbone
+            load_backbone(backbone.checkpoint, backbone.model, self.network).start(network)
+
     def _single_task(self, stage: SingleTaskStage) -> None:
         network = SingleTaskNetwork(self.network, TASKS[stage.task].channels)
         if stage.start is not None:
             started, _ = load_network(self.run, stage.start)
             network.start_from(started)
+        self._pretrain(stage, network)
         record = {"task": stage.task, **self._fit(SingleTaskJob(network, stage.task), stage)}
         record["validation"] = self._validate(network, None, stage.task)
         self._keep(stage.name, network, record)
 
     def _joint(self, stage: JointStage) -> None:
         network = SharedEncoder(self.network, {t: TASKS[t].channels for t in stage.tasks})
+        self._pretrain(stage, network)
         weights = {t: stage.auxiliary if n else 1.0 for n, t in enumerate(stage.tasks)}
         job = JointJob(network, weights, stage.weighting == "uncertainty")
         record = {"tasks": list(stage.tasks), **self._fit(job, stage)}
@@ -166,6 +176,7 @@ class StageTrainer:
             subtasks, _ = load_subtasks(self.run, stage.start)
         else:
             base = SingleTaskNetwork(self.network, TASKS[task].channels)
+            self._pretrain(stage, base)
             shares = [LayerShare(stage.heads, stage.neurons)] * self.network.depth
             subtasks = {
                 name: SubTask(self.network, shares, TASKS[name].channels) for name in others
@@ -200,6 +211,8 @@ class StageTrainer:
         channels = {task: TASKS[task].channels for task in stage.tasks}
         frozen = stage.start is not None
         job = ElementwiseJob(base, channels, stage.density, stage.gate_lr, stage.l1, frozen)
+        for task, subtask in job.subtasks.items():
+            subtask.head.start_from(self._head(stage.base, task) or base.head)
         if stage.start is not None:
             tensors, _ = load_tensors(stage_path(self.run, stage.start))
             job.subtasks.load_state_dict(tensors)

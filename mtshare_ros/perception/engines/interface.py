@@ -52,8 +52,9 @@ class Engine(Protocol):
         Args:
             state: What ``new_state`` returned; its caches are updated.
             image: (1, 3, height, width) float32, normalised as the manifest says.
-            base_index: (K,) int64, the tokens that the base recomputes; ascending, K >= 1.
-            task_index: Task -> the tokens that it recomputes, (K_s,) int64, for each wanted task:
+            base_index: (K,) int64, the rows that the base recomputes; ascending, K >= 1. The
+                prefix tokens' rows come first and are always among them, see ``token_rows``.
+            task_index: Task -> the rows that it recomputes, (K_s,) int64, for each wanted task:
                 those of ``base_index`` and those it missed while it was not wanted.
 
         Raises:

@@ -20,7 +20,7 @@ class SelfTestFrame:
 
     Attributes:
         image: (H, W, 3) uint8 at the model's size.
-        dirty: (K,) int64, the tokens that every graph recomputes.
+        dirty: (K,) int64, the rows that every graph recomputes, prefix tokens' included.
         raw: Task -> raw map (C, h, w) float32 that the exporter got.
     """
 

@@ -1,0 +1,114 @@
+"""``mtshare study``: score, measure and draw a study."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mtshare_ros.console import print_table
+from mtshare_ros.errors import OptionError
+from mtshare_ros.options import parse_size
+
+RESULTS_NAME = "results.json"
+TIMING_NAME = "timing.json"
+TABLE_NAME = "table.md"
+_TIMING_KEYS = ("network", "threads", "rounds", "machine", "fractions", "cases")
+
+app = typer.Typer(
+    help="The study of sharing: every way to share, scored on the same test rooms.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Config = Annotated[Path, typer.Argument(help="YAML file, as in config/results/.")]
+Output = Annotated[Path, typer.Option(help="Folder of the study's files.")]
+
+
+@app.command()
+def table(config: Config, output: Output) -> None:
+    """Score what is trained; writes results.json, table.md and the plots.
+
+    Times come from timing.json of the same folder, if it is there (see `timing`).
+    """
+    from mtshare_ros.evaluation.study.config import load_study
+    from mtshare_ros.evaluation.study.draw import draw
+    from mtshare_ros.evaluation.study.run import results_of
+    from mtshare_ros.evaluation.study.table import markdown
+
+    study = load_study(config)
+    timing = _timing(output / TIMING_NAME)
+    results = results_of(study)
+    _write_json(output / RESULTS_NAME, results)
+    (output / TABLE_NAME).write_text(markdown(results, timing), encoding="utf-8")
+    files = [output / RESULTS_NAME, output / TABLE_NAME, *draw(study, results, timing, output)]
+    for run, stages in results["missing"].items():
+        typer.echo(f"not trained in {run}: {', '.join(stages)}", err=True)
+    if timing is None:
+        typer.echo(f"{output / TIMING_NAME}: not there, so no plot over time", err=True)
+    for path in files:
+        typer.echo(str(path))
+
+
+@app.command()
+def timing(
+    config: Config,
+    output: Output,
+    size: Annotated[
+        str | None,
+        typer.Option(help="Input width and height, with random weights; else the networks' own."),
+    ] = None,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 2,
+    rounds: Annotated[int, typer.Option(min=1, help="Measured frames of each case.")] = 60,
+) -> None:
+    """Measure whole-frame time of what is trained; writes timing.json."""
+    pixels = None if size is None else parse_size(size)
+    from mtshare_ros.evaluation.study.config import load_study
+    from mtshare_ros.evaluation.study.timing import measure
+
+    found = measure(load_study(config), size=pixels, threads=threads, rounds=rounds)
+    _write_json(output / TIMING_NAME, found)
+    rows = [
+        (c["system"], f"{100 * c['fraction']:g} %", f"{c['p50_ms']:.1f}", f"{c['ratio']:.2f}")
+        for c in found["cases"]
+    ]
+    print_table("", ("system", "dirty", "p50, ms", "times faster"), rows)
+    for name, reason in found["skipped"].items():
+        typer.echo(f"not measured: {name}: {reason}", err=True)
+    typer.echo(str(output / TIMING_NAME))
+
+
+@app.command()
+def shares(
+    source: Annotated[Path, typer.Argument(help="Folder of a bundle, or of a run.")],
+    output: Annotated[Path, typer.Option(help="PNG file to write.")],
+    stage: Annotated[str | None, typer.Option(help="Of a run: a stage of sub-tasks.")] = None,
+) -> None:
+    """Draw the private share of every block of a bundle, or of a run's stage."""
+    from mtshare_ros.evaluation.study.draw import draw_bundle_shares, draw_stage_shares
+
+    if stage is None:
+        draw_bundle_shares(source, output)
+    else:
+        draw_stage_shares(source, stage, output)
+    typer.echo(str(output))
+
+
+def _timing(path: Path) -> dict[str, Any] | None:
+    if not path.exists():
+        return None
+    try:
+        values = json.loads(path.read_text())
+    except ValueError as error:
+        raise OptionError(f"{path}: not JSON: {error}; measure it again") from error
+    missing = [key for key in _TIMING_KEYS if not isinstance(values, dict) or key not in values]
+    if missing:
+        raise OptionError(f"{path}: lacks {', '.join(missing)}; measure it again")
+    return values
+
+
+def _write_json(path: Path, values: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(values, indent=1, allow_nan=False) + "\n", encoding="utf-8")

@@ -1,0 +1,339 @@
+"""The study: from runs on disk to results, table and plots."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from study_files import (
+    SEPARATE,
+    SHARED,
+    TINY,
+    study_values,
+    write_elementwise,
+    write_network,
+    write_run,
+    write_stills,
+    write_study,
+    write_together,
+)
+
+from mtshare_ros import cli
+from mtshare_ros.datasets.stills import StillsDataset
+from mtshare_ros.evaluation.study import rooms
+from mtshare_ros.evaluation.study.config import StudyError, load_study
+from mtshare_ros.evaluation.study.curves import read_curves, smoothed
+from mtshare_ros.evaluation.study.run import results_of
+from mtshare_ros.evaluation.study.table import markdown
+from mtshare_ros.evaluation.study.timing import plan_of
+from mtshare_ros.evaluation.study.trained import full_parameters, predict
+from mtshare_ros.tasks import TASKS
+from mtshare_ros.training.stored import load_network, load_subtasks
+from mtshare_ros.training.validation import validate
+
+STUDY = Path(__file__).parents[1] / "config" / "results" / "study.yaml"
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_stills(tmp_path_factory.mktemp("stills") / "test")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("runs")
+    return [write_run(folder / f"run{seed}", 100 * seed) for seed in range(2)]
+
+
+@pytest.fixture
+def runs(tmp_path: Path, trained: list[Path]) -> list[Path]:
+    """Return runs that a test may change."""
+    return [Path(shutil.copytree(run, tmp_path / run.name)) for run in trained]
+
+
+@pytest.fixture(scope="module")
+def results(data: Path, trained: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Any:
+    path = tmp_path_factory.mktemp("study") / "s.yaml"
+    return results_of(load_study(write_study(path, study_values(data, *trained))))
+
+
+def row(results: Any, name: str) -> Any:
+    return next(one for one in results["systems"] if one["name"] == name)
+
+
+def test_the_shipped_study_is_valid_and_its_systems_have_every_task() -> None:
+    study = load_study(STUDY)
+    assert all(set(system.tasks) == set(study.metrics) for system in study.systems)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"refrence": "separate"}, "refrence"),
+        ({"reference": "sepparate"}, "reference 'sepparate': expected one of separate"),
+        ({"rival": "none"}, "rival 'none'"),
+        ({"metrics": {"depth": "miou"}}, "metrics.depth: 'miou'"),
+        ({"metrics": {"edges": "miou"}}, "no task 'edges'"),
+        ({"columns": {"depth": ["rsme"]}}, "columns.depth: 'rsme'"),
+        ({"resamples": 3}, "resamples"),
+        ({"systems": [{"name": "separate", "tasks": {"edges": "x"}}], "rival": None}, "edges"),
+        ({"systems": [{"name": "separate", "tasks": SEPARATE}] * 2, "rival": None}, "twice"),
+    ],
+)
+def test_a_wrong_study_is_refused_by_file_and_key(
+    tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    path = write_study(tmp_path / "s.yaml", study_values(tmp_path, tmp_path, **change))
+    with pytest.raises(StudyError, match=message) as raised:
+        load_study(path)
+    assert "s.yaml" in str(raised.value) and "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_scores_per_room_add_up_to_those_of_the_validation(
+    data: Path, tmp_path: Path, task: str
+) -> None:
+    write_network(tmp_path, "network", task, seed=3)
+    stills = StillsDataset(data)
+    scores = rooms.compute(tmp_path, "network", task, stills)
+    assert list(scores.rooms) == [200_000, 200_001, 200_002, 200_003]
+    assert all(len(values) == 4 for values in scores.sums.values())
+    network, _ = load_network(tmp_path, "network")
+    whole = validate(network, None, task, stills)[task]
+    # The angles of a room are in coarser bins.
+    assert scores.whole() == pytest.approx(whole, abs=rooms.BIN_DEG)
+    exact = {key: value for key, value in whole.items() if key != "median_deg"}
+    assert {key: scores.whole()[key] for key in exact} == pytest.approx(exact, abs=1e-4)
+
+
+def test_each_room_has_its_own_sums(data: Path, trained: list[Path], tmp_path: Path) -> None:
+    scores = rooms.compute(trained[0], "single_depth", "depth", StillsDataset(data))
+    other = tmp_path / "one"
+    shutil.copytree(data, other)
+    shard = next(other.glob("shard-*"))
+    for path in shard.glob("*.npy"):
+        np.save(path, np.load(path)[2:4])
+    alone = rooms.compute(trained[0], "single_depth", "depth", StillsDataset(other))
+    assert list(alone.rooms) == [200_001]
+    for name, values in alone.sums.items():
+        assert values[0] == pytest.approx(scores.sums[name][1], rel=1e-5)
+
+
+@torch.no_grad()
+def test_a_sub_task_and_a_head_of_a_shared_encoder_are_what_is_run(trained: list[Path]) -> None:
+    image, run = torch.randn(1, 3, 48, 64), trained[0]
+    base, _ = load_network(run, "base_normals")
+    subtask = load_subtasks(run, "units_normals")[0]["depth"]
+    tokens, fine = base.stem(image)
+    expected = subtask(tokens, fine, base.transformer(tokens)[1])
+    units = predict(run, "units_normals", "depth")
+    assert torch.equal(units.raw(image), expected)
+    shared = predict(run, "shared_equal", "segmentation")
+    expected = load_network(run, "shared_equal", "segmentation")[0](image)
+    assert torch.equal(shared.raw(image), expected)
+    full = full_parameters(TINY, "depth")
+    assert predict(run, "single_depth", "depth").parameters == full
+    assert 0 < shared.parameters < units.parameters < full
+
+
+@torch.no_grad()
+def test_a_stage_that_trained_base_and_sub_tasks_together_has_all_of_them(tmp_path: Path) -> None:
+    write_together(tmp_path, "together", seed=0)
+    image = torch.randn(1, 3, 48, 64)
+    full = full_parameters(TINY, "normals")
+    base = predict(tmp_path, "together", "normals")
+    assert base.parameters == full and base.raw(image).shape == (1, 3, 12, 16)
+    depth = predict(tmp_path, "together", "depth")
+    assert depth.parameters < full and depth.raw(image).shape == (1, 1, 12, 16)
+    study = study_values(tmp_path, tmp_path, rival=None)
+    tasks = dict.fromkeys(SEPARATE, "together")
+    study["systems"] = [{"name": "separate", "tasks": tasks}]
+    loaded = load_study(write_study(tmp_path / "s.yaml", study))
+    plan, _ = plan_of(loaded, loaded.systems[0])
+    assert plan.kind == "units" and plan.tasks == ("normals", "depth", "segmentation")
+
+
+@torch.no_grad()
+def test_an_element_wise_sub_task_is_the_base_with_some_weights_changed(tmp_path: Path) -> None:
+    write_network(tmp_path, "base", "normals", seed=0)
+    write_elementwise(tmp_path, "elements", "base")
+    found = predict(tmp_path, "elements", "depth")
+    assert found.raw(torch.randn(1, 3, 48, 64)).shape == (1, 1, 12, 16)
+    with pytest.raises(StudyError, match="trained depth, not normals"):
+        predict(tmp_path, "elements", "normals")
+
+
+def test_scores_are_kept_until_a_stage_its_base_or_the_data_changes(
+    data: Path, runs: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, calls = runs[0], []
+    original = rooms.compute
+    monkeypatch.setattr(rooms, "compute", lambda *a: calls.append(a) or original(*a))
+
+    def score(folder: Path) -> rooms.RoomScores:
+        stills = rooms.open_rooms(folder)
+        return rooms.score(run, "units_normals", "depth", folder, stills)
+
+    first = score(data)
+    again = score(data)
+    assert len(calls) == 1 and (run / "scores" / "units_normals.depth.npz").is_file()
+    assert again.whole() == first.whole() and (again.rooms == first.rooms).all()
+    write_network(run, "base_normals", "normals", seed=77)
+    assert score(data).whole() != first.whole() and len(calls) == 2
+    score(write_stills(tmp_path / "more", first=200_100))
+    assert len(calls) == 3
+    (run / "scores" / "units_normals.depth.npz").write_bytes(b"cut")
+    score(data)
+    assert len(calls) == 4
+
+
+def test_rooms_that_are_not_of_the_test_split_are_refused(
+    tmp_path: Path, runs: list[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = write_stills(tmp_path / "validation", first=100_000)
+    path = write_study(tmp_path / "s.yaml", study_values(data, *runs))
+    assert cli.run(["study", "table", str(path), "--output", str(tmp_path / "out")]) == 2
+    error = capsys.readouterr().err
+    assert "rooms of validation, expected rooms of test only" in error
+    assert error.count("\n") == 1
+
+
+def test_the_results_hold_delta_m_over_seeds(results: Any) -> None:
+    reference, units = row(results, "separate"), row(results, "units")
+    assert reference["delta_m"]["value"] == reference["delta_m"]["high"] == 0.0
+    changes = []
+    for task, metric in results["metrics"].items():
+        ours, theirs = (one["tasks"][task]["metrics"][metric] for one in (units, reference))
+        sign = 1 if task == "segmentation" else -1
+        for run in results["runs"]:
+            base = theirs["per_seed"][run]
+            changes.append(sign * 100 * (ours["per_seed"][run] - base) / base)
+        assert ours["value"] == pytest.approx(np.mean(list(ours["per_seed"].values())))
+    assert units["delta_m"]["value"] == pytest.approx(np.mean(changes), rel=1e-6)
+    assert units["delta_m"]["low"] < units["delta_m"]["value"] < units["delta_m"]["high"]
+    shared = row(results, "shared")["delta_m"]["value"]
+    assert units["against_rival"]["value"] == pytest.approx(units["delta_m"]["value"] - shared)
+
+
+def test_the_results_say_what_a_system_is_made_of(results: Any) -> None:
+    assert row(results, "separate")["rho"] is None and row(results, "full")["rho"] == 1.0
+    assert row(results, "heads")["rho"] == 0.0
+    assert row(results, "units")["rho"] == pytest.approx(0.41, abs=0.02)
+    tasks = row(results, "units")["tasks"]
+    assert tasks["normals"]["parameters_percent"] == 100.0
+    assert 0 < tasks["depth"]["parameters_percent"] < 60
+    assert tasks["depth"]["steps"] == [30, 10]
+    assert row(results, "full")["tasks"]["depth"]["steps"] == [30, 30]
+
+
+def test_a_system_that_a_run_lacks_has_fewer_seeds_and_is_named(
+    data: Path, runs: list[Path], tmp_path: Path
+) -> None:
+    (runs[1] / "units_normals.safetensors").unlink()
+    for run in runs:
+        (run / "shared_equal.safetensors").unlink()
+    study = load_study(write_study(tmp_path / "s.yaml", study_values(data, *runs)))
+    results = results_of(study)
+    assert list(row(results, "units")["delta_m"]["per_seed"]) == [str(runs[0])]
+    assert len(row(results, "heads")["delta_m"]["per_seed"]) == 2
+    assert "shared" not in {one["name"] for one in results["systems"]}
+    assert results["missing"] == {
+        str(runs[0]): ["shared_equal"],
+        str(runs[1]): ["shared_equal", "units_normals"],
+    }
+    text = markdown(results)
+    assert f"Not trained in {runs[1]}: shared_equal, units_normals" in text
+    assert "1 to 2" in next(line for line in text.splitlines() if line.startswith("| units |"))
+
+
+def test_a_study_without_its_reference_says_which_stages_lack(
+    data: Path, runs: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (runs[0] / "single_depth.safetensors").unlink()
+    path = write_study(tmp_path / "s.yaml", study_values(data, runs[0]))
+    assert cli.run(["study", "table", str(path), "--output", str(tmp_path / "out")]) == 2
+    error = capsys.readouterr().err
+    assert "reference separate" in error and "lacks single_depth" in error
+
+
+def test_a_stage_of_another_task_is_refused(
+    data: Path, runs: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    values = study_values(data, *runs)
+    values["systems"][3]["tasks"] = {**SHARED, "depth": "single_normals"}
+    path = write_study(tmp_path / "s.yaml", values)
+    assert cli.run(["study", "table", str(path), "--output", str(tmp_path / "out")]) == 2
+    assert "stage single_normals trained normals, not depth" in capsys.readouterr().err
+
+
+def timing_of(results: Any) -> dict[str, Any]:
+    cases = [
+        {"system": one["name"], "fraction": fraction, "how": "", "p50_ms": (n + 1) * fraction}
+        for n, one in enumerate(results["systems"])
+        for fraction in (1.0, 0.25)
+    ]
+    return {
+        "network": {"size": [64, 48]},
+        "threads": 2,
+        "rounds": 60,
+        "machine": {"onnxruntime": "1.0", "processor": "a processor"},
+        "fractions": [1.0, 0.25],
+        "cases": cases,
+    }
+
+
+def test_the_table_shows_values_intervals_and_the_best_in_bold(results: Any) -> None:
+    text = markdown(results, timing_of(results))
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    assert len({line.count("|") for line in lines[:7]}) == 1
+    best = min(
+        results["systems"], key=lambda one: one["tasks"]["depth"]["metrics"]["rmse"]["value"]
+    )
+    value = best["tasks"]["depth"]["metrics"]["rmse"]["value"]
+    shown = next(line for line in lines if line.startswith(f"| {best['title']} |"))
+    assert f"**{value:.3f}**" in shown and "[" in shown
+    assert "- units: a note" in text and "depth: AbsRel ↓" in text
+    assert "ms, all tokens" in text and "ms, 25 % of the tokens" in text
+    assert "against *separate* (30 steps)" in text and "input 64x48" in text
+
+
+def test_the_command_writes_results_table_and_plots(
+    data: Path, runs: list[Path], tmp_path: Path, results: Any
+) -> None:
+    path = write_study(tmp_path / "s.yaml", study_values(data, *runs))
+    output = tmp_path / "out"
+    output.mkdir()
+    (output / "timing.json").write_text(json.dumps(timing_of(results)))
+    assert cli.run(["study", "table", str(path), "--output", str(output)]) == 0
+    assert json.loads((output / "results.json").read_text())["rooms"] == 4
+    assert (output / "table.md").read_text().startswith("# A study\n")
+    plots = ("accuracy_over_time", "learning_curves", "shares_units_normals")
+    for name in plots:
+        assert (output / f"{name}.png").read_bytes().startswith(b"\x89PNG"), name
+    assert not (output / "shares_heads_normals.png").exists()
+
+
+def test_the_shares_of_a_bundle_and_of_a_stage_can_be_drawn(
+    bundle_path: Path, trained: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "shares.png"
+    assert cli.run(["study", "shares", str(bundle_path), "--output", str(output)]) == 0
+    assert output.stat().st_size > 1000
+    stage = ["--stage", "units_normals", "--output", str(tmp_path / "stage.png")]
+    assert cli.run(["study", "shares", str(trained[0]), *stage]) == 0
+    stage[1] = "single_depth"
+    assert cli.run(["study", "shares", str(trained[0]), *stage]) == 2
+    assert "it has no sub-tasks" in capsys.readouterr().err
+
+
+def test_a_curve_starts_where_the_base_ended(trained: list[Path]) -> None:
+    (curve,) = read_curves(trained[0], "units_normals")
+    assert curve.task == "depth" and list(curve.steps) == list(range(31, 41))
+    assert curve.loss[0] == pytest.approx(1.0) and 0.1 < curve.loss[-1] < 0.5
+    assert read_curves(trained[0], "single_depth") == []
+    assert smoothed(np.full(5, 3.0)) == pytest.approx(np.full(5, 3.0))

@@ -11,13 +11,14 @@ import torch
 from fake_stills import PHASE, UNITS, FakeStills, write_config
 from fake_stills import config as fake_config
 
+from mtshare_ros.datasets.derived import boundaries
 from mtshare_ros.manifest import LayerShare
 from mtshare_ros.network.config import NetworkConfig
 from mtshare_ros.network.single_task import SingleTaskNetwork
 from mtshare_ros.network.units import SubTask
 from mtshare_ros.tasks import DEPTH, NORMALS, SEGMENTATION
 from mtshare_ros.training import loop, stages
-from mtshare_ros.training.batches import Augmentation, augment, draw_batch, to_batch
+from mtshare_ros.training.batches import Augmentation, draw_batch, to_batch
 from mtshare_ros.training.checkpoints import CheckpointError, load_tensors
 from mtshare_ros.training.config import ConfigError, Phase, load_config
 from mtshare_ros.training.loop import learning_rate
@@ -260,7 +261,8 @@ def test_batches_depend_on_their_seed_only() -> None:
 def test_mirroring_turns_the_normals_x_over() -> None:
     stills = FakeStills()
     batch = to_batch([stills.stored(0)] * 16)
-    mirrored = augment(batch, Augmentation.draw(16, 0.0, np.random.default_rng(0)))
+    changes = Augmentation.draw(16, 0.0, np.random.default_rng(0))
+    mirrored = to_batch([stills.stored(0)] * 16, changes=changes)
     flipped = [
         i for i in range(16) if not torch.equal(mirrored["normals"][i], batch["normals"][i])
     ]
@@ -272,6 +274,8 @@ def test_mirroring_turns_the_normals_x_over() -> None:
         )
         assert torch.equal(mirrored["normals"][i], expected)
         labels = batch["segmentation"][i]
+        derived = boundaries(mirrored["segmentation"][i].numpy())
+        assert np.array_equal(mirrored["boundary"][i].numpy(), derived, equal_nan=True)
         assert torch.equal(
             mirrored["segmentation"][i], labels.flip(-1) if i in flipped else labels
         )
@@ -311,3 +315,8 @@ def test_validation_rooms_that_are_trained_on_and_test_rooms_are_refused(tmp_pat
         with pytest.raises(ConfigError, match=message):
             train(config, tmp_path / "run")
         assert not (tmp_path / "run").exists()
+
+
+def test_a_batch_has_only_the_truth_that_is_wanted() -> None:
+    batch = draw_batch(FakeStills(), (32, 16), 4, 0.2, (0, 5), ("depth", "boundary"))
+    assert set(batch) == {"image", "depth", "boundary"}

@@ -22,7 +22,7 @@ import torch
 from scipy import sparse
 from torch import Tensor, nn
 
-from mtshare_ros.evaluation.bench import _measure, _pinned, _processor
+from mtshare_ros.evaluation.cases import pinned, processor, take_turns
 from mtshare_ros.evaluation.rivals import DenseGraph
 from mtshare_ros.export.deploy import deploy
 from mtshare_ros.export.onnx_writer import write_onnx
@@ -188,7 +188,7 @@ def measure_elementwise(
     products = [list(one.values()) for one in operands]
     with (
         tempfile.TemporaryDirectory() as scratch,
-        _pinned(threads),
+        pinned(threads),
         _torch_threads(threads),
         warnings.catch_warnings(),
     ):
@@ -202,7 +202,7 @@ def measure_elementwise(
             _Case("csr torch", products, lambda one: [p.by_torch() for p in one]),
             _Case("to csr", products, lambda one: [p.to_csr() for p in one]),
         ]
-        seconds, _ = _measure(list(cases), rounds)
+        seconds, _ = take_turns(list(cases), rounds)
     medians = {
         case.name: 1e3 * float(np.median(times))
         for case, times in zip(cases, seconds, strict=True)
@@ -220,7 +220,7 @@ def measure_elementwise(
         "threads": threads,
         "rounds": rounds,
         "machine": {
-            "processor": _processor(),
+            "processor": processor(),
             "onnxruntime": ort.__version__,
             "scipy": scipy.__version__,
             "torch": torch.__version__,

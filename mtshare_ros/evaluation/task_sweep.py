@@ -10,15 +10,15 @@ from typing import Any
 import onnxruntime as ort
 
 from mtshare_ros.bundle import load_manifest
-from mtshare_ros.evaluation.bench import (
-    _Case,
-    _measure,
-    _pinned,
-    _processor,
-    _SeparateCase,
-    _StreamCase,
-    _summary,
-    random_bundle,
+from mtshare_ros.evaluation.bench import random_bundle
+from mtshare_ros.evaluation.cases import (
+    Case,
+    SeparateCase,
+    StreamCase,
+    pinned,
+    processor,
+    summary,
+    take_turns,
 )
 from mtshare_ros.evaluation.rivals import SeparateNetworks
 from mtshare_ros.manifest import LayerShare
@@ -62,7 +62,7 @@ def sweep_tasks(
         that of one task fewer, over that of the dense network. ``mean_added`` is the mean of
         these, None for a bundle of one task; and the setting.
     """
-    with tempfile.TemporaryDirectory() as scratch, _pinned(threads):
+    with tempfile.TemporaryDirectory() as scratch, pinned(threads):
         folder = bundle
         if folder is None:
             config = NetworkConfig(width, depth, 6, 4 * width, size=size)
@@ -73,9 +73,9 @@ def sweep_tasks(
         engine = OnnxRuntimeEngine(folder, manifest, threads)
         config = NetworkConfig.from_dict(manifest.network)
         dense = SeparateNetworks(config, tasks[:1], Path(scratch), threads)
-        cases: list[_Case] = [_SeparateCase(dense, manifest.input)]
-        cases += [_StreamCase(engine, 1.0, tasks[:count]) for count in range(1, len(tasks) + 1)]
-        rows = _summary(cases, *_measure(cases, rounds))
+        cases: list[Case] = [SeparateCase(dense, manifest.input)]
+        cases += [StreamCase(engine, 1.0, tasks[:count]) for count in range(1, len(tasks) + 1)]
+        rows = summary(cases, *take_turns(cases, rounds))
     added = _name_and_compare(rows)
     result: dict[str, Any] = {
         "bundle": manifest.name if bundle else None,
@@ -84,7 +84,7 @@ def sweep_tasks(
         "rho": {name: round(share.rho, 4) for name, share in manifest.private.items()},
         "threads": threads,
         "rounds": rounds,
-        "machine": {"processor": _processor(), "onnxruntime": ort.__version__},
+        "machine": {"processor": processor(), "onnxruntime": ort.__version__},
         "target_added": TARGET,
         "mean_added": round(sum(added) / len(added), 4) if added else None,
         "cases": rows,

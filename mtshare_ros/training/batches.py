@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from typing import Any, Protocol
@@ -12,9 +12,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional as F
 
 from mtshare_ros.datasets.derived import DERIVED
 from mtshare_ros.perception.frame import IMAGE_MEAN, IMAGE_SCALE
+from mtshare_ros.tasks import KINDS
 
 Batch = dict[str, Tensor]
 Sample = dict[str, NDArray[Any]]
@@ -79,28 +81,6 @@ class SmallStills:
         return {kind: array[index] for kind, array in self._kept.items()}
 
 
-def to_batch(samples: list[Sample]) -> Batch:
-    """Stack samples of one size into tensors.
-
-    Returns:
-        ``image`` (B, 3, H, W) float32 normalised, ``depth`` (B, H, W) float32 metres, NaN
-        invalid, ``segmentation`` (B, H, W) int64, ``normals`` (B, 3, H, W) float32 unit vectors,
-        zero where invalid, ``boundary`` and ``saliency`` (B, H, W) float32, NaN where ignored.
-    """
-    kinds = ("rgb", "depth", "labels", "normals")
-    stacked = {key: np.stack([s[key] for s in samples]) for key in kinds}
-    image = torch.from_numpy(stacked["rgb"]).permute(0, 3, 1, 2).float()
-    mean = torch.tensor(IMAGE_MEAN).view(1, 3, 1, 1)
-    normals = torch.from_numpy(stacked["normals"]).permute(0, 3, 1, 2).float()
-    return {
-        "image": (image - mean) * IMAGE_SCALE,
-        "depth": torch.from_numpy(stacked["depth"].astype(np.float32)),
-        "segmentation": torch.from_numpy(stacked["labels"].astype(np.int64)),
-        "normals": torch.nn.functional.normalize(normals, dim=1),
-        **{kind: torch.from_numpy(derive(stacked["labels"])) for kind, derive in DERIVED.items()},
-    }
-
-
 @dataclass(frozen=True)
 class Augmentation:
     """Random changes of the images of a batch.
@@ -130,25 +110,65 @@ class Augmentation:
         """Return the changes of some of the images."""
         return Augmentation(*(getattr(self, f.name)[images] for f in fields(self)))
 
+    def mirror(self, images: Tensor) -> Tensor:
+        """Return (B, ..., W) with the chosen images mirrored."""
+        choose = torch.from_numpy(self.flip).view(-1, *[1] * (images.dim() - 1))
+        return torch.where(choose, images.flip(-1), images)
 
-def augment(batch: Batch, changes: Augmentation) -> Batch:
-    """Mirror images (their normals' x turns over) and vary brightness and contrast."""
-    flip = torch.from_numpy(changes.flip)
-    mirrored = {}
-    for key, value in batch.items():
-        other = value.flip(-1)
-        if key == "normals":
-            other = other * torch.tensor([-1.0, 1.0, 1.0]).view(1, 3, 1, 1)
-        choose = flip.view(-1, *[1] * (value.dim() - 1))
-        mirrored[key] = torch.where(choose, other, value)
-    image = mirrored["image"]
-    contrast, channel, brightness = (
-        torch.from_numpy(values).float()
-        for values in (changes.contrast, changes.channel, changes.brightness)
-    )
-    mean = image.mean(dim=(2, 3), keepdim=True)
-    mirrored["image"] = (image - mean) * contrast + mean * channel + brightness
-    return mirrored
+    def apply(self, batch: Batch) -> Batch:
+        """Mirror images (their normals' x turns over) and vary brightness and contrast."""
+        changed = {key: self.mirror(value) for key, value in batch.items()}
+        if "normals" in changed:
+            sign = torch.from_numpy(np.where(self.flip, -1.0, 1.0)).float()
+            changed["normals"][:, 0] *= sign.view(-1, 1, 1)
+        contrast, channel, brightness = (
+            torch.from_numpy(values).float()
+            for values in (self.contrast, self.channel, self.brightness)
+        )
+        image = changed["image"]
+        mean = image.mean(dim=(2, 3), keepdim=True)
+        changed["image"] = (image - mean) * contrast + mean * channel + brightness
+        return changed
+
+
+def to_batch(
+    samples: list[Sample],
+    kinds: Collection[str] = KINDS,
+    changes: Augmentation | None = None,
+) -> Batch:
+    """Stack samples of one size into tensors.
+
+    Args:
+        samples: Images with their truth.
+        kinds: Kinds of tasks whose truth is wanted.
+        changes: Augmentation; None leaves the images as they are.
+
+    Returns:
+        ``image`` (B, 3, H, W) float32 normalised, and by kind ``depth`` (B, H, W) float32 metres,
+        NaN invalid, ``segmentation`` (B, H, W) int64, ``normals`` (B, 3, H, W) float32 unit
+        vectors, zero where invalid, ``boundary`` and ``saliency`` (B, H, W) float32, NaN where
+        ignored.
+    """
+    image = torch.from_numpy(np.stack([s["rgb"] for s in samples])).permute(0, 3, 1, 2).float()
+    mean = torch.tensor(IMAGE_MEAN).view(1, 3, 1, 1)
+    batch = {"image": (image - mean) * IMAGE_SCALE}
+    if "depth" in kinds:
+        depth = np.stack([s["depth"] for s in samples])
+        batch["depth"] = torch.from_numpy(depth.astype(np.float32))
+    if "normals" in kinds:
+        normals = torch.from_numpy(np.stack([s["normals"] for s in samples]))
+        batch["normals"] = F.normalize(normals.permute(0, 3, 1, 2).float(), dim=1)
+    labels = torch.from_numpy(np.stack([s["labels"] for s in samples]))
+    if changes is not None:
+        batch, labels = changes.apply(batch), changes.mirror(labels)
+    if "segmentation" in kinds:
+        batch["segmentation"] = labels.long()
+    # Derived from mirrored labels: a mirrored line would lie on the other side of its edge.
+    return batch | {
+        kind: torch.from_numpy(derive(labels.numpy()))
+        for kind, derive in DERIVED.items()
+        if kind in kinds
+    }
 
 
 def draw_batch(
@@ -157,6 +177,7 @@ def draw_batch(
     count: int,
     jitter: float,
     seed: tuple[int, ...],
+    kinds: Collection[str] = KINDS,
     rank: int = 0,
     world: int = 1,
 ) -> Batch:
@@ -168,6 +189,7 @@ def draw_batch(
         count: Images in the batch of all processes together, a multiple of ``world``.
         jitter: Largest relative change of brightness and contrast.
         seed: Seed of choice and augmentation.
+        kinds: Kinds of tasks whose truth is wanted.
         rank: Number of this process, which gets its part of the batch only.
         world: Number of processes.
     """
@@ -176,7 +198,7 @@ def draw_batch(
     changes = Augmentation.draw(count, jitter, rng)
     part = slice(rank * count // world, (rank + 1) * count // world)
     samples = [_resize(stills.stored(int(i)), size) for i in chosen[part]]
-    return augment(to_batch(samples), changes.part(part))
+    return to_batch(samples, kinds, changes.part(part))
 
 
 def training_batches(
@@ -187,6 +209,7 @@ def training_batches(
     seed: tuple[int, ...],
     first: int,
     last: int,
+    kinds: Collection[str] = KINDS,
     rank: int = 0,
     world: int = 1,
 ) -> Iterator[Batch]:
@@ -195,7 +218,8 @@ def training_batches(
     with ThreadPoolExecutor(1) as pool:
 
         def prepare(step: int) -> Any:
-            return pool.submit(draw_batch, small, size, count, jitter, (*seed, step), rank, world)
+            which = (size, count, jitter, (*seed, step), kinds, rank, world)
+            return pool.submit(draw_batch, small, *which)
 
         upcoming = prepare(first)
         for step in range(first, last):
@@ -204,8 +228,10 @@ def training_batches(
             yield batch
 
 
-def validation_batches(stills: Stills, size: tuple[int, int], count: int) -> Iterator[Batch]:
+def validation_batches(
+    stills: Stills, size: tuple[int, int], count: int, kinds: Collection[str] = KINDS
+) -> Iterator[Batch]:
     """Yield every image once, in order, not augmented."""
     for start in range(0, len(stills), count):
         stop = min(start + count, len(stills))
-        yield to_batch([_resize(stills.stored(i), size) for i in range(start, stop)])
+        yield to_batch([_resize(stills.stored(i), size) for i in range(start, stop)], kinds)

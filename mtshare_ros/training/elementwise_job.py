@@ -61,6 +61,7 @@ class ElementwiseJob(Job):
         """
         super().__init__()
         self.density, self.gate_lr, self.l1 = density, gate_lr, l1
+        self.tasks = tuple(tasks)
         self.base = FrozenBase(base)
         self.subtasks = nn.ModuleDict()
         self.gates = nn.ModuleDict()
@@ -122,7 +123,8 @@ class ElementwiseJob(Job):
             factors = None if gates is None else gates()
             recorder = Recorder() if penalised else None
             features = subtask.features(network.transformer, tokens, factors, recorder)
-            losses[name] = task_loss(TASKS[name], subtask.head(features, fine), batch[name])
+            raw = subtask.head(features, fine)
+            losses[name] = task_loss(TASKS[name], raw, batch[TASKS[name].kind])
             if gates is not None:
                 excess = gates.expected_density() - self.density
                 losses[f"{name}_density"] = self.constraints[name](excess)

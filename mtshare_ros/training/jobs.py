@@ -21,7 +21,7 @@ class SingleTaskJob(Job):
         """Train ``network`` on ``task``."""
         super().__init__()
         self.network = network
-        self.task = TASKS[task]
+        self.task, self.tasks = TASKS[task], (task,)
 
     def optimizers(self, weight_decay: float) -> list[torch.optim.Optimizer]:
         """Return AdamW over everything."""
@@ -30,7 +30,7 @@ class SingleTaskJob(Job):
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Return the task's loss."""
         raw = self.network(batch["image"])
-        return {self.task.name: task_loss(self.task, raw, batch[self.task.name])}
+        return {self.task.name: task_loss(self.task, raw, batch[self.task.kind])}
 
 
 class JointJob(Job):
@@ -45,7 +45,7 @@ class JointJob(Job):
             learn: Whether to learn further factors exp(-s) by homoscedastic uncertainty.
         """
         super().__init__()
-        self.network, self.weights = network, weights
+        self.network, self.weights, self.tasks = network, weights, tuple(weights)
         self.log_variance = nn.ParameterDict(
             {task: nn.Parameter(torch.zeros(()), learn) for task in weights}
         )
@@ -59,7 +59,7 @@ class JointJob(Job):
         losses = {}
         for name, raw in self.network(batch["image"]).items():
             s = self.log_variance[name]
-            loss = self.weights[name] * task_loss(TASKS[name], raw, batch[name])
+            loss = self.weights[name] * task_loss(TASKS[name], raw, batch[TASKS[name].kind])
             losses[name] = torch.exp(-s) * loss + s if s.requires_grad else loss
         return losses
 

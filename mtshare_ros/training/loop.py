@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
+from mtshare_ros.tasks import TASKS
 from mtshare_ros.training.batches import Batch, Stills, training_batches
 from mtshare_ros.training.checkpoints import (
     CheckpointError,
@@ -32,7 +33,13 @@ LOG_STEPS = 25
 
 
 class Job(nn.Module, ABC):
-    """What a stage hands to the loop: losses of a batch, and who optimises what."""
+    """What a stage hands to the loop: losses of a batch, and who optimises what.
+
+    Attributes:
+        tasks: Tasks whose truth a batch has to have.
+    """
+
+    tasks: Collection[str] = ()
 
     @abstractmethod
     def forward(self, batch: Batch) -> dict[str, Tensor]:
@@ -169,6 +176,7 @@ def fit(
             (settings.seed, number),
             start,
             phase.steps,
+            {TASKS[name].kind for name in job.tasks},
             fabric.global_rank,
             fabric.world_size,
         )

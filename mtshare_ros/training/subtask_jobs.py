@@ -87,6 +87,7 @@ class UnitsJob(Job):
         """Train ``subtasks`` (by task name) on the frozen ``base``."""
         super().__init__()
         guidance = guidance or Guidance()
+        self.tasks = tuple(subtasks)
         self.base = FrozenBase(base)
         self.subtasks = nn.ModuleDict(subtasks)
         self.teachers = nn.ModuleDict({n: Teacher(t) for n, t in guidance.teachers.items()})
@@ -114,7 +115,7 @@ class UnitsJob(Job):
                 tokens, branches, self.gates_of(name), written if self.pull else None, **units
             )
             raw = subtask.head(features, fine)
-            losses[name] = task_loss(TASKS[name], raw, batch[name])
+            losses[name] = task_loss(TASKS[name], raw, batch[TASKS[name].kind])
             if self.pull:
                 losses[f"{name}_pull"] = self.pull * _relative_size(written, tokens, branches)
             if name in self.teachers:
@@ -213,7 +214,7 @@ class TogetherJob(Job):
     ) -> None:
         """Train ``base`` on ``task`` and ``subtasks`` (by task name) on top of it."""
         super().__init__()
-        self.task, self.gradient = task, gradient
+        self.task, self.tasks, self.gradient = task, (task, *subtasks), gradient
         self.base = base
         self.subtasks = nn.ModuleDict(subtasks)
         self.gates = gates
@@ -228,13 +229,13 @@ class TogetherJob(Job):
         tokens, fine = self.base.stem(batch["image"])
         features, branches = self.base.transformer(tokens)
         raw = self.base.head(features, fine)
-        losses = {self.task: task_loss(TASKS[self.task], raw, batch[self.task])}
+        losses = {self.task: task_loss(TASKS[self.task], raw, batch[TASKS[self.task].kind])}
         tokens, fine = self._shared(tokens), self._shared(fine)
         branches = [(self._shared(attention), self._shared(mlp)) for attention, mlp in branches]
         for name, subtask in self.subtasks.items():
             gates = None if self.gates is None else self.gates(name)
             raw = subtask.head(subtask.features(tokens, branches, gates), fine)
-            losses[name] = task_loss(TASKS[name], raw, batch[name])
+            losses[name] = task_loss(TASKS[name], raw, batch[TASKS[name].kind])
         return losses if self.gates is None else losses | self.gates.penalties()
 
     def gauges(self) -> dict[str, float]:

@@ -36,7 +36,7 @@ def validate(
     metric, decoder = metric_for(task), Decoder(size)
     device = next(network.parameters()).device
     total = -(-len(stills) // _BATCH)
-    batches = validation_batches(stills, size, _BATCH)
+    batches = validation_batches(stills, size, _BATCH, (task.kind,))
     for batch in tqdm(batches, total=total, desc=f"validate {task_name}", leave=False):
         image = batch["image"].to(device)
         raw = network(image) if subtask is None else on_base(network, subtask, image)

@@ -106,7 +106,7 @@ def compute(run: Path, stage: str, task_name: str, stills: StillsDataset) -> Roo
     decoder = Decoder(trained.config.size)
     seeds = [int(stills.stored(index)["seeds"]) for index in range(len(stills))]
     metrics = {seed: empty_metric(task) for seed in sorted(set(seeds))}
-    batches = validation_batches(stills, trained.config.size, _BATCH)
+    batches = validation_batches(stills, trained.config.size, _BATCH, (task.kind,))
     upcoming = iter(seeds)
     bar = tqdm(total=len(seeds), desc=f"{run.name} {stage} {task_name}", leave=False, disable=None)
     for batch in batches:

@@ -20,15 +20,15 @@ from torch import Tensor, nn
 
 from mtshare_ros.bundle import load_manifest
 from mtshare_ros.errors import OptionError
-from mtshare_ros.evaluation.bench import (
-    _Case,
-    _ChangingScene,
-    _measure,
-    _pinned,
-    _processor,
-    _SeparateCase,
-    _StreamCase,
-    _summary,
+from mtshare_ros.evaluation.cases import (
+    Case,
+    ChangingScene,
+    SeparateCase,
+    StreamCase,
+    pinned,
+    processor,
+    summary,
+    take_turns,
 )
 from mtshare_ros.evaluation.rivals import SeparateNetworks
 from mtshare_ros.evaluation.study.config import Study, StudyError, System
@@ -90,7 +90,7 @@ class SharedEncoderCase:
         width, height = config.size
         self._tasks = tasks
         self._spec = _input_spec(config)
-        self._scene = _ChangingScene(self._spec, 1.0)
+        self._scene = ChangingScene(self._spec, 1.0)
         self._decoder = Decoder(config.size)
         fine = (height // FINE_STRIDE, width // FINE_STRIDE)
         path = folder / "shared.onnx"
@@ -208,7 +208,7 @@ class _Cases:
         self._folder, self._threads = folder, threads
         # First, because the ratio of every case is against it.
         networks = SeparateNetworks(config, tasks, folder, threads)
-        self.cases: list[_Case] = [_SeparateCase(networks, _input_spec(config))]
+        self.cases: list[Case] = [SeparateCase(networks, _input_spec(config))]
         self._shared: int | None = None
         self._units: dict[Plan, dict[float, int]] = {}
 
@@ -245,7 +245,7 @@ class _Cases:
         self._units[plan] = {}
         for fraction in FRACTIONS:
             self._units[plan][fraction] = len(self.cases)
-            self.cases.append(_StreamCase(engine, fraction))
+            self.cases.append(StreamCase(engine, fraction))
         return self._units[plan]
 
 
@@ -275,14 +275,14 @@ def measure(
     plans, config, skipped = _plans(study)
     resized = config if size is None else _resized(config, size)
     tasks = [TASKS[name] for name in study.metrics]
-    with tempfile.TemporaryDirectory() as scratch, _pinned(threads):
+    with tempfile.TemporaryDirectory() as scratch, pinned(threads):
         made = _Cases(resized, tasks, Path(scratch), threads)
         ways = {name: made.candidates(plan, size is None) for name, plan in plans.items()}
-        summary = _summary(made.cases, *_measure(made.cases, rounds))
+        measured = summary(made.cases, *take_turns(made.cases, rounds))
     rows = []
     for name, candidates in ways.items():
         for fraction in FRACTIONS:
-            times = {how: summary[cases[fraction]] for how, cases in candidates.items()}
+            times = {how: measured[cases[fraction]] for how, cases in candidates.items()}
             how = min(times, key=lambda one: float(times[one]["p50_ms"]))
             kept = {key: times[how][key] for key in ("p50_ms", "p95_ms", "p99_ms", "ratio")}
             rows.append({"system": name, "fraction": fraction, "how": how, **kept})
@@ -291,7 +291,7 @@ def measure(
         "weights": "trained" if size is None else "random",
         "threads": threads,
         "rounds": rounds,
-        "machine": {"processor": _processor(), "onnxruntime": ort.__version__},
+        "machine": {"processor": processor(), "onnxruntime": ort.__version__},
         "fractions": list(FRACTIONS),
         "cases": rows,
         "skipped": skipped,

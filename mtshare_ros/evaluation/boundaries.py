@@ -6,10 +6,11 @@ Zitnick ("Fast edge detection using structured forests", PAMI 2015), as the fiel
 it: suppress what is no ridge, cut at 101 thresholds, thin each cut to lines, and match their
 pixels one to one with those of the true lines, near ones only.
 
-Two things differ. The MATLAB matching minimises distances with a cost per unmatched pixel that
+Three things differ. The MATLAB matching minimises distances with a cost per unmatched pixel that
 outweighs every distance, so it also has the largest possible number of pairs, and only that number
 counts: here a maximum flow (Dinic) finds it exactly. And predictions next to the border are not
-faded out, so that the true lines score 1.
+faded out, so that the true lines score 1. And where the mixed derivative is zero its sign counts
+as positive: else exactly horizontal ridges would never be suppressed.
 """
 
 from __future__ import annotations

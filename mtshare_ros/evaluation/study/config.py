@@ -30,6 +30,7 @@ class System(_Strict):
         note: A remark under the table.
         tasks: Task -> stage that trained it.
         rho: Private share, where the stages' records don't say it.
+        plotted: Whether it stands in the plot over time.
     """
 
     name: str
@@ -38,6 +39,7 @@ class System(_Strict):
     note: str = ""
     tasks: dict[str, str] = Field(min_length=1)
     rho: float | None = Field(default=None, ge=0, le=1)
+    plotted: bool = True
 
     @property
     def label(self) -> str:

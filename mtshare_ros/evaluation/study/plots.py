@@ -29,7 +29,7 @@ def accuracy_over_time(results: dict[str, Any], timing: dict[str, Any], path: Pa
         timing: Content of ``timing.json``.
         path: PNG file to write.
     """
-    rows = [row for row in results["systems"] if row["delta_m"] is not None]
+    rows = [row for row in results["systems"] if row["plotted"] and row["delta_m"] is not None]
     fractions = timing["fractions"]
     figure, panels = _figure(5.2, 1, len(fractions), sharey=True)
     for panel, fraction in zip(panels, fractions, strict=True):

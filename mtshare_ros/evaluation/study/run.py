@@ -148,6 +148,7 @@ class _Numbers:
             "name": system.name,
             "title": system.label,
             "group": system.group,
+            "plotted": system.plotted,
             "note": system.note,
             "rho": self._rho(system),
             "tasks": self._tasks(system),

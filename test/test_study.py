@@ -251,6 +251,17 @@ def test_a_system_that_a_run_lacks_has_fewer_seeds_and_is_named(
     assert "1 to 2" in next(line for line in text.splitlines() if line.startswith("| units |"))
 
 
+def test_the_table_leaves_out_a_system_that_lacks_a_task(
+    data: Path, runs: list[Path], tmp_path: Path
+) -> None:
+    for run in runs:
+        (run / "units_normals.safetensors").unlink()
+    study = load_study(write_study(tmp_path / "s.yaml", study_values(data, *runs)))
+    text = markdown(results_of(study))
+    assert "| heads |" in text and "| units |" not in text
+    assert f"Not trained in {runs[0]}: units_normals" in text
+
+
 def test_a_study_without_its_reference_says_which_stages_lack(
     data: Path, runs: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

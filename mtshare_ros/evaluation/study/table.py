@@ -17,6 +17,9 @@ def markdown(results: dict[str, Any], timing: dict[str, Any] | None = None) -> s
         results: Content of ``results.json``.
         timing: Content of ``timing.json``, if times were measured.
     """
+    # A row with a hole says little; the notes name what is not trained.
+    complete = [row for row in results["systems"] if row["delta_m"] is not None]
+    results = {**results, "systems": complete}
     parts = [f"# {results['name']}", _about(results), _accuracy(results)]
     parts += ["## Change of each task", _changes(results)]
     further = _further(results)

@@ -122,7 +122,9 @@ def write_together(run: Path, stage: str, seed: int) -> None:
 def write_elementwise(run: Path, stage: str, base: str) -> None:
     """Write depth as a sub-task that differs from a base in single weights."""
     subtasks = nn.ModuleDict({"depth": ElementwiseSubTask(TINY, TASKS["depth"].channels)})
+    torch.nn.init.normal_(subtasks["depth"].delta, std=0.02)
     record = {"kind": "elementwise", "tasks": ["depth"], "base": base, "steps": 10}
+    record |= {"density": {"depth": 1.0}}
     _save(run, stage, subtasks, {**record, "settings": {"base": base}})
 
 

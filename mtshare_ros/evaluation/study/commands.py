@@ -81,6 +81,36 @@ def timing(
 
 
 @app.command()
+def elements(
+    run: Annotated[Path, typer.Argument(help="Folder of a run.")],
+    stage: Annotated[str, typer.Argument(help="Its elementwise stage.")],
+    data: Annotated[Path, typer.Option(help="Rendered stills, of validation rooms to choose.")],
+    output: Annotated[Path, typer.Option(help="JSON file to write.")],
+    theta: Annotated[list[float], typer.Option(help="Threshold of every block; repeatable.")],
+    at: Annotated[
+        str, typer.Option(help="Where it cuts: inputs or outputs of linears.")
+    ] = "inputs",
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 2,
+) -> None:
+    """Score the element-wise scheme over its thresholds: counted work beside real time."""
+    if at not in ("inputs", "outputs"):
+        raise OptionError(f"--at {at!r}: expected inputs or outputs")
+    from mtshare_ros.evaluation.study.elements import sweep
+
+    found = sweep(run, stage, data, theta, points=at, threads=threads)
+    _write_json(output, found)
+    rows = []
+    for row in found["rows"]:
+        main, value = next(iter(row["metrics"].items()))
+        real = f"{row['csr_over_dense']:.2f}" if "csr_over_dense" in row else ""
+        counted = f"{100 * row['counted']['linears']:.0f} %"
+        rows.append((row["task"], f"{row['theta']:g}", f"{main} {value:.4f}", counted, real))
+    header = ("task", "theta", "accuracy", "linears counted", "CSR time / dense time")
+    print_table("", header, rows)
+    typer.echo(str(output))
+
+
+@app.command()
 def shares(
     source: Annotated[Path, typer.Argument(help="Folder of a bundle, or of a run.")],
     output: Annotated[Path, typer.Option(help="PNG file to write.")],

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import yaml
@@ -93,9 +94,11 @@ def train_here(config_path: Path, run: Path, **options: Any) -> dict[str, Any]:
     from mtshare_ros.training import loop, stages
     from mtshare_ros.training.run import train
 
-    stages.StillsDataset = FakeStills  # type: ignore[misc, assignment]
-    loop.LOG_STEPS = 1
-    return train(config_path, run, **options)
+    with (
+        mock.patch.object(stages, "StillsDataset", FakeStills),
+        mock.patch.object(loop, "LOG_STEPS", 1),
+    ):
+        return train(config_path, run, **options)
 
 
 if __name__ == "__main__":

@@ -223,16 +223,57 @@ def test_the_gradients_of_sub_tasks_reach_the_base_scaled(factor: float) -> None
     assert torch.allclose(gradients[1], factor * gradients[0], rtol=1e-4, atol=1e-9)
 
 
-def test_frozen_norms_stay_the_base_s(tmp_path: Path) -> None:
+def test_frozen_norms_stay_the_base_s_through_later_stages(tmp_path: Path) -> None:
     config = fake_config()
     config["stages"][1]["own_norm"] = False
-    train(write_config(tmp_path / "c.yaml", config), tmp_path / "run", only=["base", "gates"])
+    train(write_config(tmp_path / "c.yaml", config), tmp_path / "run")
     base, _ = load_network(tmp_path / "run", "base")
-    subtasks, _ = load_subtasks(tmp_path / "run", "gates")
-    for subtask in subtasks.values():
-        for block, original in zip(subtask.blocks, base.transformer.blocks, strict=True):
-            if block.neurons:
-                assert torch.equal(block.norm2.weight, original.norm2.weight)
+    for stage in ("gates", "units"):
+        for subtask in load_subtasks(tmp_path / "run", stage)[0].values():
+            for block, original in zip(subtask.blocks, base.transformer.blocks, strict=True):
+                if block.neurons:
+                    assert torch.equal(block.norm2.weight, original.norm2.weight), stage
+
+
+def test_full_fine_tuning_starts_with_the_head_of_its_own_task(tmp_path: Path) -> None:
+    still = {**PHASE, "lr": 1e-30}
+    config = fake_config(
+        {"kind": "joint", "name": "base", "tasks": ["normals", "depth"], "phases": [PHASE]},
+        {"kind": "single_task", "name": "full", "task": "depth", "start": "base"},
+    )
+    config["stages"][1]["phases"] = [still]
+    train(write_config(tmp_path / "c.yaml", config), tmp_path / "run")
+    joint, _ = load_network(tmp_path / "run", "base", "depth")
+    full, _ = load_network(tmp_path / "run", "full")
+    for (name, new), old in zip(
+        full.head.named_parameters(), joint.head.parameters(), strict=True
+    ):
+        assert torch.equal(new, old), name
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"distill": {"depth": "base"}}, r"distill.depth: stage 'base' trains \['normals'\]"),
+        ({"read_from": {"normals": "base"}}, "read_from.normals: expected one of the tasks"),
+        ({"form": "replaced", "heads": 3, "pull": 0.1}, "pull: found with form 'replaced'"),
+    ],
+)
+def test_guides_that_do_not_fit_are_refused(
+    tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    config = fake_config()
+    config["stages"][1] |= change
+    with pytest.raises(ConfigError, match=message):
+        load_config(write_config(tmp_path / "c.yaml", config))
+
+
+def test_a_later_stage_can_not_pull_replaced_units(tmp_path: Path) -> None:
+    config = fake_config()
+    config["stages"][1] |= {"form": "replaced", "heads": 3}
+    config["stages"][2]["pull"] = 0.1
+    with pytest.raises(ConfigError, match="stage units: pull: found with form 'replaced'"):
+        load_config(write_config(tmp_path / "c.yaml", config))
 
 
 def test_following_a_teacher_costs_nothing_where_both_agree() -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
+from typing import Any
 
 from mtshare_ros.datasets.stills import StillsDataset
 from mtshare_ros.export.bundle import write_bundle
@@ -64,18 +65,17 @@ def export_run(run: Path, output: Path, only: Collection[str] = ()) -> Manifest:
     records = {
         s.name: load_tensors(stage_path(run, s.name))[1] for s in config.stages if s.name in used
     }
+    base_task = TASKS[record["task"] if "task" in record else record["tasks"][0]]
     return write_bundle(
         output,
         config.name,
         config.description,
         base,
-        TASKS[record["task"] if "task" in record else record["tasks"][0]],
+        base_task,
         subtasks,
         _focal_length(config.data.train),
         training={"stages": records, "seed": config.seed},
-        metrics={
-            "validation": {k: v for r in records.values() for k, v in r["validation"].items()}
-        },
+        metrics={"validation": _validation(records.values(), [base_task, *subtasks])},
     )
 
 
@@ -92,6 +92,12 @@ def _lineage(run: Path, stages: Collection[str]) -> set[str]:
         before = [settings[key] for key in ("base", "start") if settings.get(key)]
         found |= {stage} | _lineage(run, before)
     return found
+
+
+def _validation(records: Iterable[dict[str, Any]], tasks: Iterable[Task]) -> dict[str, Any]:
+    """Return the metrics of the bundle's tasks, each from the last stage that scored it."""
+    found = {task: scores for r in records for task, scores in r["validation"].items()}
+    return {task.name: found[task.name] for task in tasks}
 
 
 def _focal_length(folder: Path) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -18,7 +20,7 @@ def _halve(inputs: int, outputs: int) -> nn.Sequential:
     )
 
 
-class Stem(nn.Module):
+class Stem(nn.Module, ABC):
     """Fine features by two halvings, projected tokens with positions, and prefix tokens."""
 
     prefix: nn.Parameter | None
@@ -37,13 +39,13 @@ class Stem(nn.Module):
             self.prefix = nn.Parameter(torch.zeros(1, config.prefix, config.width))
             nn.init.trunc_normal_(self.prefix, std=0.02)
 
+    @abstractmethod
     def add_projection(self, config: NetworkConfig) -> None:
         """Make the layers that ``project`` uses."""
-        raise NotImplementedError
 
+    @abstractmethod
     def project(self, image: Tensor, fine: Tensor) -> Tensor:
         """Return the tokens without positions as a grid (B, d, H / 16, W / 16)."""
-        raise NotImplementedError
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Return tokens and fine features.

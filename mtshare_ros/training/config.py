@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -336,6 +337,8 @@ class TrainingConfig(_Strict):
             own = start.name if isinstance(start, TogetherStage) else getattr(start, "base", None)
             if own != stage.base:
                 raise ValueError(f"base {stage.base!r}: {stage.start!r} is on {own!r}")
+        if not isinstance(stage, ElementwiseStage):
+            _check_guides(stage, seen)
         if isinstance(stage, UnitsStage):
             return
         _check_tasks(stage.tasks)
@@ -350,8 +353,25 @@ class TrainingConfig(_Strict):
         if isinstance(stage, GatesStage) and stage.neurons % stage.group:
             raise ValueError(f"neurons {stage.neurons} is not a multiple of group {stage.group}")
         self._check_size(stage.heads, stage.neurons)
-        if stage.form == "replaced" and stage.pull:
-            raise ValueError("pull: found with form 'replaced', expected 'added'")
+
+
+def _check_guides(stage: SubTasksStage, seen: Mapping[str, AnyStage]) -> None:
+    """Refuse teachers of other tasks, and a pull that would not measure what it pulls on."""
+    first: AnyStage = stage
+    while isinstance(first, UnitsStage):
+        first = seen[first.start]
+    assert isinstance(first, GatesStage | UniformStage | TogetherStage)
+    for key in ("distill", "read_from"):
+        for task, name in getattr(stage, key, {}).items():
+            teacher = seen[name]
+            assert isinstance(teacher, BaseStage)
+            trained = teacher.tasks if isinstance(teacher, JointStage) else (base_task(teacher),)
+            if task not in first.tasks:
+                raise ValueError(f"{key}.{task}: expected one of the tasks {list(first.tasks)}")
+            if task not in trained:
+                raise ValueError(f"{key}.{task}: stage {name!r} trains {list(trained)}")
+    if stage.pull and getattr(first, "form", "added") == "replaced":
+        raise ValueError("pull: found with form 'replaced', expected 'added'")
 
 
 def _stages_named_in(stage: AnyStage) -> list[tuple[str, str]]:

@@ -144,6 +144,7 @@ class StageTrainer:
         if stage.start is not None:
             started, _ = load_network(self.run, stage.start)
             network.start_from(started)
+            network.head.start_from(self._head(stage.start, stage.task) or started.head)
         self._pretrain(stage, network)
         record = {"task": stage.task, **self._fit(SingleTaskJob(network, stage.task), stage)}
         record["validation"] = self._validate(network, None, stage.task)
@@ -164,9 +165,11 @@ class StageTrainer:
     def _gates(self, stage: GatesStage) -> None:
         base, _ = load_network(self.run, stage.base)
         subtasks = self._new_subtasks(stage, base)
+        if not stage.own_norm:
+            _freeze_norms(subtasks)
         gates = LearnedGates(subtasks, stage.group, stage.rho, stage.gate_lr)
         job = GatesJob(base, subtasks, gates, self._guidance(stage))
-        record = {"form": stage.form, **self._fit(job, stage)}
+        record = {"form": stage.form, "own_norm": stage.own_norm, **self._fit(job, stage)}
         self._keep_subtasks(stage, base, gates.prune(subtasks), record)
 
     def _together(self, stage: TogetherStage) -> None:
@@ -200,11 +203,14 @@ class StageTrainer:
         base, _ = load_network(self.run, stage.base)
         if isinstance(stage, UnitsStage):
             subtasks, started = load_subtasks(self.run, stage.start)
-            form = started["form"]
+            form, own_norm = started["form"], started.get("own_norm", True)
         else:
-            subtasks, form = self._new_subtasks(stage, base), stage.form
+            subtasks, form, own_norm = self._new_subtasks(stage, base), stage.form, stage.own_norm
+        if not own_norm:
+            _freeze_norms(subtasks)
         record = self._fit(UnitsJob(base, subtasks, self._guidance(stage)), stage)
-        self._keep_subtasks(stage, base, subtasks, {"form": form, **record})
+        traits = {"form": form, "own_norm": own_norm}
+        self._keep_subtasks(stage, base, subtasks, {**traits, **record})
 
     def _elementwise(self, stage: ElementwiseStage) -> None:
         base, _ = load_network(self.run, stage.base)
@@ -235,9 +241,6 @@ class StageTrainer:
             subtask = FORMS[stage.form](self.network, shares, TASKS[task].channels)
             head = self._head(stage.base, task) or base.head
             subtask.start_from(self._read_weights(stage, task, base), head)
-            if not stage.own_norm:
-                for block in subtask.blocks:
-                    block.freeze_norms()
             subtasks[task] = subtask
         return subtasks
 
@@ -279,6 +282,12 @@ class StageTrainer:
             "shares": {name: [vars(s) for s in layers] for name, layers in shares.items()},
             "rho": {n: round(private_share(self.network, s), 4) for n, s in shares.items()},
         }
+
+
+def _freeze_norms(subtasks: Mapping[str, SubTask]) -> None:
+    for subtask in subtasks.values():
+        for block in subtask.blocks:
+            block.freeze_norms()
 
 
 def _check_rooms(folder: Path, stills: StillsDataset) -> None:

@@ -36,7 +36,7 @@ from mtshare_ros.tasks import TASKS
 from mtshare_ros.training.stored import load_network, load_subtasks
 from mtshare_ros.training.validation import validate
 
-STUDY = Path(__file__).parents[1] / "config" / "results" / "study.yaml"
+STUDIES = sorted((Path(__file__).parents[1] / "config" / "results").glob("*.yaml"))
 
 
 @pytest.fixture(scope="module")
@@ -66,8 +66,9 @@ def row(results: Any, name: str) -> Any:
     return next(one for one in results["systems"] if one["name"] == name)
 
 
-def test_the_shipped_study_is_valid_and_its_systems_have_every_task() -> None:
-    study = load_study(STUDY)
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_a_shipped_study_is_valid_and_its_systems_have_every_task(path: Path) -> None:
+    study = load_study(path)
     assert all(set(system.tasks) == set(study.metrics) for system in study.systems)
 
 
@@ -75,6 +76,7 @@ def test_the_shipped_study_is_valid_and_its_systems_have_every_task() -> None:
     ("change", "message"),
     [
         ({"refrence": "separate"}, "refrence"),
+        ({"size": [100, 64]}, r"size \(100, 64\): expected multiples of 16"),
         ({"reference": "sepparate"}, "reference 'sepparate': expected one of separate"),
         ({"rival": "none"}, "rival 'none'"),
         ({"metrics": {"depth": "miou"}}, "metrics.depth: 'miou'"),
@@ -94,17 +96,19 @@ def test_a_wrong_study_is_refused_by_file_and_key(
     assert "s.yaml" in str(raised.value) and "\n" not in str(raised.value)
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize(
+    ("task", "size"), [*((task, None) for task in TASKS), ("depth", (32, 32))]
+)
 def test_scores_per_room_add_up_to_those_of_the_validation(
-    data: Path, tmp_path: Path, task: str
+    data: Path, tmp_path: Path, task: str, size: tuple[int, int] | None
 ) -> None:
     write_network(tmp_path, "network", task, seed=3)
     stills = StillsDataset(data)
-    scores = rooms.compute(tmp_path, "network", task, stills)
+    scores = rooms.compute(tmp_path, "network", task, stills, size)
     assert list(scores.rooms) == [200_000, 200_001, 200_002, 200_003]
     assert all(len(values) == 4 for values in scores.sums.values())
     network, _ = load_network(tmp_path, "network")
-    whole = validate(network, None, task, stills)[task]
+    whole = validate(network, None, task, stills, size or TINY.size)[task]
     # The angles of a room are in coarser bins.
     assert scores.whole() == pytest.approx(whole, abs=rooms.BIN_DEG)
     exact = {key: value for key, value in whole.items() if key != "median_deg"}
@@ -190,6 +194,8 @@ def test_scores_are_kept_until_a_stage_its_base_or_the_data_changes(
     (run / "scores" / "units_normals.depth.npz").write_bytes(b"cut")
     score(data)
     assert len(calls) == 4
+    rooms.score(run, "units_normals", "depth", data, rooms.open_rooms(data), (32, 32))
+    assert len(calls) == 5
 
 
 def test_rooms_that_are_not_of_the_test_split_are_refused(

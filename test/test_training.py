@@ -20,13 +20,15 @@ from mtshare_ros.tasks import DEPTH, NORMALS, SEGMENTATION
 from mtshare_ros.training import loop, stages
 from mtshare_ros.training.batches import Augmentation, draw_batch, to_batch
 from mtshare_ros.training.checkpoints import CheckpointError, load_tensors
-from mtshare_ros.training.config import ConfigError, Phase, load_config
+from mtshare_ros.training.config import ConfigError, load_config
 from mtshare_ros.training.loop import learning_rate
 from mtshare_ros.training.losses import distillation_loss, task_loss
 from mtshare_ros.training.run import train
+from mtshare_ros.training.stage_settings import Phase
 from mtshare_ros.training.stored import load_elementwise, load_network, load_subtasks, stage_path
 from mtshare_ros.training.subtask_jobs import TogetherJob
 
+JOINT = {"kind": "joint", "name": "joint", "tasks": ["normals", "depth"], "phases": [PHASE]}
 RECIPE = Path(__file__).parents[1] / "config" / "training" / "room.yaml"
 
 
@@ -59,6 +61,13 @@ def test_the_shipped_recipe_is_valid() -> None:
         (lambda c: c["stages"][0].update(name="check.point"), "letters, digits"),
         (lambda c: c.update(seed=-1), "seed"),
         (lambda c: c["stages"][2].update(name="base"), "name is taken"),
+        (lambda c: c["stages"].append({**JOINT, "start": "base"}), "not an earlier joint stage"),
+        (
+            lambda c: c["stages"].extend(
+                [JOINT, {**JOINT, "name": "b", "tasks": ["depth", "normals"], "start": "joint"}]
+            ),
+            r"'joint' has \('normals', 'depth'\)",
+        ),
     ],
 )
 def test_a_wrong_configuration_is_refused_by_file_and_key(
@@ -204,6 +213,23 @@ def test_base_and_sub_tasks_trained_together_load_as_both(tmp_path: Path) -> Non
     assert not torch.equal(first.stem.position, network.stem.position)  # the base is trained on
     subtask = load_subtasks(tmp_path / "run", "units")[0]["depth"]
     assert subtask.shares == load_subtasks(tmp_path / "run", "both")[0]["depth"].shares
+
+
+def test_a_shared_encoder_is_trained_on_with_all_its_heads(tmp_path: Path) -> None:
+    joint = {"kind": "joint", "tasks": ["normals", "depth"]}
+    larger = {**PHASE, "size": [96, 64], "lr": 1e-30}
+    config = fake_config(
+        {**joint, "name": "small", "phases": [PHASE]},
+        {**joint, "name": "large", "start": "small", "phases": [larger]},
+    )
+    records = train(write_config(tmp_path / "c.yaml", config), tmp_path / "run")
+    for task in ("normals", "depth"):
+        networks = [load_network(tmp_path / "run", s, task)[0] for s in ("small", "large")]
+        for before, after in zip(*(n.parameters() for n in networks), strict=True):
+            assert torch.equal(before, after)
+    # Scored at the size that the stage ended with.
+    before, after = (records[s]["validation"]["depth"]["rmse"] for s in ("small", "large"))
+    assert before != after
 
 
 @pytest.mark.parametrize("factor", [0.0, 0.25])

@@ -12,13 +12,8 @@ from mtshare_ros.manifest import Manifest
 from mtshare_ros.network.units import SubTask
 from mtshare_ros.tasks import TASKS, Task
 from mtshare_ros.training.checkpoints import load_tensors
-from mtshare_ros.training.config import (
-    ConfigError,
-    TogetherStage,
-    UniformStage,
-    UnitsStage,
-    load_config,
-)
+from mtshare_ros.training.config import ConfigError, load_config
+from mtshare_ros.training.stage_settings import TogetherStage, UniformStage, UnitsStage
 from mtshare_ros.training.stored import load_network, load_subtasks, stage_path
 
 EXPORTED = UnitsStage | UniformStage | TogetherStage

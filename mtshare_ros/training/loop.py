@@ -25,8 +25,8 @@ from mtshare_ros.training.checkpoints import (
     restore_progress,
     save_tensors,
 )
-from mtshare_ros.training.config import Phase
 from mtshare_ros.training.devices import with_global_batch_norms
+from mtshare_ros.training.stage_settings import Phase
 
 CHECKPOINT_SECONDS = 120.0
 LOG_STEPS = 25

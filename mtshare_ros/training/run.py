@@ -9,8 +9,9 @@ from typing import Any
 import yaml
 
 from mtshare_ros.training.checkpoints import load_tensors
-from mtshare_ros.training.config import ConfigError, TrainingConfig, load_config, parse_stage
+from mtshare_ros.training.config import ConfigError, TrainingConfig, load_config
 from mtshare_ros.training.devices import open_fabric
+from mtshare_ros.training.stage_settings import parse_stage
 from mtshare_ros.training.stages import StageTrainer
 from mtshare_ros.training.stored import stage_path
 

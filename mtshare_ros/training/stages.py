@@ -21,27 +21,27 @@ from mtshare_ros.network.units import SubTask, private_share
 from mtshare_ros.network.vit import VisionTransformer
 from mtshare_ros.tasks import ROOM_CLASSES, TASKS
 from mtshare_ros.training.checkpoints import load_tensors, save_tensors
-from mtshare_ros.training.config import (
+from mtshare_ros.training.config import ConfigError, TrainingConfig
+from mtshare_ros.training.elementwise_job import ElementwiseJob
+from mtshare_ros.training.jobs import JointJob, SingleTaskJob
+from mtshare_ros.training.loop import Job, LoopSettings, fit
+from mtshare_ros.training.stage_settings import (
     AnyStage,
     BaseStage,
-    ConfigError,
     ElementwiseStage,
     GatesStage,
     JointStage,
     SingleTaskStage,
     SubTasksStage,
     TogetherStage,
-    TrainingConfig,
     UniformStage,
     UnitsStage,
 )
-from mtshare_ros.training.elementwise_job import ElementwiseJob
-from mtshare_ros.training.jobs import JointJob, SingleTaskJob
-from mtshare_ros.training.loop import Job, LoopSettings, fit
 from mtshare_ros.training.stored import (
     FORMS,
     checkpoint_path,
     load_network,
+    load_shared,
     load_subtasks,
     stage_path,
 )
@@ -124,14 +124,15 @@ class StageTrainer:
             checkpoint_path(self.run, stage).unlink(missing_ok=True)
 
     def _validate(
-        self, network: SingleTaskNetwork, subtask: SubTask | None, task: str
+        self, stage: AnyStage, network: SingleTaskNetwork, subtask: SubTask | None, task: str
     ) -> dict[str, dict[str, float]]:
+        """Score at the size that the stage ended with."""
         if not self.fabric.is_global_zero:
             return {}
         network.to(self.fabric.device).eval()
         if subtask is not None:
             subtask.to(self.fabric.device).eval()
-        return validate(network, subtask, task, self.validation)
+        return validate(network, subtask, task, self.validation, stage.phases[-1].size)
 
     def _pretrain(self, stage: BaseStage, network: SingleTaskNetwork | SharedEncoder) -> None:
         """Load the stage's pretrained backbone, if it has one."""
@@ -147,11 +148,14 @@ class StageTrainer:
             network.head.start_from(self._head(stage.start, stage.task) or started.head)
         self._pretrain(stage, network)
         record = {"task": stage.task, **self._fit(SingleTaskJob(network, stage.task), stage)}
-        record["validation"] = self._validate(network, None, stage.task)
+        record["validation"] = self._validate(stage, network, None, stage.task)
         self._keep(stage.name, network, record)
 
     def _joint(self, stage: JointStage) -> None:
-        network = SharedEncoder(self.network, {t: TASKS[t].channels for t in stage.tasks})
+        if stage.start is not None:
+            network = load_shared(self.run, stage.start)[0]
+        else:
+            network = SharedEncoder(self.network, {t: TASKS[t].channels for t in stage.tasks})
         self._pretrain(stage, network)
         weights = {t: stage.auxiliary if n else 1.0 for n, t in enumerate(stage.tasks)}
         job = JointJob(network, weights, stage.weighting == "uncertainty")
@@ -159,7 +163,7 @@ class StageTrainer:
         network.eval()
         record["validation"] = {}
         for task in stage.tasks:
-            record["validation"] |= self._validate(network.single(task), None, task)
+            record["validation"] |= self._validate(stage, network.single(task), None, task)
         self._keep(stage.name, network, record)
 
     def _gates(self, stage: GatesStage) -> None:
@@ -193,9 +197,9 @@ class StageTrainer:
         if gates is not None:
             subtasks = gates.prune(subtasks)
         record |= {"form": "added", "task": task, "base": stage.name, **self._shares(subtasks)}
-        record["validation"] = self._validate(base, None, task)
+        record["validation"] = self._validate(stage, base, None, task)
         for name, subtask in subtasks.items():
-            record["validation"] |= self._validate(base, subtask, name)
+            record["validation"] |= self._validate(stage, base, subtask, name)
         parts = {"base": base, "subtasks": nn.ModuleDict(subtasks)}
         self._keep(stage.name, nn.ModuleDict(parts), record)
 
@@ -228,7 +232,7 @@ class StageTrainer:
         record |= {"density": {n: round(s.density, 4) for n, s in subtasks.items()}}
         record["validation"] = {}
         for name, subtask in subtasks.items():
-            record["validation"] |= self._validate(subtask.merged(base), None, name)
+            record["validation"] |= self._validate(stage, subtask.merged(base), None, name)
         self._keep(stage.name, job.subtasks, record)
 
     def _new_subtasks(
@@ -273,7 +277,7 @@ class StageTrainer:
     ) -> None:
         record |= {"base": stage.base, "validation": {}, **self._shares(subtasks)}
         for name, subtask in subtasks.items():
-            record["validation"] |= self._validate(base, subtask, name)
+            record["validation"] |= self._validate(stage, base, subtask, name)
         self._keep(stage.name, nn.ModuleDict(subtasks), record)
 
     def _shares(self, subtasks: Mapping[str, SubTask]) -> dict[str, Any]:

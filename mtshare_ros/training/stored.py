@@ -54,10 +54,17 @@ def load_network(
         network = SingleTaskNetwork(config, TASKS[record["task"]].channels)
         network.load_state_dict(_part(tensors, "base.") or tensors)
         return network.eval(), record
-    tasks = record["tasks"]
-    shared = SharedEncoder(config, {name: TASKS[name].channels for name in tasks})
+    shared, record = load_shared(run, stage)
+    return shared.single(task or record["tasks"][0]).eval(), record
+
+
+def load_shared(run: Path, stage: str) -> tuple[SharedEncoder, dict[str, Any]]:
+    """Return the encoder and all heads that a ``joint`` stage trained, and its record."""
+    tensors, record = load_tensors(stage_path(run, stage))
+    config = NetworkConfig.from_dict(record["network"])
+    shared = SharedEncoder(config, {name: TASKS[name].channels for name in record["tasks"]})
     shared.load_state_dict(tensors)
-    return shared.single(task or tasks[0]).eval(), record
+    return shared.eval(), record
 
 
 def load_subtasks(run: Path, stage: str) -> tuple[dict[str, SubTask], dict[str, Any]]:

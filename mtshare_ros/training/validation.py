@@ -19,20 +19,25 @@ _BATCH = 8
 
 @torch.no_grad()
 def validate(
-    network: SingleTaskNetwork, subtask: SubTask | None, task_name: str, stills: Stills
+    network: SingleTaskNetwork,
+    subtask: SubTask | None,
+    task_name: str,
+    stills: Stills,
+    size: tuple[int, int],
 ) -> dict[str, dict[str, float]]:
-    """Score one task over all of ``stills`` at the network's full size.
+    """Score one task over all of ``stills``.
 
     Args:
         network: The dense network, or the base of ``subtask``.
         subtask: The sub-task to score; None scores the network's own head.
         task_name: Task of the head that is scored.
         stills: Validation images.
+        size: Width and height in pixels that they are scored at.
 
     Returns:
         ``{task: {metric: value}}``.
     """
-    task, size = TASKS[task_name], network.config.size
+    task = TASKS[task_name]
     metric, decoder = metric_for(task), Decoder(size)
     device = next(network.parameters()).device
     total = -(-len(stills) // _BATCH)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from mtshare_ros.errors import OptionError
 from mtshare_ros.evaluation.report import METRICS
+from mtshare_ros.network.config import STRIDE
+from mtshare_ros.settings import Strict, load_settings
 from mtshare_ros.tasks import TASKS
 
 
@@ -16,11 +17,7 @@ class StudyError(OptionError):
     """A study can't be made as it was asked for; the message names the file and the key."""
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class System(_Strict):
+class System(Strict):
     """One way to get every task: a row of the table.
 
     Attributes:
@@ -47,13 +44,14 @@ class System(_Strict):
         return self.title or self.name
 
 
-class Study(_Strict):
+class Study(Strict):
     """A whole study.
 
     Attributes:
         name: Heading of the table.
         description: What was trained on what, in one line.
         data: Folder of rendered stills of test rooms.
+        size: Width and height that the networks are scored and timed at; their own by default.
         runs: Folders of the runs, one per training seed.
         metrics: Task -> metric of Delta_m.
         columns: Task -> further metrics that are shown.
@@ -69,6 +67,7 @@ class Study(_Strict):
     name: str
     description: str = ""
     data: Path
+    size: tuple[int, int] | None = None
     runs: tuple[Path, ...] = Field(min_length=1)
     metrics: dict[str, str] = {"normals": "mean_deg", "depth": "rmse", "segmentation": "miou"}
     columns: dict[str, tuple[str, ...]] = {}
@@ -81,7 +80,9 @@ class Study(_Strict):
     seed: int = Field(default=0, ge=0)
 
     @model_validator(mode="after")
-    def _names_fit(self) -> Study:
+    def _fits(self) -> Study:
+        if self.size is not None and any(side % STRIDE or side <= 0 for side in self.size):
+            raise ValueError(f"size {self.size}: expected multiples of {STRIDE}")
         names = [system.name for system in self.systems]
         for name in names:
             if names.count(name) > 1:
@@ -130,15 +131,4 @@ def load_study(path: Path) -> Study:
     Raises:
         StudyError: The file is not YAML, or a key or value is wrong.
     """
-    try:
-        values = yaml.safe_load(path.read_text())
-    except OSError as error:
-        raise StudyError(f"{path}: can't be read: {error.strerror}") from error
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise StudyError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
-    try:
-        return Study.model_validate(values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"]) or "(top level)"
-        raise StudyError(f"{path}: {key}: {first['msg']}") from error
+    return load_settings(path, Study, StudyError)

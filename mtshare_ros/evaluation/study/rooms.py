@@ -31,7 +31,7 @@ from mtshare_ros.training.stored import stage_path
 BIN_DEG = 0.1
 """Bins of the angles of one room: coarser than of a whole set, since one is kept per room."""
 _BATCH = 10
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -84,14 +84,21 @@ def open_rooms(folder: Path) -> StillsDataset:
     return stills
 
 
-def score(run: Path, stage: str, task: str, folder: Path, stills: StillsDataset) -> RoomScores:
-    """Return the sums per room, from RUN/scores where they are up to date."""
+def score(
+    run: Path,
+    stage: str,
+    task: str,
+    folder: Path,
+    stills: StillsDataset,
+    size: tuple[int, int] | None = None,
+) -> RoomScores:
+    """Return the sums per room, from RUN/scores where they are up to date (see ``compute``)."""
     path = run / "scores" / f"{stage}.{task}.npz"
-    key = _key(run, stage, folder, stills)
+    key = _key(run, stage, folder, stills, size)
     kept = _kept(path, key, TASKS[task])
     if kept is not None:
         return kept
-    scores = compute(run, stage, task, stills)
+    scores = compute(run, stage, task, stills, size)
     path.parent.mkdir(exist_ok=True)
     partial = path.with_suffix(".partial.npz")
     np.savez_compressed(partial, key=np.array(key), rooms=scores.rooms, **scores.sums)
@@ -100,13 +107,28 @@ def score(run: Path, stage: str, task: str, folder: Path, stills: StillsDataset)
 
 
 @torch.no_grad()
-def compute(run: Path, stage: str, task_name: str, stills: StillsDataset) -> RoomScores:
-    """Run a trained network over the stills at its own size and return the sums per room."""
+def compute(
+    run: Path,
+    stage: str,
+    task_name: str,
+    stills: StillsDataset,
+    size: tuple[int, int] | None = None,
+) -> RoomScores:
+    """Run a trained network over the stills and return the sums per room.
+
+    Args:
+        run: Folder of the run.
+        stage: Stage that trained the task.
+        task_name: The task.
+        stills: Stills of test rooms.
+        size: Width and height in pixels; the network's own by default.
+    """
     trained, task = predict(run, stage, task_name), TASKS[task_name]
-    decoder = Decoder(trained.config.size)
+    size = size or trained.config.size
+    decoder = Decoder(size)
     seeds = [int(stills.stored(index)["seeds"]) for index in range(len(stills))]
     metrics = {seed: empty_metric(task) for seed in sorted(set(seeds))}
-    batches = validation_batches(stills, trained.config.size, _BATCH, (task.kind,))
+    batches = validation_batches(stills, size, _BATCH, (task.kind,))
     upcoming = iter(seeds)
     bar = tqdm(total=len(seeds), desc=f"{run.name} {stage} {task_name}", leave=False, disable=None)
     for batch in batches:
@@ -133,7 +155,9 @@ def decode(decoder: Decoder, task: Task, raw: RawMap) -> NDArray[np.generic]:
     return decoder.normals(raw)
 
 
-def _key(run: Path, stage: str, folder: Path, stills: StillsDataset) -> str:
+def _key(
+    run: Path, stage: str, folder: Path, stills: StillsDataset, size: tuple[int, int] | None
+) -> str:
     """Return what the sums depend on, as text."""
     record = record_of(run, stage)
     stages = [stage, *([record["base"]] if "base" in record else [])]
@@ -142,6 +166,7 @@ def _key(run: Path, stage: str, folder: Path, stills: StillsDataset) -> str:
         "data": str(folder),
         "meta": stills.meta,
         "stills": len(stills),
+        "size": size,
         "stages": {name: file_digest(stage_path(run, name)) for name in stages},
     }
     return json.dumps(key, sort_keys=True)

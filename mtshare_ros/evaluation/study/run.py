@@ -100,7 +100,8 @@ class _Numbers:
     def _score(self, run: Path, stage: str, task: str) -> RoomScores:
         key = (run, stage, task)
         if key not in self._scores:
-            self._scores[key] = score(run, stage, task, self.study.data, self.stills)
+            study = self.study
+            self._scores[key] = score(run, stage, task, study.data, self.stills, study.size)
         return self._scores[key]
 
     def _per_seed(self, system: System, task: str) -> PerSeed:

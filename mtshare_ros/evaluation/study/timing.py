@@ -261,7 +261,7 @@ def measure(
     Args:
         study: The study.
         size: Width and height of the input, with random weights and the trained private units;
-            by default the networks' own size, with trained weights.
+            by default the study's, or the networks' own size, with trained weights.
         threads: Threads of a computation; the process is pinned to as many cores.
         rounds: Measured frames of each case.
 
@@ -273,6 +273,7 @@ def measure(
         OptionError: The size is none of whole tokens.
     """
     plans, config, skipped = _plans(study)
+    size = size or study.size
     resized = config if size is None else _resized(config, size)
     tasks = [TASKS[name] for name in study.metrics]
     with tempfile.TemporaryDirectory() as scratch, pinned(threads):

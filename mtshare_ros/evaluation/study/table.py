@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from mtshare_ros.evaluation.report import METRICS
@@ -62,19 +63,18 @@ def _changes(results: dict[str, Any]) -> str:
     tasks = list(results["metrics"])
     header = ["%, against the reference", *tasks]
     columns = [
-        _bold_best(
-            results,
-            lambda row, task=task: row["tasks"].get(task, {}).get("change"),  # type: ignore[misc]
-            _interval,
-            higher=True,
-        )
-        for task in tasks
+        _bold_best(results, partial(_change, task=task), _interval, higher=True) for task in tasks
     ]
     rows = [
         [row["title"], *(column[n] for column in columns)]
         for n, row in enumerate(results["systems"])
     ]
     return _table(header, rows)
+
+
+def _change(row: dict[str, Any], task: str) -> dict[str, Any] | None:
+    change: dict[str, Any] | None = row["tasks"].get(task, {}).get("change")
+    return change
 
 
 def _further(results: dict[str, Any]) -> str:

@@ -285,3 +285,48 @@ def test_a_reset_allocates_no_new_caches(engine: Engine) -> None:
     counted.calls = 2
     stream.step(_image(seed=5), FRAME, TASKS)
     assert len(states) == 1
+
+
+def test_tasks_have_rates_of_their_own_and_take_turns(engine: Engine) -> None:
+    settings = StreamSettings(task_every={"depth": 2, "segmentation": 2}, max_age=10_000)
+    stream = PerceptionStream(engine, settings)
+    every = PerceptionStream(engine, StreamSettings(max_age=10_000))
+    computed = []
+    image = _image()
+    for frame in range(6):
+        image = image.copy()
+        image[16 * frame : 16 * frame + 16] += 30
+        got = stream.step(image, frame * FRAME, TASKS)
+        full = every.step(image, frame * FRAME, TASKS)
+        computed.append((got.depth is not None, got.labels is not None))
+        assert got.normals is not None and full.normals is not None
+        # What a task missed it makes up for in its turn; private heads then see newer keys.
+        if got.depth is not None:
+            assert np.abs(np.log(got.depth / full.depth)).mean() < 1e-3
+    assert computed == [(True, True), *[(False, True), (True, False)] * 2, (False, True)]
+
+
+def test_rows_are_computed_once_whatever_the_rate(engine: Engine) -> None:
+    """A task at half the rate computes each dirty token of two frames once."""
+    rows: list[int] = []
+
+    class Counting:
+        name, manifest = engine.name, engine.manifest
+
+        def new_state(self) -> Any:
+            return engine.new_state()
+
+        def run(self, state: Any, image: Any, base: Any, tasks: Mapping[str, Any]) -> EngineOutput:
+            rows.append(len(tasks.get("depth", ())))
+            return engine.run(state, image, base, tasks)
+
+    settings = StreamSettings(task_every={"depth": 2}, max_age=10_000)
+    stream = PerceptionStream(Counting(), settings)
+    image, dirty = _image(), []
+    for frame in range(5):
+        image = image.copy()
+        image[:16] += 10  # the same 8 tokens in each frame
+        image[80:, : 16 * (frame % 2)] += 10  # and another one in every second
+        dirty.append(stream.step(image, frame * FRAME, ["depth"]).dirty)
+    assert rows == [48, dirty[1].sum(), 0, (dirty[2] | dirty[3]).sum(), 0]
+    assert rows[3] < dirty[2].sum() + dirty[3].sum()

@@ -15,16 +15,21 @@ def smallest_fraction(tokens: int, max_age: int) -> float:
     return math.ceil(tokens / max_age) / tokens
 
 
-def frame_budget(tokens: int, max_dirty_fraction: float, max_age: int) -> Budget:
-    """Return the budget of a frame; the age bound raises a smaller ``max_dirty_fraction``.
+def frame_budget(
+    tokens: int, max_dirty_fraction: float, max_age: int, room: int | None = None
+) -> Budget:
+    """Return the budget of a frame; the age bound raises one that is too small for it.
 
     Args:
         tokens: Number of tokens N.
         max_dirty_fraction: Largest share of tokens to recompute, 0 to 1.
         max_age: Frames after which a token has to be recomputed.
+        room: Tokens that a deadline has room for; None without a deadline.
     """
-    fraction = max(max_dirty_fraction, smallest_fraction(tokens, max_age))
+    asked = math.floor(max_dirty_fraction * tokens + 1e-9)
+    if room is not None:
+        asked = min(asked, room)
     return Budget(
-        tokens=min(tokens, math.floor(fraction * tokens + 1e-9)),
+        tokens=min(tokens, max(asked, math.ceil(tokens / max_age))),
         dense_from=math.ceil(DENSE_FRACTION * tokens),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from mtshare_ros.manifest import BundleError
 from mtshare_ros.perception.budget import frame_budget, smallest_fraction
+from mtshare_ros.perception.deadline import BASE, FrameTime
 from mtshare_ros.perception.decode import Decoder
 from mtshare_ros.perception.engines.interface import Engine, EngineError, EngineOutput
 from mtshare_ros.perception.frame import Image, check_image, depth_scale, normalise, resize
@@ -41,24 +42,32 @@ class StreamSettings:
 
     Attributes:
         max_dirty_fraction: Largest share of tokens to recompute in a frame, 0 to 1.
+        deadline_ms: Time that a frame may take, from the image to the decoded arrays; 0 for any.
+            As many tokens are recomputed as it has room for, learned while running; a frame
+            without a cache and the age bound go before it.
         change_threshold: Change in 8-bit levels above which a token is dirty.
         max_age: Frames after which every token is recomputed.
         output_size: ``model`` (the bundle's input size) or ``input`` (the image's).
         max_depth: Metres; depth beyond becomes NaN.
         policy: ``tokens``, or ``dense`` to recompute everything in every frame.
+        task_every: Task -> frames from one computation of it to the next; 1 for those left out.
     """
 
     max_dirty_fraction: float = 1.0
+    deadline_ms: float = 0.0
     change_threshold: float = 6.0
     max_age: int = 30
     output_size: str = "model"
     max_depth: float = 20.0
     policy: str = "tokens"
+    task_every: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse values out of range."""
         if not 0.0 <= self.max_dirty_fraction <= 1.0:
             raise ValueError(f"max_dirty_fraction: {self.max_dirty_fraction}, expected 0 to 1")
+        if not self.deadline_ms >= 0.0:
+            raise ValueError(f"deadline_ms: {self.deadline_ms}, expected 0 or more")
         if not self.change_threshold >= 0.0:
             raise ValueError(f"change_threshold: {self.change_threshold}, expected 0 or more")
         if self.max_age < 1:
@@ -69,11 +78,14 @@ class StreamSettings:
             raise ValueError(f"max_depth: {self.max_depth}, expected more than 0")
         if self.policy not in ("tokens", "dense"):
             raise ValueError(f"policy: {self.policy!r}, expected 'tokens' or 'dense'")
+        for task, frames in self.task_every.items():
+            if frames < 1:
+                raise ValueError(f"task_every: {task}: {frames}, expected 1 or more")
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a frame gave. Tasks that were not wanted are None; all arrays are of one size.
+    """What a frame gave. Tasks that it did not compute are None; all arrays are of one size.
 
     Attributes:
         stamp: The image's stamp in nanoseconds.
@@ -137,6 +149,7 @@ class PerceptionStream:
         self._task_names = [task.name for task in engine.manifest.tasks]
         self._decoder: Decoder | None = None
         self._state: Any = None
+        self._time = FrameTime(self._spec.tokens + self._spec.prefix)
         self.settings = settings or StreamSettings()
         self.reset("first frame")
 
@@ -183,7 +196,8 @@ class PerceptionStream:
         Args:
             image: (H, W, 3) uint8 RGB of any size; stretched to the model's.
             stamp: Time of the image in nanoseconds.
-            wanted: Names of the tasks to compute, at least one.
+            wanted: Names of the tasks to compute, at least one; those whose turn it is not
+                (``task_every``) are left out.
             focal_length: fx / image width of the camera; scales metric depth. None: as in
                 training.
 
@@ -198,15 +212,15 @@ class PerceptionStream:
         cells = low_pass(small, spec)
         self._drop_stale(image, stamp, cells)
         watch.lap("prepare")
-        dirty = self._select(cells)
+        wanted = self._whose_turn(wanted)
+        dirty = self._select(cells, wanted)
         indices = self._task_indices(dirty, wanted)
         watch.lap("select")
         try:
             if self._state is None:
                 self._state = self.engine.new_state()
-            output = self.engine.run(
-                self._state, normalise(small, spec), token_rows(dirty, spec), indices
-            )
+            rows = token_rows(dirty, spec)
+            output = self.engine.run(self._state, normalise(small, spec), rows, indices)
             _check_finite(output)
         except EngineError:
             self._state = None
@@ -217,6 +231,9 @@ class PerceptionStream:
         self._commit(cells, stamp, image, dirty, wanted)
         arrays = self._decode(output.raw, image, focal_length)
         watch.lap("decode")
+        milliseconds = watch.total()
+        counts = {BASE: len(rows), **{name: len(index) for name, index in indices.items()}}
+        self._time.observe(counts, milliseconds)
         reset, self._reset = self._reset, None
         return Predictions(
             stamp=stamp,
@@ -226,7 +243,7 @@ class PerceptionStream:
             normals=arrays.get("normals"),
             dirty=dirty.reshape(spec.grid),
             reset=reset,
-            milliseconds=watch.total(),
+            milliseconds=milliseconds,
             probabilities=arrays.get("probabilities", {}),
         )
 
@@ -249,17 +266,36 @@ class PerceptionStream:
         elif is_cut(cells, self._previous):
             self.reset("cut")
 
-    def _select(self, cells: Cells) -> TokenMask:
+    def _whose_turn(self, wanted: Collection[str]) -> list[str]:
+        """Return the wanted tasks that this frame computes, in the bundle's order."""
+        every = self._settings.task_every
+        return [
+            name
+            for number, name in enumerate(self._task_names)
+            # Tasks of one rate take turns. In the first frame of a cache it is everyone's.
+            if name in wanted
+            and (self._frame == 0 or (self._frame + number) % every.get(name, 1) == 0)
+        ]
+
+    def _select(self, cells: Cells, wanted: Collection[str]) -> TokenMask:
         settings, tokens = self._settings, self._spec.tokens
         if self._reference is None or settings.policy == "dense":
             return np.ones(tokens, np.bool_)
         change = token_change(cells, self._reference, self._spec)
         due = self._slots == self._frame % settings.max_age
-        budget = frame_budget(tokens, settings.max_dirty_fraction, settings.max_age)
+        room = self._room(wanted) if settings.deadline_ms else None
+        budget = frame_budget(tokens, settings.max_dirty_fraction, settings.max_age, room)
         dirty = select_tokens(change, due, settings.change_threshold, budget)
         if not dirty.any():  # engines take at least one token
             dirty[int(change.argmax())] = True
         return dirty
+
+    def _room(self, wanted: Collection[str]) -> int:
+        """Return how many tokens the deadline has room for, what tasks missed before included."""
+        pending = {
+            name: int(self._pending[name].sum()) for name in wanted if name in self._pending
+        }
+        return self._time.tokens(self._settings.deadline_ms, wanted, pending)
 
     def _task_indices(
         self, dirty: TokenMask, wanted: Collection[str]

@@ -11,15 +11,20 @@ from mtshare_ros.network.replaced import on_base
 from mtshare_ros.network.single_task import SingleTaskNetwork
 from mtshare_ros.network.units import SubTask
 from mtshare_ros.perception.decode import Decoder
-from mtshare_ros.tasks import PROBABILITY_KINDS, TASKS
+from mtshare_ros.tasks import PROBABILITY_KINDS
 from mtshare_ros.training.batches import Stills, validation_batches
+from mtshare_ros.training.crops import CropSettings
 
 _BATCH = 8
 
 
 @torch.no_grad()
 def validate(
-    network: SingleTaskNetwork, subtask: SubTask | None, task_name: str, stills: Stills
+    network: SingleTaskNetwork,
+    subtask: SubTask | None,
+    task_name: str,
+    stills: Stills,
+    crop: CropSettings | None = None,
 ) -> dict[str, dict[str, float]]:
     """Score one task over all of ``stills`` at the network's full size.
 
@@ -28,19 +33,20 @@ def validate(
         subtask: The sub-task to score; None scores the network's own head.
         task_name: Task of the head that is scored.
         stills: Validation images.
+        crop: How crops were taken in training; None stretches whole images.
 
     Returns:
         ``{task: {metric: value}}``.
     """
-    task, size = TASKS[task_name], network.config.size
+    task, size = stills.tasks[task_name], network.config.size
     metric, decoder = metric_for(task), Decoder(size)
     device = next(network.parameters()).device
     total = -(-len(stills) // _BATCH)
-    batches = validation_batches(stills, size, _BATCH, (task.kind,))
+    batches = validation_batches(stills, size, _BATCH, (task_name,), crop)
     for batch in tqdm(batches, total=total, desc=f"validate {task_name}", leave=False):
         image = batch["image"].to(device)
         raw = network(image) if subtask is None else on_base(network, subtask, image)
-        truth = batch[task.kind].numpy()
+        truth = batch[task_name].numpy()
         for one, true in zip(raw.cpu().numpy(), truth, strict=True):
             if task.kind == "depth":
                 metric.update(decoder.depth(one, task), true)

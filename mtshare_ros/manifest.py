@@ -168,6 +168,24 @@ def _tensors(values: Any) -> tuple[TensorSpec, ...]:
     )
 
 
+def parse_task(values: dict[str, Any]) -> Task:
+    """Build a task from plain values; errors as of ``parse_manifest``."""
+    low_high = values["value_range"]
+    return Task(
+        name=str(values["name"]),
+        kind=str(values["kind"]),
+        channels=int(values["channels"]),
+        units=str(values["units"]),
+        value_range=None if low_high is None else (float(low_high[0]), float(low_high[1])),
+        metrics=tuple(str(m) for m in values["metrics"]),
+        higher_is_better=bool(values["higher_is_better"]),
+        classes=tuple(
+            SemanticClass(str(c["name"]), tuple(int(x) for x in c["colour"]))  # type: ignore[arg-type]
+            for c in values["classes"]
+        ),
+    )
+
+
 def parse_manifest(values: dict[str, Any]) -> Manifest:
     """Build a manifest from plain values; KeyError, TypeError and ValueError mean malformed."""
     source = values["input"]
@@ -181,24 +199,6 @@ def parse_manifest(values: dict[str, Any]) -> Manifest:
         focal_length=float(source["focal_length"]),
         prefix=int(source.get("prefix", 0)),
     )
-    tasks = []
-    for v in values["tasks"]:
-        low_high = v["value_range"]
-        tasks.append(
-            Task(
-                name=str(v["name"]),
-                kind=str(v["kind"]),
-                channels=int(v["channels"]),
-                units=str(v["units"]),
-                value_range=None if low_high is None else (float(low_high[0]), float(low_high[1])),
-                metrics=tuple(str(m) for m in v["metrics"]),
-                higher_is_better=bool(v["higher_is_better"]),
-                classes=tuple(
-                    SemanticClass(str(c["name"]), tuple(int(x) for x in c["colour"]))  # type: ignore[arg-type]
-                    for c in v["classes"]
-                ),
-            )
-        )
     graphs = {
         str(name): GraphSpec(
             file=str(g["file"]),
@@ -229,7 +229,7 @@ def parse_manifest(values: dict[str, Any]) -> Manifest:
         description=str(values["description"]),
         input=spec,
         network=dict(values["network"]),
-        tasks=tuple(tasks),
+        tasks=tuple(parse_task(v) for v in values["tasks"]),
         graphs=graphs,
         private=private,
         selftest=selftest,

@@ -30,6 +30,17 @@ class Dataset(str, Enum):
     """A data set that `evaluate` reads."""
 
     rooms = "rooms"
+    nyud = "nyud"
+    pascal_context = "pascal_context"
+    folder = "folder"
+
+
+class Protocol(str, Enum):
+    """How images of a data set are brought to the network's size."""
+
+    stretch = "stretch"
+    invpt = "invpt"
+    mtl = "mtl"
 
 
 class Purpose(str, Enum):

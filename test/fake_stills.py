@@ -13,11 +13,13 @@ from unittest import mock
 import numpy as np
 import yaml
 
-from mtshare_ros.tasks import ROOM_CLASSES
+from mtshare_ros.tasks import ROOM_CLASSES, TASKS
 
 
 class FakeStills:
     """A few stills with structure: a bright square that is nearer and of another class."""
+
+    tasks = TASKS
 
     def __init__(self, path: Path = Path("train")) -> None:
         """Make 8 views of the split that the folder's name says."""

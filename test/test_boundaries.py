@@ -4,13 +4,13 @@ import cv2
 import numpy as np
 import pytest
 
+from mtshare_ros.datasets.lines import thin
 from mtshare_ros.evaluation.boundaries import (
     LEVELS,
     THOUSANDTHS,
     _Matcher,
     count_boundaries,
     suppress,
-    thin,
 )
 from mtshare_ros.evaluation.metrics import BoundaryMetric
 

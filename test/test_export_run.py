@@ -8,6 +8,7 @@ import pytest
 from fake_stills import PHASE, UNITS, FakeStills, config, write_config
 
 from mtshare_ros.bundle import load_manifest
+from mtshare_ros.datasets import stills as stored_stills
 from mtshare_ros.export import run as export
 from mtshare_ros.perception.engines import open_engine
 from mtshare_ros.training import stages
@@ -40,7 +41,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def _stills(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(export, "StillsDataset", FakeStills)
+    monkeypatch.setattr(stored_stills, "StillsDataset", FakeStills)
 
 
 @pytest.mark.parametrize(

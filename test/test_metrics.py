@@ -214,6 +214,53 @@ def test_the_scores_of_parts_are_those_of_the_whole_when_added(kind):
     assert (first + rest).result() == whole.result() != first.result()
 
 
+def test_miou_equals_that_of_an_independent_library():
+    sklearn = pytest.importorskip("sklearn.metrics")
+    rng = np.random.default_rng(6)
+    truth, guess = rng.integers(0, 6, (2, 30, 40)).astype(np.uint8)
+    truth[truth == 5] = UNLABELLED
+    guess[guess == 5] = 4
+    metric = SegmentationMetric(7)  # 5 and 6 occur nowhere
+    metric.update(guess[:15], truth[:15])
+    metric.update(guess[15:], truth[15:])
+    known = truth != UNLABELLED
+    confusion = sklearn.confusion_matrix(truth[known], guess[known])
+    hits = np.diag(confusion)
+    iou = hits / (confusion.sum(0) + confusion.sum(1) - hits)
+    assert metric.result()["miou"] == pytest.approx(iou.mean())
+    expected = sklearn.jaccard_score(truth[known], guess[known], average="macro")
+    assert metric.result()["miou"] == pytest.approx(expected)
+    assert metric.legacy() == {"miou_legacy": pytest.approx(iou.sum() / 7)}
+
+
+def test_the_second_sigmoid_of_published_saliency_equals_brute_force():
+    rng = np.random.default_rng(7)
+    level, salient = rng.integers(0, 256, (30, 40)), rng.random((30, 40)) < 0.4
+    level = np.where(salient, np.maximum(level, 90), level).astype(np.uint8)
+    metric = SaliencyMetric()
+    metric.update(level, salient.astype(np.float32))
+
+    def best(probability):
+        scores = [0.0]
+        for step in range(1, 20):
+            positive = probability >= step / 20
+            if positive.any():
+                precision = salient[positive].mean()
+                recall = max(positive[salient].mean(), 1e-9)
+                scores.append(1.3 * precision * recall / (0.3 * precision + recall))
+        return max(scores)
+
+    squashed = 1 / (1 + np.exp(-level.astype(float) / 255))
+    assert metric.legacy()["max_f_legacy"] == pytest.approx(best(squashed))
+    assert metric.legacy()["max_f_coarse"] == pytest.approx(best(level / 255))
+    assert best(squashed) < best(level / 255) <= metric.result()["max_f"] + 1e-9
+
+
+def test_nothing_seen_has_no_published_variants():
+    assert SegmentationMetric(3).legacy() == SaliencyMetric().legacy() == {}
+    assert DepthMetric(9.0).legacy() == {}
+
+
 def test_disagreement_by_hand():
     labels = np.array([[0, 1, 2, 255]], np.uint8)
     assert disagreement(TASKS["segmentation"], labels, np.array([[0, 1, 3, 255]])) == 0.25

@@ -25,7 +25,7 @@ from mtshare_ros.datasets.rooms.gl import GLUnavailableError, require_gl
 from mtshare_ros.datasets.shards import KINDS, Job, is_finished, parts, render_shard
 from mtshare_ros.errors import OptionError, one_line
 from mtshare_ros.options import parse_size
-from mtshare_ros.tasks import ROOM_CLASSES
+from mtshare_ros.tasks import ROOM_CLASSES, TASKS
 
 VERSION = 1
 """Version of the layout and of the rooms: frames of different versions must not be mixed."""
@@ -142,7 +142,10 @@ class StillsDataset:
 
     Attributes:
         meta: What ``meta.json`` says: ``size``, ``fx``, ``fy``, ``cx``, ``cy``, ``classes``, ...
+        tasks: Tasks that there is truth for, by name.
     """
+
+    tasks = TASKS
 
     def __init__(self, root: Path) -> None:
         """Open the shards of a folder.

@@ -60,14 +60,14 @@ def evaluate_bag(
     Raises:
         ValueError: Bundle, bag or options can't be used; the message says why.
     """
-    engine = _open(bundle, options)
+    engine = open_bundle(bundle, options)
     tasks = engine.manifest.tasks
     reader = ClipReader(bag, class_count(tasks))
-    settings = _settings(options)
+    settings = stream_settings(options)
     stream = open_stream(engine, options.policy, settings)
     reference = None if options.policy == "dense" else open_stream(engine, "dense", settings)
     scores = Scores(tasks, spread(len(reader), EXAMPLES))
-    _warm_up(engine)
+    warm_up(engine)
     for done, frame in enumerate(reader, start=1):
         predictions = _step(stream, frame, tasks)
         _add(scores, tasks, frame, predictions)
@@ -102,13 +102,13 @@ def evaluate_stills(
         ValueError: Bundle, folders or options can't be used; the message says why.
     """
     stills = Stills(roots)
-    engine = _open(bundle, options)
+    engine = open_bundle(bundle, options)
     tasks = engine.manifest.tasks
     stills.check_classes(tasks)
-    stream = open_stream(engine, "dense", _settings(options))
+    stream = open_stream(engine, "dense", stream_settings(options))
     scores = Scores(tasks, spread(len(stills), EXAMPLES))
     pools: dict[str, Scores] = {}
-    _warm_up(engine)
+    warm_up(engine)
     for done, still in enumerate(stills, start=1):
         stream.reset()
         predictions = _step(stream, still, tasks)
@@ -122,14 +122,25 @@ def evaluate_stills(
     return write_report(output, run, scores, engine.manifest, pools=pools)
 
 
-def _open(bundle: Path, options: Options) -> Engine:
+def open_bundle(bundle: Path, options: Options) -> Engine:
+    """Open a bundle on the wanted engine.
+
+    Raises:
+        OptionError: There is no such engine.
+        BundleError: The bundle can't be used.
+    """
     if options.engine not in BACKENDS:
         known = ", ".join(BACKENDS)
         raise OptionError(f"--engine {options.engine!r}: expected one of {known}")
     return open_engine(bundle, options.engine, options.threads)
 
 
-def _settings(options: Options) -> StreamSettings:
+def stream_settings(options: Options) -> StreamSettings:
+    """Return the settings of a stream whose outputs have the image's size.
+
+    Raises:
+        OptionError: An option is out of range.
+    """
     # At the input's size predictions and ground truth are one to one, and the upsampling that is
     # scored is the one that users of the node get.
     try:
@@ -163,7 +174,8 @@ def _compare(
         scores.compare(maps, maps_of(dense, tasks), dense.milliseconds)
 
 
-def _warm_up(engine: Engine) -> None:
+def warm_up(engine: Engine) -> None:
+    """Run some frames before the clock counts."""
     stream = open_stream(engine, "dense", StreamSettings())
     size = engine.manifest.input
     image = np.zeros((size.height, size.width, 3), np.uint8)

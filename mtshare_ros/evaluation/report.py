@@ -79,6 +79,7 @@ def write_report(
     *,
     pools: Mapping[str, Scores] | None = None,
     recording: Recording | None = None,
+    more: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Write ``report.json`` and ``index.html`` into a folder, which is made if need be.
 
@@ -89,6 +90,7 @@ def write_report(
         manifest: The bundle's manifest.
         pools: The same for parts of the set, by name.
         recording: What the live node said of the run, if it was one through the node.
+        more: Further entries of ``report.json``.
 
     Returns:
         The content of ``report.json``.
@@ -96,7 +98,7 @@ def write_report(
     Raises:
         JobError: No frame was scored, or a number is not finite.
     """
-    numbers = summary(run, scores, pools=pools, recording=recording)
+    numbers = summary(run, scores, pools=pools, recording=recording) | dict(more or {})
     _check_finite(numbers, run.source)
     text = json.dumps(numbers, indent=2, allow_nan=False) + "\n"
     folder.mkdir(parents=True, exist_ok=True)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtshare_ros.datasets.derived import DERIVED
+from mtshare_ros.evaluation.boundaries import MAX_DISTANCE
 from mtshare_ros.evaluation.disagreement import disagreement
 from mtshare_ros.evaluation.latency import TOTAL, Latency
 from mtshare_ros.evaluation.metrics import metric_for
@@ -21,10 +22,7 @@ EXAMPLES = 4
 """Frames that a report shows."""
 
 FIELDS = {"depth": "depth", "segmentation": "labels", "normals": "normals"}
-"""Kind of task -> the field of a frame (truth) and of predictions that holds its map.
-
-The other kinds are in ``Predictions.probabilities``, their truth in ``datasets.derived``.
-"""
+"""Kind of task -> the field of a clip's frame that holds its truth; others follow from labels."""
 
 Maps = dict[str, NDArray[Any]]
 """Task -> decoded map."""
@@ -32,9 +30,11 @@ Maps = dict[str, NDArray[Any]]
 
 def maps_of(predictions: Predictions, tasks: Collection[Task]) -> Maps:
     """Return the maps that predictions have, by task."""
-    found = {
-        task.name: getattr(predictions, FIELDS[task.kind]) for task in tasks if task.kind in FIELDS
+    fields = {"depth": predictions.depth, "normals": predictions.normals}
+    found: dict[str, NDArray[Any] | None] = {
+        task.name: fields[task.kind] for task in tasks if task.kind in fields
     }
+    found |= {name: labels for name, (labels, _) in predictions.masks.items()}
     found |= predictions.probabilities
     return {name: value for name, value in found.items() if value is not None}
 
@@ -93,10 +93,12 @@ class Scores:
     Attributes:
         tasks: The tasks that are scored.
         shown: Numbers of the frames that are kept as examples.
+        max_distance: Tolerance of boundaries in image diagonals.
     """
 
     tasks: Sequence[Task]
     shown: Collection[int]
+    max_distance: float = MAX_DISTANCE
     frames: int = 0
     examples: list[Example] = field(default_factory=list)
     latency: Latency = field(default_factory=Latency)
@@ -105,7 +107,7 @@ class Scores:
 
     def __post_init__(self) -> None:
         """Start one accumulator per task."""
-        self.metrics = {task.name: metric_for(task) for task in self.tasks}
+        self.metrics = {task.name: metric_for(task, self.max_distance) for task in self.tasks}
         self.disagreements: dict[str, list[float]] = {}
 
     def update(
@@ -149,6 +151,11 @@ class Scores:
     def accuracy(self) -> dict[str, dict[str, float]]:
         """Return the metrics of each task that had ground truth."""
         results = {name: metric.result() for name, metric in self.metrics.items()}
+        return {name: result for name, result in results.items() if result}
+
+    def legacy(self) -> dict[str, dict[str, float]]:
+        """Return the further variants that published tables have, by task."""
+        results = {name: metric.legacy() for name, metric in self.metrics.items()}
         return {name: result for name, result in results.items() if result}
 
     def timeline(self) -> list[float]:

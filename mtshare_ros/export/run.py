@@ -6,13 +6,13 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
-from mtshare_ros.datasets.stills import StillsDataset
 from mtshare_ros.export.bundle import write_bundle
 from mtshare_ros.manifest import Manifest
 from mtshare_ros.network.units import SubTask
-from mtshare_ros.tasks import TASKS, Task
+from mtshare_ros.tasks import Task
 from mtshare_ros.training.checkpoints import load_tensors
 from mtshare_ros.training.config import ConfigError, load_config
+from mtshare_ros.training.data_sets import focal_length_of_record, tasks_of_record
 from mtshare_ros.training.stage_settings import TogetherStage, UniformStage, UnitsStage
 from mtshare_ros.training.stored import load_network, load_subtasks, stage_path
 
@@ -55,12 +55,14 @@ def export_run(run: Path, output: Path, only: Collection[str] = ()) -> Manifest:
         trained, trained_record = load_subtasks(run, stage)
         if trained_record["form"] != "added":
             raise ConfigError(f"{run}: stage {stage}: form 'replaced' can't be exported")
-        subtasks |= {TASKS[name]: subtask for name, subtask in trained.items()}
+        known = tasks_of_record(trained_record)
+        subtasks |= {known[name]: subtask for name, subtask in trained.items()}
     used = _lineage(run, needed)
     records = {
         s.name: load_tensors(stage_path(run, s.name))[1] for s in config.stages if s.name in used
     }
-    base_task = TASKS[record["task"] if "task" in record else record["tasks"][0]]
+    base_name = record["task"] if "task" in record else record["tasks"][0]
+    base_task = tasks_of_record(record)[base_name]
     return write_bundle(
         output,
         config.name,
@@ -68,7 +70,7 @@ def export_run(run: Path, output: Path, only: Collection[str] = ()) -> Manifest:
         base,
         base_task,
         subtasks,
-        _focal_length(config.data.train),
+        focal_length_of_record(record, config.data.train),
         training={"stages": records, "seed": config.seed},
         metrics={"validation": _validation(records.values(), [base_task, *subtasks])},
     )
@@ -93,9 +95,3 @@ def _validation(records: Iterable[dict[str, Any]], tasks: Iterable[Task]) -> dic
     """Return the metrics of the bundle's tasks, each from the last stage that scored it."""
     found = {task: scores for r in records for task, scores in r["validation"].items()}
     return {task.name: found[task.name] for task in tasks}
-
-
-def _focal_length(folder: Path) -> float:
-    """Return fx / width of the training images."""
-    meta = StillsDataset(folder).meta
-    return float(meta["fx"]) / float(meta["size"][0])

@@ -90,7 +90,7 @@ class Predictions:
     Attributes:
         stamp: The image's stamp in nanoseconds.
         depth: (H, W) float32 metres along the optical axis, NaN invalid.
-        labels: (H, W) uint8 class ids, 255 unlabelled.
+        labels: (H, W) uint8 class ids of the first segmentation task, 255 unlabelled.
         confidence: (H, W) uint8, 0-255; comes with ``labels``.
         normals: (H, W, 3) float32 unit vectors, optical frame, towards the camera.
         dirty: (rows, columns) bool, the tokens that were recomputed.
@@ -99,6 +99,8 @@ class Predictions:
             ``total``.
         probabilities: Task -> (H, W) uint8, 0-255, of the tasks whose kind is one of
             ``PROBABILITY_KINDS``.
+        masks: Segmentation task -> class ids and confidence, each as ``labels`` and
+            ``confidence``.
     """
 
     stamp: int
@@ -110,6 +112,7 @@ class Predictions:
     reset: str | None
     milliseconds: dict[str, float]
     probabilities: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
+    masks: dict[str, tuple[NDArray[np.uint8], NDArray[np.uint8]]] = field(default_factory=dict)
 
 
 class _Stopwatch:
@@ -245,6 +248,7 @@ class PerceptionStream:
             reset=reset,
             milliseconds=milliseconds,
             probabilities=arrays.get("probabilities", {}),
+            masks=arrays.get("masks", {}),
         )
 
     def _check(self, image: Image, wanted: Collection[str], focal_length: float | None) -> None:
@@ -345,8 +349,10 @@ class PerceptionStream:
                 scale = depth_scale(self._spec, focal_length)
                 arrays["depth"] = decoder.depth(values, task, scale, self._settings.max_depth)
             elif task.kind == "segmentation":
-                arrays["labels"] = decoder.labels(values)
-                arrays["confidence"] = decoder.confidence(values)
+                mask = (decoder.labels(values), decoder.confidence(values))
+                arrays.setdefault("masks", {})[name] = mask
+                arrays.setdefault("labels", mask[0])
+                arrays.setdefault("confidence", mask[1])
             elif task.kind == "normals":
                 arrays["normals"] = decoder.normals(values)
             elif task.kind in PROBABILITY_KINDS:

@@ -95,6 +95,9 @@ class Outputs:
         # Pictures last: what a robot acts on shouldn't wait for what people look at.
         for task in manifest.tasks:
             self._add_pictures(task)
+        first = next((t for t in manifest.tasks if t.kind == "segmentation"), None)
+        if first is not None:
+            self._add_image("~/overlay", "rgb8", first.name, _overlay(first))
         self._add_image("~/dirty_tokens", "mono8", None, _dirty_tokens)
 
     def wanted(self, allowed: Collection[str]) -> set[str]:
@@ -155,10 +158,8 @@ class Outputs:
 
     def _add_segmentation(self, task: Task) -> None:
         name = f"~/{task.name}"
-        self._add_image(f"{name}/mask", "mono8", task.name, lambda r: r.predictions.labels)
-        self._add_image(
-            f"{name}/confidence", "mono8", task.name, lambda r: r.predictions.confidence
-        )
+        for topic, part in (("mask", 0), ("confidence", 1)):
+            self._add_image(f"{name}/{topic}", "mono8", task.name, _mask(task.name, part))
         messages = {"label_info_json": String(data=label_info_json(task))}
         info = label_info(task, self._node.get_clock().now().to_msg())
         if info is not None:
@@ -181,13 +182,11 @@ class Outputs:
     def _add_pictures(self, task: Task) -> None:
         table = palette.label_table(task.palette)
 
-        def colour_labels(result: Result) -> NDArray[np.uint8] | None:
-            labels = result.predictions.labels
-            return None if labels is None else palette.colour_labels(labels, table)
+        labels_of = _mask(task.name, 0)
 
-        def overlay(result: Result) -> NDArray[np.uint8] | None:
-            labels = result.predictions.labels
-            return None if labels is None else palette.overlay(result.image, labels, table)
+        def colour_labels(result: Result) -> NDArray[np.uint8] | None:
+            labels = labels_of(result)
+            return None if labels is None else palette.colour_labels(labels, table)
 
         def colour_probability(result: Result) -> NDArray[np.uint8] | None:
             found = result.predictions.probabilities.get(task.name)
@@ -200,8 +199,27 @@ class Outputs:
             **dict.fromkeys(PROBABILITY_KINDS, colour_probability),
         }
         self._add_image(f"~/{task.name}/color", "rgb8", task.name, pictures[task.kind])
-        if task.kind == "segmentation":
-            self._add_image("~/overlay", "rgb8", task.name, overlay)
+
+
+def _mask(task: str, part: int) -> Pixels:
+    """Return what takes a task's class ids (0) or their confidence (1) from a frame."""
+
+    def pixels(result: Result) -> NDArray[np.uint8] | None:
+        found = result.predictions.masks.get(task)
+        return None if found is None else found[part]
+
+    return pixels
+
+
+def _overlay(task: Task) -> Pixels:
+    """Return what draws the classes of a task over the image."""
+    table, labels_of = palette.label_table(task.palette), _mask(task.name, 0)
+
+    def pixels(result: Result) -> NDArray[np.uint8] | None:
+        labels = labels_of(result)
+        return None if labels is None else palette.overlay(result.image, labels, table)
+
+    return pixels
 
 
 def _camera_info(result: Result) -> CameraInfo | None:

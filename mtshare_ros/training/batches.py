@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from typing import Any, Protocol
@@ -16,32 +16,40 @@ from torch.nn import functional as F
 
 from mtshare_ros.datasets.derived import DERIVED
 from mtshare_ros.perception.frame import IMAGE_MEAN, IMAGE_SCALE
-from mtshare_ros.tasks import KINDS
+from mtshare_ros.tasks import KINDS, Task
+from mtshare_ros.training.crops import CropSettings, Sample, cut, wanted_keys
 
 Batch = dict[str, Tensor]
-Sample = dict[str, NDArray[Any]]
 
 
 class Stills(Protocol):
-    """What a data set of stills offers (see ``datasets.stills``)."""
+    """What a data set offers: rendered stills, or an ``image_sets.ImageSet``."""
+
+    @property
+    def tasks(self) -> Mapping[str, Task]:
+        """Tasks that there is truth for, by name."""
+        ...
 
     def __len__(self) -> int:
         """Return the number of images."""
         ...
 
     def stored(self, index: int) -> Sample:
-        """Return ``rgb``, ``depth``, ``labels`` and ``normals`` of one image, as in the files."""
+        """Return ``rgb`` of one image and its truth by task, as in the files.
+
+        Rendered stills have ``labels`` for the tasks that follow from class ids.
+        """
         ...
 
 
-def _resize(sample: Sample, size: tuple[int, int]) -> Sample:
+def _resize(sample: Sample, size: tuple[int, int], keys: Collection[str]) -> Sample:
     """Return the sample at ``size`` (width, height): pixels averaged, truth picked."""
     height, width = sample["rgb"].shape[:2]
     if (width, height) == size:
         return sample
     rows = ((np.arange(size[1]) + 0.5) * height / size[1]).astype(np.intp)
     columns = ((np.arange(size[0]) + 0.5) * width / size[0]).astype(np.intp)
-    resized = {key: sample[key][rows][:, columns] for key in ("depth", "labels", "normals")}
+    resized = {key: sample[key][rows][:, columns] for key in keys}
     resized["rgb"] = cv2.resize(np.asarray(sample["rgb"]), size, interpolation=cv2.INTER_AREA)
     return resized
 
@@ -55,13 +63,16 @@ class SmallStills:
 
     LIMIT_BYTES = 3 << 30
 
-    def __init__(self, stills: Stills, size: tuple[int, int]) -> None:
-        """Offer ``stills`` at ``size`` (width, height)."""
-        self._stills, self._size = stills, size
+    def __init__(
+        self, stills: Stills, size: tuple[int, int], wanted: Collection[str] = KINDS
+    ) -> None:
+        """Offer ``stills`` at ``size`` (width, height) with the truth of wanted tasks."""
+        self._stills, self._size, self.tasks = stills, size, stills.tasks
         self._filled = np.zeros(len(stills), np.bool_)
-        self._kept: Sample = {}
+        self._kept: dict[str, NDArray[Any]] = {}
         first = stills.stored(0)
-        small = _resize(first, size)
+        self._keys = wanted_keys(first, wanted)
+        small = _resize(first, size, self._keys)
         total = len(stills) * sum(array.nbytes for array in small.values())
         if small is not first and total <= self.LIMIT_BYTES:
             self._kept = {k: np.empty((len(stills), *v.shape), v.dtype) for k, v in small.items()}
@@ -73,10 +84,11 @@ class SmallStills:
     def stored(self, index: int) -> Sample:
         """Return one image at the smaller size."""
         if not self._kept:
-            return _resize(self._stills.stored(index), self._size)
+            return _resize(self._stills.stored(index), self._size, self._keys)
         if not self._filled[index]:
-            for kind, array in _resize(self._stills.stored(index), self._size).items():
-                self._kept[kind][index] = array
+            small = _resize(self._stills.stored(index), self._size, self._keys)
+            for kind, array in self._kept.items():
+                array[index] = small[kind]
             self._filled[index] = True
         return {kind: array[index] for kind, array in self._kept.items()}
 
@@ -118,9 +130,10 @@ class Augmentation:
     def apply(self, batch: Batch) -> Batch:
         """Mirror images (their normals' x turns over) and vary brightness and contrast."""
         changed = {key: self.mirror(value) for key, value in batch.items()}
-        if "normals" in changed:
-            sign = torch.from_numpy(np.where(self.flip, -1.0, 1.0)).float()
-            changed["normals"][:, 0] *= sign.view(-1, 1, 1)
+        sign = torch.from_numpy(np.where(self.flip, -1.0, 1.0)).float().view(-1, 1, 1)
+        for key in changed.keys() - {"image"}:
+            if changed[key].dim() == 4:
+                changed[key][:, 0] *= sign
         contrast, channel, brightness = (
             torch.from_numpy(values).float()
             for values in (self.contrast, self.channel, self.brightness)
@@ -131,43 +144,56 @@ class Augmentation:
         return changed
 
 
+def _tensor(truth: NDArray[Any]) -> Tensor:
+    """Return the truth of a task, (B, H, W, ...), as its loss takes it."""
+    if truth.ndim == 4:
+        return F.normalize(torch.from_numpy(truth).permute(0, 3, 1, 2).float(), dim=1)
+    if truth.dtype == np.uint8:
+        return torch.from_numpy(truth).long()
+    return torch.from_numpy(truth.astype(np.float32))
+
+
 def to_batch(
     samples: list[Sample],
-    kinds: Collection[str] = KINDS,
+    wanted: Collection[str] = KINDS,
     changes: Augmentation | None = None,
 ) -> Batch:
     """Stack samples of one size into tensors.
 
     Args:
         samples: Images with their truth.
-        kinds: Kinds of tasks whose truth is wanted.
+        wanted: Names of the tasks whose truth is wanted.
         changes: Augmentation; None leaves the images as they are.
 
     Returns:
-        ``image`` (B, 3, H, W) float32 normalised, and by kind ``depth`` (B, H, W) float32 metres,
-        NaN invalid, ``segmentation`` (B, H, W) int64, ``normals`` (B, 3, H, W) float32 unit
-        vectors, zero where invalid, ``boundary`` and ``saliency`` (B, H, W) float32, NaN where
-        ignored.
+        ``image`` (B, 3, H, W) float32 normalised, and by task: class ids (B, H, W) int64, depth
+        (B, H, W) float32 metres, NaN invalid, normals (B, 3, H, W) float32 unit vectors, zero
+        where invalid, boundary and saliency (B, H, W) float32, NaN where ignored.
     """
     image = torch.from_numpy(np.stack([s["rgb"] for s in samples])).permute(0, 3, 1, 2).float()
     mean = torch.tensor(IMAGE_MEAN).view(1, 3, 1, 1)
     batch = {"image": (image - mean) * IMAGE_SCALE}
-    if "depth" in kinds:
-        depth = np.stack([s["depth"] for s in samples])
-        batch["depth"] = torch.from_numpy(depth.astype(np.float32))
-    if "normals" in kinds:
-        normals = torch.from_numpy(np.stack([s["normals"] for s in samples]))
-        batch["normals"] = F.normalize(normals.permute(0, 3, 1, 2).float(), dim=1)
+    stored = [name for name in wanted if name in samples[0]]
+    batch |= {name: _tensor(np.stack([s[name] for s in samples])) for name in stored}
+    if changes is not None:
+        batch = changes.apply(batch)
+    missing = set(wanted) - set(stored)
+    return batch | (_from_labels(samples, missing, changes) if missing else {})
+
+
+def _from_labels(
+    samples: list[Sample], wanted: Collection[str], changes: Augmentation | None
+) -> Batch:
+    """Return the truth that follows from the class ids of rendered stills."""
     labels = torch.from_numpy(np.stack([s["labels"] for s in samples]))
     if changes is not None:
-        batch, labels = changes.apply(batch), changes.mirror(labels)
-    if "segmentation" in kinds:
-        batch["segmentation"] = labels.long()
+        labels = changes.mirror(labels)
+    batch = {"segmentation": labels.long()} if "segmentation" in wanted else {}
     # Derived from mirrored labels: a mirrored line would lie on the other side of its edge.
     return batch | {
         kind: torch.from_numpy(derive(labels.numpy()))
         for kind, derive in DERIVED.items()
-        if kind in kinds
+        if kind in wanted
     }
 
 
@@ -177,9 +203,10 @@ def draw_batch(
     count: int,
     jitter: float,
     seed: tuple[int, ...],
-    kinds: Collection[str] = KINDS,
+    wanted: Collection[str] = KINDS,
     rank: int = 0,
     world: int = 1,
+    crop: CropSettings | None = None,
 ) -> Batch:
     """Draw an augmented training batch; the same ``seed`` gives the same batch.
 
@@ -189,16 +216,25 @@ def draw_batch(
         count: Images in the batch of all processes together, a multiple of ``world``.
         jitter: Largest relative change of brightness and contrast.
         seed: Seed of choice and augmentation.
-        kinds: Kinds of tasks whose truth is wanted.
+        wanted: Names of the tasks whose truth is wanted.
         rank: Number of this process, which gets its part of the batch only.
         world: Number of processes.
+        crop: How random crops are taken; None stretches whole images.
     """
     rng = np.random.default_rng(seed)
     chosen = rng.integers(len(stills), size=count)
     changes = Augmentation.draw(count, jitter, rng)
     part = slice(rank * count // world, (rank + 1) * count // world)
-    samples = [_resize(stills.stored(int(i)), size) for i in chosen[part]]
-    return to_batch(samples, kinds, changes.part(part))
+    samples = []
+    for place in range(part.start, part.stop):
+        sample = stills.stored(int(chosen[place]))
+        keys = wanted_keys(sample, wanted)
+        if crop is None:
+            samples.append(_resize(sample, size, keys))
+        else:
+            own = np.random.default_rng((*seed, place))
+            samples.append(cut(sample, keys, stills.tasks, size, crop, own))
+    return to_batch(samples, wanted, changes.part(part))
 
 
 def training_batches(
@@ -209,17 +245,18 @@ def training_batches(
     seed: tuple[int, ...],
     first: int,
     last: int,
-    kinds: Collection[str] = KINDS,
+    wanted: Collection[str] = KINDS,
     rank: int = 0,
     world: int = 1,
+    crop: CropSettings | None = None,
 ) -> Iterator[Batch]:
     """Yield the batches of steps ``first`` to ``last`` - 1, the next one prepared meanwhile."""
-    small = SmallStills(stills, size)
+    drawn = SmallStills(stills, size, wanted) if crop is None else stills
     with ThreadPoolExecutor(1) as pool:
 
         def prepare(step: int) -> Any:
-            which = (size, count, jitter, (*seed, step), kinds, rank, world)
-            return pool.submit(draw_batch, small, *which)
+            which = (size, count, jitter, (*seed, step), wanted, rank, world, crop)
+            return pool.submit(draw_batch, drawn, *which)
 
         upcoming = prepare(first)
         for step in range(first, last):
@@ -229,9 +266,24 @@ def training_batches(
 
 
 def validation_batches(
-    stills: Stills, size: tuple[int, int], count: int, kinds: Collection[str] = KINDS
+    stills: Stills,
+    size: tuple[int, int],
+    count: int,
+    wanted: Collection[str] = KINDS,
+    crop: CropSettings | None = None,
 ) -> Iterator[Batch]:
-    """Yield every image once, in order, not augmented."""
+    """Yield every image once, in order, not augmented.
+
+    Whole images are stretched; with ``crop`` they are put in the middle of its frame.
+    """
     for start in range(0, len(stills), count):
-        stop = min(start + count, len(stills))
-        yield to_batch([_resize(stills.stored(i), size) for i in range(start, stop)], kinds)
+        samples = []
+        for index in range(start, min(start + count, len(stills))):
+            sample = stills.stored(index)
+            keys = wanted_keys(sample, wanted)
+            samples.append(
+                _resize(sample, size, keys)
+                if crop is None
+                else cut(sample, keys, stills.tasks, size, crop)
+            )
+        yield to_batch(samples, wanted)

@@ -8,9 +8,11 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from mtshare_ros.datasets.image_sets.kinds import tasks_of
 from mtshare_ros.network.config import NetworkConfig
 from mtshare_ros.settings import Strict, load_settings
-from mtshare_ros.tasks import TASKS
+from mtshare_ros.tasks import Task
+from mtshare_ros.training.crops import CropSettings
 from mtshare_ros.training.stage_settings import (
     AnyStage,
     BaseStage,
@@ -25,6 +27,7 @@ from mtshare_ros.training.stage_settings import (
     UnitsStage,
     base_task,
     stages_named_in,
+    tasks_in,
 )
 
 
@@ -33,17 +36,24 @@ class ConfigError(ValueError):
 
 
 class DataSettings(Strict):
-    """Folders of rendered stills.
+    """What is trained on.
 
     Attributes:
-        train: Folder to train on.
-        validation: Folder of validation rooms, scored at the end of each stage.
+        train: Folder to train on: of rendered stills, or a data set with a split ``train``.
+        validation: Folder that is scored at the end of each stage: of other rooms, or a data
+            set with a split ``val``.
         colour_jitter: Largest relative change of brightness and contrast.
+        kind: ``rooms`` are rendered stills; the others are those of ``image_sets.kinds``.
+        normal_axes: Axes of a data set's normals, see ``image_sets.axes``.
+        crop: How random crops are taken; None stretches whole images.
     """
 
     train: Path
     validation: Path
     colour_jitter: float = Field(default=0.2, ge=0, lt=1)
+    kind: Literal["rooms", "nyud", "pascal_context", "folder"] = "rooms"
+    normal_axes: str | None = None
+    crop: CropSettings | None = None
 
 
 class TrainingConfig(Strict):
@@ -71,6 +81,7 @@ class TrainingConfig(Strict):
         seen: dict[str, Stage] = {}
         for stage in self.stages:
             try:
+                _check_known(tasks_in(stage), tasks_of(self.data.kind))
                 self._check_stage(stage, seen)
             except ValueError as error:
                 raise ValueError(f"stage {stage.name}: {error}") from None
@@ -179,10 +190,14 @@ def _check_same_tasks(stage: JointStage | TogetherStage, seen: Mapping[str, AnyS
         raise ValueError(f"tasks {stage.tasks}: {stage.start!r} has {start.tasks}")
 
 
-def _check_tasks(names: tuple[str, ...]) -> None:
+def _check_known(names: tuple[str, ...], known: Mapping[str, Task] | None) -> None:
+    """Refuse tasks that the data set doesn't have; one of one's own is looked at when opened."""
     for name in names:
-        if name not in TASKS:
-            raise ValueError(f"no task {name!r}; expected one of {sorted(TASKS)}")
+        if known is not None and name not in known:
+            raise ValueError(f"no task {name!r}; expected one of {sorted(known)}")
+
+
+def _check_tasks(names: tuple[str, ...]) -> None:
     if len(set(names)) < len(names):
         raise ValueError(f"tasks {list(names)}: a name is there twice")
 

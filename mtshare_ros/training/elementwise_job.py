@@ -18,7 +18,6 @@ from mtshare_ros.network.elementwise import (
 )
 from mtshare_ros.network.gates import ShareConstraint
 from mtshare_ros.network.single_task import SingleTaskNetwork
-from mtshare_ros.tasks import TASKS
 from mtshare_ros.training.batches import Batch
 from mtshare_ros.training.loop import Job, adamw
 from mtshare_ros.training.losses import task_loss
@@ -124,7 +123,7 @@ class ElementwiseJob(Job):
             recorder = Recorder() if penalised else None
             features = subtask.features(network.transformer, tokens, factors, recorder)
             raw = subtask.head(features, fine)
-            losses[name] = task_loss(TASKS[name], raw, batch[TASKS[name].kind])
+            losses[name] = task_loss(self.known[name], raw, batch[name])
             if gates is not None:
                 excess = gates.expected_density() - self.density
                 losses[f"{name}_density"] = self.constraints[name](excess)

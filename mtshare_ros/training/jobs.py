@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 
 from mtshare_ros.network.single_task import SharedEncoder, SingleTaskNetwork
-from mtshare_ros.tasks import TASKS
 from mtshare_ros.training.batches import Batch
 from mtshare_ros.training.loop import Job, adamw
 from mtshare_ros.training.losses import task_loss
@@ -21,7 +20,7 @@ class SingleTaskJob(Job):
         """Train ``network`` on ``task``."""
         super().__init__()
         self.network = network
-        self.task, self.tasks = TASKS[task], (task,)
+        self.task, self.tasks = task, (task,)
 
     def optimizers(self, weight_decay: float) -> list[torch.optim.Optimizer]:
         """Return AdamW over everything."""
@@ -30,7 +29,7 @@ class SingleTaskJob(Job):
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Return the task's loss."""
         raw = self.network(batch["image"])
-        return {self.task.name: task_loss(self.task, raw, batch[self.task.kind])}
+        return {self.task: task_loss(self.known[self.task], raw, batch[self.task])}
 
 
 class JointJob(Job):
@@ -59,7 +58,7 @@ class JointJob(Job):
         losses = {}
         for name, raw in self.network(batch["image"]).items():
             s = self.log_variance[name]
-            loss = self.weights[name] * task_loss(TASKS[name], raw, batch[TASKS[name].kind])
+            loss = self.weights[name] * task_loss(self.known[name], raw, batch[name])
             losses[name] = torch.exp(-s) * loss + s if s.requires_grad else loss
         return losses
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from mtshare_ros.tasks import TASKS
+from mtshare_ros.tasks import TASKS, Task
 from mtshare_ros.training.batches import Batch, Stills, training_batches
 from mtshare_ros.training.checkpoints import (
     CheckpointError,
@@ -25,6 +25,7 @@ from mtshare_ros.training.checkpoints import (
     restore_progress,
     save_tensors,
 )
+from mtshare_ros.training.crops import CropSettings
 from mtshare_ros.training.devices import with_global_batch_norms
 from mtshare_ros.training.stage_settings import Phase
 
@@ -36,10 +37,12 @@ class Job(nn.Module, ABC):
     """What a stage hands to the loop: losses of a batch, and who optimises what.
 
     Attributes:
-        tasks: Tasks whose truth a batch has to have.
+        tasks: Names of the tasks whose truth a batch has to have.
+        known: The data set's tasks by name.
     """
 
     tasks: Collection[str] = ()
+    known: Mapping[str, Task] = TASKS
 
     @abstractmethod
     def forward(self, batch: Batch) -> dict[str, Tensor]:
@@ -65,6 +68,7 @@ class LoopSettings:
         jitter: Colour jitter.
         weight_decay: AdamW's weight decay on matrices.
         resume: Whether to go on from the checkpoint of this stage, if there is one.
+        crop: How random crops are taken; None stretches whole images.
     """
 
     folder: Path
@@ -73,6 +77,7 @@ class LoopSettings:
     jitter: float
     weight_decay: float
     resume: bool
+    crop: CropSettings | None = None
 
 
 def adamw(modules: Sequence[nn.Module], weight_decay: float) -> torch.optim.Optimizer:
@@ -176,9 +181,10 @@ def fit(
             (settings.seed, number),
             start,
             phase.steps,
-            {TASKS[name].kind for name in job.tasks},
+            set(job.tasks),
             fabric.global_rank,
             fabric.world_size,
+            settings.crop,
         )
         for step, batch in enumerate(batches, start):
             rate = learning_rate(phase, step)

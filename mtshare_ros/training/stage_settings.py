@@ -226,6 +226,11 @@ def base_task(stage: BaseStage) -> str:
     return stage.task if isinstance(stage, SingleTaskStage) else stage.tasks[0]
 
 
+def tasks_in(stage: AnyStage) -> tuple[str, ...]:
+    """Return the tasks that a stage names."""
+    return (stage.task,) if isinstance(stage, SingleTaskStage) else getattr(stage, "tasks", ())
+
+
 def stages_named_in(stage: AnyStage) -> list[tuple[str, str]]:
     """Return (key, name) of every stage that ``stage`` builds on."""
     named = [

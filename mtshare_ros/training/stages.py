@@ -19,9 +19,11 @@ from mtshare_ros.network.pretrained import load_backbone
 from mtshare_ros.network.single_task import SharedEncoder, SingleTaskNetwork
 from mtshare_ros.network.units import SubTask, private_share
 from mtshare_ros.network.vit import VisionTransformer
-from mtshare_ros.tasks import ROOM_CLASSES, TASKS
+from mtshare_ros.tasks import ROOM_CLASSES
+from mtshare_ros.training.batches import Stills
 from mtshare_ros.training.checkpoints import load_tensors, save_tensors
 from mtshare_ros.training.config import ConfigError, TrainingConfig
+from mtshare_ros.training.data_sets import data_record, open_image_sets
 from mtshare_ros.training.elementwise_job import ElementwiseJob
 from mtshare_ros.training.jobs import JointJob, SingleTaskJob
 from mtshare_ros.training.loop import Job, LoopSettings, fit
@@ -66,16 +68,11 @@ class StageTrainer:
         """
         self.config, self.run, self.resume, self.fabric = config, run, resume, fabric
         self.network = config.network
-        self.stills = StillsDataset(config.data.train)
-        self.validation = StillsDataset(config.data.validation)
-        _check_rooms(config.data.train, self.stills)
-        _check_rooms(config.data.validation, self.validation)
-        shared = self.stills.seeds & self.validation.seeds
-        if shared:
-            raise ConfigError(
-                f"{config.data.validation}: rooms {min(shared)} to {max(shared)} are trained on"
-                f" in {config.data.train}; validation needs rooms of its own"
-            )
+        self.stills: Stills
+        self.validation: Stills
+        opener = _open_rooms if config.data.kind == "rooms" else open_image_sets
+        self.stills, self.validation = opener(config)
+        self.tasks = self.stills.tasks
 
     def train(self, stage: AnyStage) -> None:
         """Train one stage and keep what it gave."""
@@ -100,6 +97,7 @@ class StageTrainer:
         return self.config.seed * 65536 + zlib.crc32(stage.name.encode()) % 65536
 
     def _fit(self, job: Job, stage: AnyStage) -> dict[str, Any]:
+        job.known = self.tasks
         settings = LoopSettings(
             folder=self.run,
             identity=stage.model_dump(mode="json", exclude_defaults=True),
@@ -107,6 +105,7 @@ class StageTrainer:
             jitter=self.config.data.colour_jitter,
             weight_decay=self.config.weight_decay,
             resume=self.resume,
+            crop=self.config.data.crop,
         )
         record = fit(job, stage.name, stage.phases, self.stills, settings, self.fabric)
         return {
@@ -115,6 +114,7 @@ class StageTrainer:
             "settings": settings.identity,
             "precision": self.fabric.strategy.precision.precision,
             "processes": self.fabric.world_size,
+            **data_record(self.config.data, self.stills),
             **record,
         }
 
@@ -132,7 +132,8 @@ class StageTrainer:
         network.to(self.fabric.device).eval()
         if subtask is not None:
             subtask.to(self.fabric.device).eval()
-        return validate(network, subtask, task, self.validation, stage.phases[-1].size)
+        size, crop = stage.phases[-1].size, self.config.data.crop
+        return validate(network, subtask, task, self.validation, size, crop)
 
     def _pretrain(self, stage: BaseStage, network: SingleTaskNetwork | SharedEncoder) -> None:
         """Load the stage's pretrained backbone, if it has one."""
@@ -141,7 +142,7 @@ class StageTrainer:
             load_backbone(backbone.checkpoint, backbone.model, self.network).start(network)
 
     def _single_task(self, stage: SingleTaskStage) -> None:
-        network = SingleTaskNetwork(self.network, TASKS[stage.task].channels)
+        network = SingleTaskNetwork(self.network, self.tasks[stage.task].channels)
         if stage.start is not None:
             started, _ = load_network(self.run, stage.start)
             network.start_from(started)
@@ -155,7 +156,7 @@ class StageTrainer:
         if stage.start is not None:
             network = load_shared(self.run, stage.start)[0]
         else:
-            network = SharedEncoder(self.network, {t: TASKS[t].channels for t in stage.tasks})
+            network = SharedEncoder(self.network, {t: self.tasks[t].channels for t in stage.tasks})
         self._pretrain(stage, network)
         weights = {t: stage.auxiliary if n else 1.0 for n, t in enumerate(stage.tasks)}
         job = JointJob(network, weights, stage.weighting == "uncertainty")
@@ -182,11 +183,11 @@ class StageTrainer:
             base, _ = load_network(self.run, stage.start)
             subtasks, _ = load_subtasks(self.run, stage.start)
         else:
-            base = SingleTaskNetwork(self.network, TASKS[task].channels)
+            base = SingleTaskNetwork(self.network, self.tasks[task].channels)
             self._pretrain(stage, base)
             shares = [LayerShare(stage.heads, stage.neurons)] * self.network.depth
             subtasks = {
-                name: SubTask(self.network, shares, TASKS[name].channels) for name in others
+                name: SubTask(self.network, shares, self.tasks[name].channels) for name in others
             }
             for subtask in subtasks.values():
                 subtask.start_from(base.transformer)
@@ -218,7 +219,7 @@ class StageTrainer:
 
     def _elementwise(self, stage: ElementwiseStage) -> None:
         base, _ = load_network(self.run, stage.base)
-        channels = {task: TASKS[task].channels for task in stage.tasks}
+        channels = {task: self.tasks[task].channels for task in stage.tasks}
         frozen = stage.start is not None
         job = ElementwiseJob(base, channels, stage.density, stage.gate_lr, stage.l1, frozen)
         for task, subtask in job.subtasks.items():
@@ -242,7 +243,7 @@ class StageTrainer:
         shares = [LayerShare(stage.heads, stage.neurons)] * self.network.depth
         subtasks = {}
         for task in stage.tasks:
-            subtask = FORMS[stage.form](self.network, shares, TASKS[task].channels)
+            subtask = FORMS[stage.form](self.network, shares, self.tasks[task].channels)
             head = self._head(stage.base, task) or base.head
             subtask.start_from(self._read_weights(stage, task, base), head)
             subtasks[task] = subtask
@@ -292,6 +293,21 @@ def _freeze_norms(subtasks: Mapping[str, SubTask]) -> None:
     for subtask in subtasks.values():
         for block in subtask.blocks:
             block.freeze_norms()
+
+
+def _open_rooms(config: TrainingConfig) -> tuple[StillsDataset, StillsDataset]:
+    """Return the simulated rooms to train and to validate on."""
+    data = config.data
+    train, validation = StillsDataset(data.train), StillsDataset(data.validation)
+    _check_rooms(data.train, train)
+    _check_rooms(data.validation, validation)
+    shared = train.seeds & validation.seeds
+    if shared:
+        raise ConfigError(
+            f"{data.validation}: rooms {min(shared)} to {max(shared)} are trained on"
+            f" in {data.train}; validation needs rooms of its own"
+        )
+    return train, validation
 
 
 def _check_rooms(folder: Path, stills: StillsDataset) -> None:

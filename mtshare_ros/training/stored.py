@@ -21,8 +21,8 @@ from mtshare_ros.network.elementwise import ElementwiseSubTask
 from mtshare_ros.network.replaced import ReplacedSubTask
 from mtshare_ros.network.single_task import SharedEncoder, SingleTaskNetwork
 from mtshare_ros.network.units import SubTask
-from mtshare_ros.tasks import TASKS
 from mtshare_ros.training.checkpoints import load_tensors
+from mtshare_ros.training.data_sets import tasks_of_record
 
 FORMS: dict[str, type[SubTask]] = {"added": SubTask, "replaced": ReplacedSubTask}
 """Forms of private units by their name in a configuration."""
@@ -51,7 +51,7 @@ def load_network(
     tensors, record = load_tensors(stage_path(run, stage))
     config = NetworkConfig.from_dict(record["network"])
     if record["kind"] != "joint":
-        network = SingleTaskNetwork(config, TASKS[record["task"]].channels)
+        network = SingleTaskNetwork(config, tasks_of_record(record)[record["task"]].channels)
         network.load_state_dict(_part(tensors, "base.") or tensors)
         return network.eval(), record
     shared, record = load_shared(run, stage)
@@ -62,7 +62,8 @@ def load_shared(run: Path, stage: str) -> tuple[SharedEncoder, dict[str, Any]]:
     """Return the encoder and all heads that a ``joint`` stage trained, and its record."""
     tensors, record = load_tensors(stage_path(run, stage))
     config = NetworkConfig.from_dict(record["network"])
-    shared = SharedEncoder(config, {name: TASKS[name].channels for name in record["tasks"]})
+    known = tasks_of_record(record)
+    shared = SharedEncoder(config, {name: known[name].channels for name in record["tasks"]})
     shared.load_state_dict(tensors)
     return shared.eval(), record
 
@@ -71,10 +72,10 @@ def load_subtasks(run: Path, stage: str) -> tuple[dict[str, SubTask], dict[str, 
     """Return the sub-tasks that a stage trained by task name, and the stage's record."""
     tensors, record = load_tensors(stage_path(run, stage))
     config = NetworkConfig.from_dict(record["network"])
-    modules = nn.ModuleDict()
+    modules, known = nn.ModuleDict(), tasks_of_record(record)
     for name, shares in record["shares"].items():
         layers = [LayerShare(**share) for share in shares]
-        modules[name] = FORMS[record["form"]](config, layers, TASKS[name].channels)
+        modules[name] = FORMS[record["form"]](config, layers, known[name].channels)
     modules.load_state_dict(_part(tensors, "subtasks.") or tensors)
     return {name: module.eval() for name, module in modules.items()}, record
 
@@ -90,8 +91,9 @@ def load_elementwise(
     """Return the sub-tasks of an ``elementwise`` stage by task name, and the stage's record."""
     tensors, record = load_tensors(stage_path(run, stage))
     config = NetworkConfig.from_dict(record["network"])
+    known = tasks_of_record(record)
     modules = nn.ModuleDict(
-        {name: ElementwiseSubTask(config, TASKS[name].channels) for name in record["tasks"]}
+        {name: ElementwiseSubTask(config, known[name].channels) for name in record["tasks"]}
     )
     modules.load_state_dict(tensors)
     return {name: module.eval() for name, module in modules.items()}, record

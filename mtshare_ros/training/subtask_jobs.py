@@ -14,7 +14,6 @@ from mtshare_ros.network.replaced import ReplacedSubTask, unit_outputs
 from mtshare_ros.network.single_task import SingleTaskNetwork
 from mtshare_ros.network.units import SubTask
 from mtshare_ros.network.vit import Branches
-from mtshare_ros.tasks import TASKS
 from mtshare_ros.training.batches import Batch
 from mtshare_ros.training.loop import Job, adamw
 from mtshare_ros.training.losses import distillation_loss, task_loss
@@ -115,12 +114,12 @@ class UnitsJob(Job):
                 tokens, branches, self.gates_of(name), written if self.pull else None, **units
             )
             raw = subtask.head(features, fine)
-            losses[name] = task_loss(TASKS[name], raw, batch[TASKS[name].kind])
+            losses[name] = task_loss(self.known[name], raw, batch[name])
             if self.pull:
                 losses[f"{name}_pull"] = self.pull * _relative_size(written, tokens, branches)
             if name in self.teachers:
                 followed = self.teachers[name](batch["image"])
-                distance = distillation_loss(TASKS[name], raw, followed)
+                distance = distillation_loss(self.known[name], raw, followed)
                 losses[f"{name}_distill"] = self.distill_weight * distance
         return losses
 
@@ -229,13 +228,13 @@ class TogetherJob(Job):
         tokens, fine = self.base.stem(batch["image"])
         features, branches = self.base.transformer(tokens)
         raw = self.base.head(features, fine)
-        losses = {self.task: task_loss(TASKS[self.task], raw, batch[TASKS[self.task].kind])}
+        losses = {self.task: task_loss(self.known[self.task], raw, batch[self.task])}
         tokens, fine = self._shared(tokens), self._shared(fine)
         branches = [(self._shared(attention), self._shared(mlp)) for attention, mlp in branches]
         for name, subtask in self.subtasks.items():
             gates = None if self.gates is None else self.gates(name)
             raw = subtask.head(subtask.features(tokens, branches, gates), fine)
-            losses[name] = task_loss(TASKS[name], raw, batch[TASKS[name].kind])
+            losses[name] = task_loss(self.known[name], raw, batch[name])
         return losses if self.gates is None else losses | self.gates.penalties()
 
     def gauges(self) -> dict[str, float]:

@@ -11,8 +11,9 @@ from mtshare_ros.network.replaced import on_base
 from mtshare_ros.network.single_task import SingleTaskNetwork
 from mtshare_ros.network.units import SubTask
 from mtshare_ros.perception.decode import Decoder
-from mtshare_ros.tasks import PROBABILITY_KINDS, TASKS
+from mtshare_ros.tasks import PROBABILITY_KINDS
 from mtshare_ros.training.batches import Stills, validation_batches
+from mtshare_ros.training.crops import CropSettings
 
 _BATCH = 8
 
@@ -24,6 +25,7 @@ def validate(
     task_name: str,
     stills: Stills,
     size: tuple[int, int],
+    crop: CropSettings | None = None,
 ) -> dict[str, dict[str, float]]:
     """Score one task over all of ``stills``.
 
@@ -33,19 +35,20 @@ def validate(
         task_name: Task of the head that is scored.
         stills: Validation images.
         size: Width and height in pixels that they are scored at.
+        crop: How crops were taken in training; None stretches whole images.
 
     Returns:
         ``{task: {metric: value}}``.
     """
-    task = TASKS[task_name]
+    task = stills.tasks[task_name]
     metric, decoder = metric_for(task), Decoder(size)
     device = next(network.parameters()).device
     total = -(-len(stills) // _BATCH)
-    batches = validation_batches(stills, size, _BATCH, (task.kind,))
+    batches = validation_batches(stills, size, _BATCH, (task_name,), crop)
     for batch in tqdm(batches, total=total, desc=f"validate {task_name}", leave=False):
         image = batch["image"].to(device)
         raw = network(image) if subtask is None else on_base(network, subtask, image)
-        truth = batch[task.kind].numpy()
+        truth = batch[task_name].numpy()
         for one, true in zip(raw.cpu().numpy(), truth, strict=True):
             if task.kind == "depth":
                 metric.update(decoder.depth(one, task), true)

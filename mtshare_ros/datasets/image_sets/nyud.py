@@ -1,0 +1,137 @@
+"""NYUD-v2 for several tasks, in both layouts that users have.
+
+``NYUD_MT``: images ``.jpg``; normals and edges ``.npy``. ``NYUDv2``: all ``.png``; normals
+``2 v / 255 - 1``, edges ``v / 255``. Both: ``gt_sets/{train,val}.txt``, ``segmentation/*.png`` (0
+void, 1 to 40), ``depth/*.npy`` in metres, 0 invalid.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtshare_ros.datasets.image_sets import files
+from mtshare_ros.datasets.image_sets.axes import find_axes, parse_axes
+from mtshare_ros.datasets.image_sets.interface import (
+    RGB,
+    DatasetError,
+    ImageSet,
+    Reader,
+    read_names,
+)
+from mtshare_ros.datasets.image_sets.vocabularies import NYUD_CLASSES, NYUD_TASKS
+from mtshare_ros.datasets.lines import outlines
+from mtshare_ros.tasks import UNLABELLED
+
+FOCAL_LENGTH = 518.86
+"""fx in pixels of the colour camera at 640x480, and of crops from it, as these sets have."""
+MAX_DISTANCE = 0.011
+SIZES = (425, 640)
+"""Narrowest and widest image for which that holds."""
+VIEWS_FOR_AXES = 12
+"""Images from which the normals' axes are found."""
+
+
+def open_nyud(root: Path, split: str, normal_axes: str | None = None) -> ImageSet:
+    """Open a split.
+
+    Args:
+        root: Folder ``NYUD_MT`` or ``NYUDv2``.
+        split: ``train`` or ``val``.
+        normal_axes: See ``axes.parse_axes``; by default they are found from depth.
+
+    Raises:
+        DatasetError: The folder is none of this data set, or a file can't be read.
+    """
+    names = read_names(root / "gt_sets" / f"{split}.txt")
+    published = _is_published(root, names[0])
+    readers = _readers(root, published)
+    if normal_axes is None:
+        normal_axes = _find_axes(root, names, readers)
+    matrix = parse_axes(normal_axes)
+    stored = readers["normals"]
+    readers["normals"] = lambda name: stored(name) @ matrix.T
+    layout = "NYUDv2" if published else "NYUD_MT"
+    return ImageSet(
+        title=f"NYUD-v2 ({layout}, {split}, normals {normal_axes})",
+        root=root,
+        names=names,
+        tasks=NYUD_TASKS,
+        readers=readers,
+        scored={"boundary": lambda name: _outlined(readers["boundary"](name))},
+        focal_length=FOCAL_LENGTH,
+        max_distance=MAX_DISTANCE,
+    )
+
+
+def _is_published(root: Path, name: str) -> bool:
+    """Return whether images are PNG, the layout ``NYUDv2``."""
+    found = [
+        suffix for suffix in (".jpg", ".png") if (root / "images" / f"{name}{suffix}").exists()
+    ]
+    if len(found) != 1:
+        raise DatasetError(
+            f"{root / 'images' / name}: found {' and '.join(found) or 'neither .jpg nor .png'};"
+            " expected .jpg (NYUD_MT) or .png (NYUDv2)"
+        )
+    return found == [".png"]
+
+
+def _readers(root: Path, png: bool) -> dict[str, Reader]:
+    """Return how each file is read; normals in the file's own axes."""
+
+    def image(name: str) -> NDArray[np.uint8]:
+        return files.colour(root / "images" / f"{name}{'.png' if png else '.jpg'}")
+
+    def segmentation(name: str) -> NDArray[np.uint8]:
+        path = root / "segmentation" / f"{name}.png"
+        ids = files.class_ids(path)
+        files.checked_ids(path, ids, len(NYUD_CLASSES), first=1)
+        shifted = np.where(ids == UNLABELLED, ids, ids - np.uint8(1))
+        return np.where(ids == 0, np.uint8(UNLABELLED), shifted)
+
+    def depth(name: str) -> NDArray[np.float32]:
+        path = root / "depth" / f"{name}.npy"
+        return files.metres(path, files.array(path))
+
+    def normals(name: str) -> NDArray[np.float32]:
+        path = root / "normals" / f"{name}{'.png' if png else '.npy'}"
+        return files.unit_vectors(path, files.picture(path) if png else files.array(path))
+
+    def boundary(name: str) -> NDArray[np.float32]:
+        path = root / "edge" / f"{name}{'.png' if png else '.npy'}"
+        values = np.squeeze(files.indices(path) if png else files.array(path))
+        if values.ndim != 2:
+            raise files.wrong(path, values, "edges (H, W)")
+        share = values / 255 if png else values
+        if not png and (values.min() < 0 or values.max() > 1):
+            raise DatasetError(f"{path}: {values.min():g} to {values.max():g}; expected 0 to 1")
+        return (share > 0.5).astype(np.float32)
+
+    return {
+        RGB: image,
+        "segmentation": segmentation,
+        "depth": depth,
+        "normals": normals,
+        "boundary": boundary,
+    }
+
+
+def _outlined(lines: NDArray[Any]) -> NDArray[np.float32]:
+    """Return the outlines of the drawn lines, which is what published scores are against."""
+    return outlines(lines > 0.5).astype(np.float32)
+
+
+def _find_axes(root: Path, names: tuple[str, ...], readers: dict[str, Reader]) -> str:
+    chosen = names[:: max(1, len(names) // VIEWS_FOR_AXES)][:VIEWS_FOR_AXES]
+    width = readers[RGB](chosen[0]).shape[1]
+    if not SIZES[0] <= width <= SIZES[1]:
+        raise DatasetError(
+            f"{root}: images {width} wide; expected {SIZES[0]} to {SIZES[1]}, as recorded: the"
+            " focal length of others is not known"
+        )
+    views = ((readers["depth"](name), readers["normals"](name)) for name in chosen)
+    return find_axes(views, FOCAL_LENGTH, str(root / "normals"))

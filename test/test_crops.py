@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from mtshare_ros.datasets.image_sets.vocabularies import NYUD_TASKS
-from mtshare_ros.training.batches import Augmentation, draw_batch, to_batch, validation_batches
+from mtshare_ros.training.batches import (
+    Augmentation,
+    BatchSettings,
+    draw_batch,
+    to_batch,
+    validation_batches,
+)
 from mtshare_ros.training.crops import CropSettings, cut, photometric
 
 KEYS = ("segmentation", "depth", "normals", "boundary")
@@ -113,7 +120,8 @@ def test_a_crop_of_mostly_one_class_is_drawn_again() -> None:
 def test_a_batch_of_crops_depends_on_its_seed_alone_and_mirrors_normals() -> None:
     crop = CropSettings(size=(32, 16), scale=(0.5, 2.0))
     stills = Places()
-    a, b, c = (draw_batch(stills, (32, 16), 6, 0.1, (0, s), KEYS, crop=crop) for s in (5, 5, 6))
+    settings = BatchSettings((32, 16), 6, KEYS, 0.1, crop=crop)
+    a, b, c = (draw_batch(stills, settings, (0, s)) for s in (5, 5, 6))
     assert set(a) == {"image", *KEYS}
     assert all(a[key].equal(b[key]) or a[key].isnan().any() for key in a)
     assert a["image"].equal(b["image"]) and not a["image"].equal(c["image"])
@@ -123,7 +131,7 @@ def test_a_batch_of_crops_depends_on_its_seed_alone_and_mirrors_normals() -> Non
     assert 0 < mirrored.sum() < 6
     assert (x[mirrored] <= 0).all() and (x[~mirrored] >= 0).all()
     first, second = (
-        draw_batch(stills, (32, 16), 6, 0.1, (0, 5), KEYS, rank, 2, crop) for rank in (0, 1)
+        draw_batch(stills, replace(settings, rank=rank, world=2), (0, 5)) for rank in (0, 1)
     )
     assert a["image"][:3].equal(first["image"]) and a["image"][3:].equal(second["image"])
 
@@ -132,7 +140,8 @@ def test_mirroring_is_right_for_every_kind_of_map() -> None:
     sample = Places((32, 16)).sample
     flip = np.array([True])
     none = [np.zeros((1, n, 1, 1)) for n in (1, 3, 1)]
-    changes = Augmentation(flip, 1 + none[0], 1 + none[1], none[2])
+    seeds = np.zeros(1, np.int64)
+    changes = Augmentation(flip, 1 + none[0], 1 + none[1], none[2], none[2], seeds)
     plain, mirrored = to_batch([sample], KEYS), to_batch([sample], KEYS, changes)
     for key in ("image", "segmentation", "depth", "boundary"):
         assert mirrored[key].allclose(plain[key].flip(-1), atol=1e-6), key

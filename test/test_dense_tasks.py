@@ -34,7 +34,7 @@ from mtshare_ros.perception.engines import open_engine
 from mtshare_ros.perception.stream import PerceptionStream, StreamSettings
 from mtshare_ros.tasks import BOUNDARY, PROBABILITY_KINDS, SALIENCY, TASKS
 from mtshare_ros.training import stages
-from mtshare_ros.training.batches import draw_batch, to_batch
+from mtshare_ros.training.batches import BatchSettings, draw_batch, to_batch
 from mtshare_ros.training.losses import BOUNDARY_WEIGHT, task_loss
 from mtshare_ros.training.run import train
 
@@ -66,7 +66,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_batch_has_the_truth_of_every_kind_with_thin_lines_at_any_size() -> None:
-    batch = draw_batch(FakeStills(), (32, 32), 4, 0.0, (0,))
+    batch = draw_batch(FakeStills(), BatchSettings((32, 32), 4), (0,))
     assert set(TASKS) < set(batch)
     for kind in PROBABILITY_KINDS:
         assert batch[kind].shape == (4, 32, 32) and batch[kind].dtype == torch.float32

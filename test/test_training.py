@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,10 @@ from mtshare_ros.manifest import LayerShare
 from mtshare_ros.network.config import NetworkConfig
 from mtshare_ros.network.single_task import SingleTaskNetwork
 from mtshare_ros.network.units import SubTask
+from mtshare_ros.perception.frame import IMAGE_SCALE
 from mtshare_ros.tasks import DEPTH, NORMALS, SEGMENTATION
 from mtshare_ros.training import loop, stages
-from mtshare_ros.training.batches import Augmentation, draw_batch, to_batch
+from mtshare_ros.training.batches import Augmentation, BatchSettings, draw_batch, to_batch
 from mtshare_ros.training.checkpoints import CheckpointError, load_tensors
 from mtshare_ros.training.config import ConfigError, load_config
 from mtshare_ros.training.loop import learning_rate
@@ -319,10 +321,25 @@ def test_a_broken_checkpoint_is_refused_by_name(tmp_path: Path) -> None:
 
 
 def test_batches_depend_on_their_seed_only() -> None:
-    a, b, c = (draw_batch(FakeStills(), (32, 16), 4, 0.2, (0, s)) for s in (5, 5, 6))
+    settings = BatchSettings((32, 16), 4, jitter=0.2, noise=8.0)
+    a, b, c = (draw_batch(FakeStills(), settings, (0, s)) for s in (5, 5, 6))
     assert all(torch.equal(a[key].nan_to_num(), b[key].nan_to_num()) for key in a)
     assert not torch.equal(a["image"], c["image"])
     assert a["image"].shape == (4, 3, 16, 32) and a["depth"].shape == (4, 16, 32)
+
+
+def test_noise_is_added_to_the_image_alone_whatever_part_of_the_batch_it_is_in() -> None:
+    plain = BatchSettings((64, 48), 8)
+    noisy = replace(plain, noise=10.0)
+    before, after = (draw_batch(FakeStills(), s, (0, 5)) for s in (plain, noisy))
+    for key in before.keys() - {"image"}:
+        assert torch.equal(before[key].nan_to_num(), after[key].nan_to_num())
+    added = (after["image"] - before["image"]) / IMAGE_SCALE
+    deviation = added.flatten(1).std(1)
+    assert added.mean().abs() < 0.1 and deviation.max() < 10.5 and deviation.max() > 5.0
+    assert len(set(deviation.round(decimals=2).tolist())) == 8
+    halves = [draw_batch(FakeStills(), replace(noisy, rank=r, world=2), (0, 5)) for r in (0, 1)]
+    assert torch.equal(torch.cat([half["image"] for half in halves]), after["image"])
 
 
 def test_mirroring_turns_the_normals_x_over() -> None:
@@ -385,5 +402,5 @@ def test_validation_rooms_that_are_trained_on_and_test_rooms_are_refused(tmp_pat
 
 
 def test_a_batch_has_only_the_truth_that_is_wanted() -> None:
-    batch = draw_batch(FakeStills(), (32, 16), 4, 0.2, (0, 5), ("depth", "boundary"))
+    batch = draw_batch(FakeStills(), BatchSettings((32, 16), 4, ("depth", "boundary")), (0, 5))
     assert set(batch) == {"image", "depth", "boundary"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from typing import Any, Protocol
@@ -102,21 +102,36 @@ class Augmentation:
         contrast: (B, 1, 1, 1) factor on the distance to the image's mean.
         channel: (B, 3, 1, 1) factor on the mean of each channel.
         brightness: (B, 1, 1, 1) added.
+        noise: (B, 1, 1, 1) standard deviation of added noise.
+        seeds: (B,) of that noise.
     """
 
     flip: NDArray[np.bool_]
     contrast: NDArray[np.float64]
     channel: NDArray[np.float64]
     brightness: NDArray[np.float64]
+    noise: NDArray[np.float64]
+    seeds: NDArray[np.int64]
 
     @staticmethod
-    def draw(count: int, jitter: float, rng: np.random.Generator) -> Augmentation:
-        """Draw for ``count`` images; ``jitter`` is the largest relative change."""
+    def draw(
+        count: int, jitter: float, rng: np.random.Generator, noise: float = 0.0
+    ) -> Augmentation:
+        """Draw for ``count`` images.
+
+        Args:
+            count: Number of images.
+            jitter: Largest relative change of brightness and contrast.
+            rng: Source of every choice.
+            noise: Largest standard deviation of added noise, in 8-bit levels.
+        """
         flip = rng.random(count) < 0.5
         contrast = 1 + jitter * (2 * rng.random((count, 1, 1, 1)) - 1)
         channel = 1 + jitter * (2 * rng.random((count, 3, 1, 1)) - 1)
         brightness = jitter * 2 * (2 * rng.random((count, 1, 1, 1)) - 1)
-        return Augmentation(flip, contrast, channel, brightness)
+        deviation = noise * IMAGE_SCALE * rng.random((count, 1, 1, 1))
+        seeds = rng.integers(2**62, size=count)
+        return Augmentation(flip, contrast, channel, brightness, deviation, seeds)
 
     def part(self, images: slice) -> Augmentation:
         """Return the changes of some of the images."""
@@ -128,7 +143,7 @@ class Augmentation:
         return torch.where(choose, images.flip(-1), images)
 
     def apply(self, batch: Batch) -> Batch:
-        """Mirror images (their normals' x turns over) and vary brightness and contrast."""
+        """Mirror images (their normals' x turns over), vary brightness, contrast and noise."""
         changed = {key: self.mirror(value) for key, value in batch.items()}
         sign = torch.from_numpy(np.where(self.flip, -1.0, 1.0)).float().view(-1, 1, 1)
         for key in changed.keys() - {"image"}:
@@ -141,7 +156,14 @@ class Augmentation:
         image = changed["image"]
         mean = image.mean(dim=(2, 3), keepdim=True)
         changed["image"] = (image - mean) * contrast + mean * channel + brightness
+        if self.noise.any():
+            changed["image"] += self._white(changed["image"].shape[1:])
         return changed
+
+    def _white(self, shape: Sequence[int]) -> Tensor:
+        """Return white noise (B, *shape); an image's is the same whatever batch it is in."""
+        drawn = [np.random.default_rng(s).standard_normal(shape, np.float32) for s in self.seeds]
+        return torch.from_numpy(np.stack(drawn) * self.noise.astype(np.float32))
 
 
 def _tensor(truth: NDArray[Any]) -> Tensor:
@@ -197,71 +219,63 @@ def _from_labels(
     }
 
 
-def draw_batch(
-    stills: Stills,
-    size: tuple[int, int],
-    count: int,
-    jitter: float,
-    seed: tuple[int, ...],
-    wanted: Collection[str] = KINDS,
-    rank: int = 0,
-    world: int = 1,
-    crop: CropSettings | None = None,
-) -> Batch:
-    """Draw an augmented training batch; the same ``seed`` gives the same batch.
+@dataclass(frozen=True)
+class BatchSettings:
+    """How training batches are drawn.
 
-    Args:
-        stills: Data set.
+    Attributes:
         size: Width and height in pixels.
         count: Images in the batch of all processes together, a multiple of ``world``.
-        jitter: Largest relative change of brightness and contrast.
-        seed: Seed of choice and augmentation.
         wanted: Names of the tasks whose truth is wanted.
+        jitter: Largest relative change of brightness and contrast.
+        noise: Largest standard deviation of added noise, in 8-bit levels.
+        crop: How random crops are taken; None stretches whole images.
         rank: Number of this process, which gets its part of the batch only.
         world: Number of processes.
-        crop: How random crops are taken; None stretches whole images.
     """
+
+    size: tuple[int, int]
+    count: int
+    wanted: Collection[str] = KINDS
+    jitter: float = 0.0
+    noise: float = 0.0
+    crop: CropSettings | None = None
+    rank: int = 0
+    world: int = 1
+
+
+def draw_batch(stills: Stills, settings: BatchSettings, seed: tuple[int, ...]) -> Batch:
+    """Draw an augmented training batch; the same ``seed`` gives the same batch."""
+    count, crop = settings.count, settings.crop
     rng = np.random.default_rng(seed)
     chosen = rng.integers(len(stills), size=count)
-    changes = Augmentation.draw(count, jitter, rng)
-    part = slice(rank * count // world, (rank + 1) * count // world)
+    changes = Augmentation.draw(count, settings.jitter, rng, settings.noise)
+    part = slice(
+        settings.rank * count // settings.world, (settings.rank + 1) * count // settings.world
+    )
     samples = []
     for place in range(part.start, part.stop):
         sample = stills.stored(int(chosen[place]))
-        keys = wanted_keys(sample, wanted)
+        keys = wanted_keys(sample, settings.wanted)
         if crop is None:
-            samples.append(_resize(sample, size, keys))
+            samples.append(_resize(sample, settings.size, keys))
         else:
             own = np.random.default_rng((*seed, place))
-            samples.append(cut(sample, keys, stills.tasks, size, crop, own))
-    return to_batch(samples, wanted, changes.part(part))
+            samples.append(cut(sample, keys, stills.tasks, settings.size, crop, own))
+    return to_batch(samples, settings.wanted, changes.part(part))
 
 
 def training_batches(
-    stills: Stills,
-    size: tuple[int, int],
-    count: int,
-    jitter: float,
-    seed: tuple[int, ...],
-    first: int,
-    last: int,
-    wanted: Collection[str] = KINDS,
-    rank: int = 0,
-    world: int = 1,
-    crop: CropSettings | None = None,
+    stills: Stills, settings: BatchSettings, seed: tuple[int, ...], first: int, last: int
 ) -> Iterator[Batch]:
     """Yield the batches of steps ``first`` to ``last`` - 1, the next one prepared meanwhile."""
-    drawn = SmallStills(stills, size, wanted) if crop is None else stills
+    if settings.crop is None:
+        stills = SmallStills(stills, settings.size, settings.wanted)
     with ThreadPoolExecutor(1) as pool:
-
-        def prepare(step: int) -> Any:
-            which = (size, count, jitter, (*seed, step), wanted, rank, world, crop)
-            return pool.submit(draw_batch, drawn, *which)
-
-        upcoming = prepare(first)
+        upcoming = pool.submit(draw_batch, stills, settings, (*seed, first))
         for step in range(first, last):
             batch = upcoming.result()
-            upcoming = prepare(step + 1)
+            upcoming = pool.submit(draw_batch, stills, settings, (*seed, step + 1))
             yield batch
 
 

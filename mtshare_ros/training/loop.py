@@ -17,7 +17,7 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from mtshare_ros.tasks import TASKS, Task
-from mtshare_ros.training.batches import Batch, Stills, training_batches
+from mtshare_ros.training.batches import Batch, BatchSettings, Stills, training_batches
 from mtshare_ros.training.checkpoints import (
     CheckpointError,
     load_tensors,
@@ -173,19 +173,18 @@ def fit(
     first = 0
     for number, phase in enumerate(phases):
         start = max(done - first, 0)
-        batches = training_batches(
-            stills,
-            phase.size,
-            phase.batch,
-            settings.jitter,
-            (settings.seed, number),
-            start,
-            phase.steps,
-            set(job.tasks),
-            fabric.global_rank,
-            fabric.world_size,
-            settings.crop,
+        drawing = BatchSettings(
+            size=phase.size,
+            count=phase.batch,
+            wanted=set(job.tasks),
+            jitter=settings.jitter,
+            noise=phase.noise,
+            crop=settings.crop,
+            rank=fabric.global_rank,
+            world=fabric.world_size,
         )
+        seed = (settings.seed, number)
+        batches = training_batches(stills, drawing, seed, start, phase.steps)
         for step, batch in enumerate(batches, start):
             rate = learning_rate(phase, step)
             for group in optimizers[0].param_groups:

@@ -20,6 +20,7 @@ class Phase(Strict):
         batch: Images per step.
         lr: Peak learning rate.
         warmup: Steps of linear warm-up.
+        noise: Largest standard deviation of noise that is added to an image, in 8-bit levels.
     """
 
     size: tuple[int, int]
@@ -27,6 +28,7 @@ class Phase(Strict):
     batch: int = Field(gt=0)
     lr: float = Field(gt=0)
     warmup: int = Field(default=100, ge=0)
+    noise: float = Field(default=0.0, ge=0)
 
     @model_validator(mode="after")
     def _whole_tokens(self) -> Phase:

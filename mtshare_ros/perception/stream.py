@@ -12,14 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtshare_ros.manifest import BundleError
-from mtshare_ros.perception.budget import frame_budget, smallest_fraction
+from mtshare_ros.perception.budget import frame_budget, smallest_fraction, whole_sizes
 from mtshare_ros.perception.decode import Decoder
 from mtshare_ros.perception.engines.interface import Engine, EngineError, EngineOutput
+from mtshare_ros.perception.engines.sizes import next_size
 from mtshare_ros.perception.frame import Image, check_image, depth_scale, normalise, resize
 from mtshare_ros.perception.tokens import (
     Cells,
     TokenMask,
     commit_reference,
+    fill_up,
     is_cut,
     low_pass,
     refresh_slots,
@@ -137,6 +139,9 @@ class PerceptionStream:
         self._task_names = [task.name for task in engine.manifest.tasks]
         self._decoder: Decoder | None = None
         self._state: Any = None
+        # Of image tokens: an engine's sizes count the prefix tokens' rows as well.
+        self._sizes = [size - self._spec.prefix for size in engine.sizes]
+        self._computed = np.zeros(self._spec.tokens, np.int64)
         self.settings = settings or StreamSettings()
         self.reset("first frame")
 
@@ -256,9 +261,13 @@ class PerceptionStream:
         change = token_change(cells, self._reference, self._spec)
         due = self._slots == self._frame % settings.max_age
         budget = frame_budget(tokens, settings.max_dirty_fraction, settings.max_age)
+        if self._sizes:
+            budget = whole_sizes(budget, self._sizes, int(due.sum()))
         dirty = select_tokens(change, due, settings.change_threshold, budget)
         if not dirty.any():  # engines take at least one token
             dirty[int(change.argmax())] = True
+        if self._sizes:
+            dirty = fill_up(dirty, self._computed, next_size(int(dirty.sum()), self._sizes))
         return dirty
 
     def _task_indices(
@@ -290,6 +299,7 @@ class PerceptionStream:
                 self._pending.pop(name, None)
             else:
                 self._pending[name] = dirty | self._pending.get(name, np.zeros_like(dirty))
+        self._computed[dirty] = self._frame
         self._previous = cells
         self._stamp = stamp
         self._image_size = (image.shape[1], image.shape[0])

@@ -1,4 +1,4 @@
-"""A GPU that doesn't exist: memory by address, contexts by thread, streams that run when waited for.
+"""A GPU that doesn't exist: memory by address, contexts by thread, streams run when waited for.
 
 Work that is put on a stream is done when somebody waits for it, and not before: who reads too
 early sees what was there before, who overwrites memory that is still to be copied sends the wrong

@@ -15,6 +15,7 @@ from enum import IntEnum
 import numpy as np
 import onnx
 import onnxruntime as ort
+
 from standins.device import DEVICE, Fault
 
 __version__ = "10.3.0"

@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from types import ModuleType
 
 import pytest
-from standins import fake_tensorrt, pycuda_driver
-from standins.device import Device, reset
 
 import mtshare_ros.perception.engines as engines
 from mtshare_ros.perception.engines import cuda_graph
+from standins import fake_tensorrt, pycuda_driver
+from standins.device import Device, reset
 
 BACKEND = ("gpu", "tensorrt_build", "tensorrt_engine", "tensorrt_opening", "tensorrt_state")
 """Modules that bind the real names when they are imported."""

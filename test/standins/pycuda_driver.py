@@ -8,6 +8,7 @@ import struct
 import time
 
 import numpy as np
+
 from standins.device import DEVICE, Fault
 from standins.device import Stream as _Queue
 

@@ -33,7 +33,7 @@ def choose_backend(asked: str) -> Choice:
         if problem:
             raise EngineError(f"backend {asked}: {problem}")
         return Choice(asked, "asked for")
-    reasons = []
+    reasons: list[str] = []
     for backend, find_problem in _PROBLEMS.items():
         problem = find_problem()
         if problem is None:

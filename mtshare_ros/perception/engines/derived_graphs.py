@@ -31,7 +31,7 @@ FOLLOWING_OPERATORS = frozenset(
     "Transpose Unsqueeze".split()
 )
 """Operators that keep the type of what they take. All others are computed in fp32."""
-_TYPES = {"float32": TensorProto.FLOAT, "int64": TensorProto.INT64}
+_TYPES: dict[str, int] = {"float32": TensorProto.FLOAT, "int64": TensorProto.INT64}
 _FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16)
 
 
@@ -47,9 +47,9 @@ class _Graph:
 def derive_graphs(folder: Path, manifest: Manifest, precision: str) -> Iterator[tuple[str, bytes]]:
     """Yield the name and the serialised model of each graph, in the order in which they run.
 
-    Inputs and outputs are the bundle's, but that a cache ``c`` is no output: ``rows_name("c")`` is,
-    (K, columns), and that a cache which the graph doesn't read is no input. ``image`` and the raw
-    maps are fp32 always.
+    Inputs and outputs are the bundle's, but that a cache ``c`` is no output: ``rows_name("c")``
+    is, (K, columns), and that a cache which the graph doesn't read is no input. ``image`` and the
+    raw maps are fp32 always.
 
     Args:
         folder: The bundle, files verified.
@@ -74,9 +74,8 @@ def _derive(
     """Derive one graph; ``types`` holds the types of the tensors of the graphs before it."""
     graph = _fold_weights(model)
     _return_rows(graph, spec)
-    inputs = {t.name: _TYPES[t.dtype] for t in spec.inputs}
-    inputs |= {own: types[origin] for own, origin in spec.reads.items()}
-    graph.types = dict(inputs)
+    graph.types = {t.name: _TYPES[t.dtype] for t in spec.inputs}
+    graph.types |= {own: types[origin] for own, origin in spec.reads.items()}
     shapes = {t.name: t.shape for t in (*spec.inputs, *spec.outputs)}
     results = [rows_name(cache) for cache in spec.state]
     results += [t.name for t in spec.outputs if t.name not in spec.state.values()]
@@ -172,9 +171,8 @@ def _to_half(graph: _Graph, caches: set[str], results: list[str]) -> None:
             graph.types[name] = wanted
         return name
 
-    graph.types.update(
-        {n: int(helper.np_dtype_to_tensor_dtype(a.dtype)) for n, a in weights.items()}
-    )
+    for name, array in weights.items():
+        graph.types[name] = int(helper.np_dtype_to_tensor_dtype(array.dtype))
     for node in graph.nodes:
         floats = [
             place

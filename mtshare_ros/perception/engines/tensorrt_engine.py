@@ -89,7 +89,8 @@ class TensorRTEngine:
     def __del__(self) -> None:
         """Give the memory back; pycuda can do so only in the context that it is from."""
         with self._gpu.current():
-            del self._graphs, self._scratch, self._runtime
+            for name in ("_graphs", "_scratch", "_runtime"):  # whatever there is already
+                self.__dict__.pop(name, None)
 
     def from_size(self, size: int) -> TensorRTEngine:
         """Return this engine, computing every frame at ``size`` rows or more."""

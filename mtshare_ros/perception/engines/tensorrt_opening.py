@@ -80,7 +80,8 @@ def open_tensorrt(
 
     Raises:
         BundleError: The bundle's self-test can't be read, or graphs can't be derived.
-        EngineError: There is no GPU, compiling failed or was ended, or the self-test fails in fp32.
+        EngineError: There is no GPU, compiling failed or was ended, or the self-test fails even
+            in fp32.
     """
     gpu, files = Gpu(), files or EngineFiles()
     frames = load_selftest(folder, manifest)

@@ -32,6 +32,13 @@ class Dataset(str, Enum):
     rooms = "rooms"
 
 
+class Precision(str, Enum):
+    """What a GPU computes in."""
+
+    fp16 = "fp16"
+    fp32 = "fp32"
+
+
 class Purpose(str, Enum):
     """What a machine is to be used for."""
 

@@ -25,6 +25,7 @@ from mtshare_ros.network.units import SubTask
 from mtshare_ros.perception.engines.interface import Engine, EngineOutput
 from mtshare_ros.perception.engines.onnxruntime_engine import OnnxRuntimeEngine
 from mtshare_ros.perception.engines.selftest import relative_difference
+from mtshare_ros.perception.engines.torch_bundle_engine import TorchBundleEngine
 from mtshare_ros.perception.stream import PerceptionStream, StreamSettings
 from mtshare_ros.perception.tokens import token_rows
 from mtshare_ros.tasks import DEPTH, NORMALS, SEGMENTATION
@@ -58,6 +59,7 @@ class _Networks:
         )
         self.onnx = OnnxRuntimeEngine(folder, load_manifest(folder), threads=1)
         self.tensorrt = _open_tensorrt(folder)
+        self.torch_bundle = _open_torch(folder)
 
     def image(self, rng: np.random.Generator) -> np.ndarray:
         width, height = self.config.size
@@ -89,6 +91,12 @@ def _open_tensorrt(folder: Path) -> Any:
     return open_tensorrt(folder, load_manifest(folder), "fp32", files=files).engine
 
 
+def _open_torch(folder: Path) -> TorchBundleEngine:
+    """Open a bundle in torch, on a GPU where there is one."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return TorchBundleEngine(folder, load_manifest(folder), device, "fp32")
+
+
 @pytest.fixture(scope="module", params=CONFIGS)
 def networks(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
@@ -102,7 +110,7 @@ def _run(engine: Engine, state: object, image: np.ndarray, index: np.ndarray) ->
     return {task: np.array(raw) for task, raw in output.raw.items()}
 
 
-@pytest.mark.parametrize("kind", ["torch", "onnx", "tensorrt"])
+@pytest.mark.parametrize("kind", ["torch", "onnx", "tensorrt", "torch_bundle"])
 def test_with_every_token_dirty_the_stream_equals_the_dense_network(
     networks: _Networks, kind: str
 ) -> None:
@@ -116,7 +124,7 @@ def test_with_every_token_dirty_the_stream_equals_the_dense_network(
             assert relative_difference(raw, networks.dense(image)[task]) < BOUND, task
 
 
-@pytest.mark.parametrize("kind", ["onnx", "tensorrt"])
+@pytest.mark.parametrize("kind", ["onnx", "tensorrt", "torch_bundle"])
 @settings(max_examples=15, deadline=None)
 @given(st.lists(st.sets(st.integers(0, SMALL.tokens - 1), min_size=1), min_size=1, max_size=5))
 def test_any_sequence_of_dirty_sets_equals_the_torch_reference(

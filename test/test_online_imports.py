@@ -31,8 +31,9 @@ NEEDS = {
     "tensorrt_state.py": {"tensorrt", "pycuda"},
     "torch_engine.py": {"torch"},
     "torch_graphs.py": {"torch", "onnx"},
-    "torch_gpu_engine.py": {"torch"},
+    "torch_bundle_engine.py": {"torch", "onnx"},
     "torch_opening.py": {"torch", "onnx"},
+    "torch_state.py": {"torch"},
 }
 """Files that are themselves the use of something absent on a robot."""
 

@@ -6,12 +6,13 @@ import importlib
 import importlib.util
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mtshare_ros.evaluation.board import board_name, gpu_versions, jetpack, power_mode
 from mtshare_ros.evaluation.findings import Finding
-from mtshare_ros.manifest import Manifest
-from mtshare_ros.perception.engines.choice import tensorrt_problem
-from mtshare_ros.perception.memory import gpu_memory
+
+if TYPE_CHECKING:
+    from mtshare_ros.manifest import Manifest
 
 OLDEST = (10, 3)
 """Oldest version of TensorRT that the engines are made for: JetPack 6.2's."""
@@ -100,7 +101,13 @@ def _onnx() -> Finding:
 
 
 def _use() -> Finding:
-    what, problem = "TensorRT", tensorrt_problem()
+    what = "TensorRT"
+    try:
+        from mtshare_ros.perception.engines.choice import tensorrt_problem
+
+        problem = tensorrt_problem()
+    except ImportError as error:
+        problem = str(error)
     if problem:
         return _missing(what, f"can't be used: {problem}")
     versions = gpu_versions()
@@ -110,6 +117,8 @@ def _use() -> Finding:
 
 
 def _gpu_memory(manifest: Manifest) -> Finding:
+    from mtshare_ros.perception.memory import gpu_memory
+
     what = f"memory for bundle {manifest.name} on the GPU"
     need = gpu_memory(manifest, "fp16").total() / 1e6
     text = f"{need:.0f} MB for one camera in fp16, beside what CUDA and TensorRT take"

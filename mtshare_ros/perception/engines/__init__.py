@@ -50,18 +50,18 @@ def open_engine(
                 raise
             _LOG.warning("backend onnxruntime instead of tensorrt: %s", error)
         choice = choose_backend("onnxruntime")
-    engine = _open(choice.backend, bundle, manifest, threads, precision)
-    run_selftest(engine, load_selftest(bundle, manifest), getattr(engine, "precision", "fp32"))
-    return engine
-
-
-def _open(backend: str, bundle: Path, manifest: Manifest, threads: int, precision: str) -> Engine:
-    if backend == "torch":
+    if choice.backend == "torch":
         from mtshare_ros.perception.engines.torch_opening import open_torch
 
         return open_torch(bundle, manifest, threads, precision)
+    return _open_onnxruntime(bundle, manifest, threads)
+
+
+def _open_onnxruntime(bundle: Path, manifest: Manifest, threads: int) -> Engine:
     try:
         from mtshare_ros.perception.engines.onnxruntime_engine import OnnxRuntimeEngine
     except ImportError as error:
         raise EngineError(f"backend onnxruntime: can't be imported: {error}") from error
-    return OnnxRuntimeEngine(bundle, manifest, threads)
+    engine = OnnxRuntimeEngine(bundle, manifest, threads)
+    run_selftest(engine, load_selftest(bundle, manifest))
+    return engine

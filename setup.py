@@ -60,6 +60,7 @@ EXTRAS = {
         "mypy",
         "rosbags-image",
         "ruff",
+        "tensorrt-cu13-bindings",
         "types-PyYAML",
     ],
 }
@@ -71,7 +72,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(include=[PACKAGE, f"{PACKAGE}.*"]),
-    package_data={PACKAGE: ["py.typed", "evaluation/*.html"]},
+    package_data={PACKAGE: ["py.typed", "evaluation/*.html", "perception/engines/*.ptx"]},
     data_files=[entry for entry in DATA_FILES if entry[1]],
     install_requires=["setuptools"],
     extras_require=EXTRAS,

@@ -19,6 +19,7 @@ from mtshare_ros.evaluation.study.commands import app as study
 from mtshare_ros.options import (
     Dataset,
     Kind,
+    Precision,
     Protocol,
     Purpose,
     Textures,
@@ -118,6 +119,22 @@ def export(
 
 
 @app.command()
+def build(
+    bundle: BundleArgument,
+    precision: Annotated[
+        Precision, typer.Option(help="fp32 where fp16 fails the self-test.")
+    ] = Precision.fp16,
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="Though they are there.")] = False,
+) -> None:
+    """Compile a bundle's TensorRT engines for this GPU, once, and try them."""
+    from mtshare_ros.evaluation.build import build_engines
+
+    with progress("compiling") as on_step:
+        title, header, rows = build_engines(bundle, precision.value, rebuild, on_step)
+    print_table(title, header, rows)
+
+
+@app.command()
 def evaluate(
     bundle: BundleArgument,
     output: Annotated[Path, typer.Option(help="Folder of the report.")],
@@ -125,7 +142,9 @@ def evaluate(
     dataset: Annotated[Dataset | None, typer.Option(help="Instead of a bag.")] = None,
     root: Annotated[list[Path] | None, typer.Option(help="The data set; repeatable.")] = None,
     policy: Annotated[str, typer.Option(help="tokens, dense or hold:K.")] = "tokens",
-    engine: Annotated[str, typer.Option(help="What runs the graphs: auto, onnxruntime.")] = "auto",
+    engine: Annotated[
+        str, typer.Option(help="What runs the graphs: auto, tensorrt, onnxruntime, torch.")
+    ] = "auto",
     max_dirty_fraction: Annotated[
         float, typer.Option(help="Largest share of the tokens recomputed per frame.")
     ] = 1.0,
@@ -238,8 +257,16 @@ def bench(
     sweep_tasks: Annotated[
         bool, typer.Option("--sweep-tasks", help="Measure what each further task costs.")
     ] = False,
+    engine: Annotated[
+        str | None,
+        typer.Option(help="Time a bundle on this engine alone; needs no torch: tensorrt."),
+    ] = None,
+    precision: Annotated[Precision, typer.Option(help="With --engine.")] = Precision.fp16,
 ) -> None:
     """Time this network against separate dense networks, interleaved in one run."""
+    if engine is not None:
+        _bench_engine(bundle, engine, precision.value, output)
+        return
     pixels = parse_size(size)
     from mtshare_ros.network.config import NetworkConfig
 
@@ -257,6 +284,23 @@ def bench(
         (c["name"], f"{c['p50_ms']:.1f}", f"{c['p95_ms']:.1f}", f"{c['ratio']:.2f}") for c in cases
     ]
     print_table("", ("case", "p50, ms", "p95, ms", "times faster"), rows)
+    typer.echo(str(output))
+
+
+def _bench_engine(bundle: Path | None, engine: str, precision: str, output: Path) -> None:
+    if bundle is None:
+        raise OptionError("--engine needs a bundle: mtshare bench BUNDLE --engine tensorrt")
+    from mtshare_ros.evaluation.bench_engine import bench_engine
+
+    with progress("compiling") as on_step:
+        result = bench_engine(bundle, engine, precision, output, on_step)
+    rows = [
+        (c["name"], *(f"{c[key]:.2f}" for key in ("p50_ms", "p95_ms", "p99_ms", "ratio")))
+        for c in result["cases"]
+    ]
+    machine = result["machine"]
+    title = f"{machine['board']}, {machine['power_mode']}, {result['engine']}"
+    print_table(title, ("case", "p50, ms", "p95, ms", "p99, ms", "times faster"), rows)
     typer.echo(str(output))
 
 

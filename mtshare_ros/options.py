@@ -43,6 +43,13 @@ class Protocol(str, Enum):
     mtl = "mtl"
 
 
+class Precision(str, Enum):
+    """What a GPU computes in."""
+
+    fp16 = "fp16"
+    fp32 = "fp32"
+
+
 class Purpose(str, Enum):
     """What a machine is to be used for."""
 

@@ -137,3 +137,11 @@ def test_a_repeated_fault_is_logged_once_per_kind(monkeypatch):
     now[0] = 101.1
     report("step", "d")
     assert logger.lines == ["a", "c", "d"]
+
+
+def test_while_engines_are_compiled_the_status_says_how_far() -> None:
+    text = "compiling engine base for this GPU: 40 %, about 3 min left"
+    condition = Condition("opening", "room", "auto", progress=text)
+    found = status("/camera", condition, Statistics().summary(), {})
+    assert found.level == DiagnosticStatus.OK and found.message == text
+    assert {v.key: v.value for v in found.values}["progress"] == text

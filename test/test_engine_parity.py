@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import torch
 from conftest import SMALL
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from standins.installed import installed
 
 from mtshare_ros.bundle import load_manifest
 from mtshare_ros.export.bundle import reference_engine, write_bundle
@@ -24,7 +25,7 @@ from mtshare_ros.network.units import SubTask
 from mtshare_ros.perception.engines.interface import Engine, EngineOutput
 from mtshare_ros.perception.engines.onnxruntime_engine import OnnxRuntimeEngine
 from mtshare_ros.perception.engines.selftest import relative_difference
-from mtshare_ros.perception.engines.torch_engine import TorchEngine
+from mtshare_ros.perception.engines.torch_bundle_engine import TorchBundleEngine
 from mtshare_ros.perception.stream import PerceptionStream, StreamSettings
 from mtshare_ros.perception.tokens import token_rows
 from mtshare_ros.tasks import DEPTH, NORMALS, SEGMENTATION
@@ -57,6 +58,8 @@ class _Networks:
             self.base, NORMALS, self.subtasks, 0.8
         )
         self.onnx = OnnxRuntimeEngine(folder, load_manifest(folder), threads=1)
+        self.tensorrt = _open_tensorrt(folder)
+        self.torch_bundle = _open_torch(folder)
 
     def image(self, rng: np.random.Generator) -> np.ndarray:
         width, height = self.config.size
@@ -79,11 +82,27 @@ class _Networks:
         return raw
 
 
+def _open_tensorrt(folder: Path) -> Any:
+    """Open a bundle in TensorRT, or what stands in for it."""
+    from mtshare_ros.perception.engines.engine_files import EngineFiles
+    from mtshare_ros.perception.engines.tensorrt_opening import open_tensorrt
+
+    files = EngineFiles(folder.parent / "engines")
+    return open_tensorrt(folder, load_manifest(folder), "fp32", files=files).engine
+
+
+def _open_torch(folder: Path) -> TorchBundleEngine:
+    """Open a bundle in torch, on a GPU where there is one."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return TorchBundleEngine(folder, load_manifest(folder), device, "fp32")
+
+
 @pytest.fixture(scope="module", params=CONFIGS)
 def networks(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> _Networks:
-    return _Networks(tmp_path_factory.mktemp("parity") / "bundle", CONFIGS[request.param])
+) -> Iterator[_Networks]:
+    with installed():
+        yield _Networks(tmp_path_factory.mktemp("parity") / "bundle", CONFIGS[request.param])
 
 
 def _run(engine: Engine, state: object, image: np.ndarray, index: np.ndarray) -> dict:
@@ -91,11 +110,11 @@ def _run(engine: Engine, state: object, image: np.ndarray, index: np.ndarray) ->
     return {task: np.array(raw) for task, raw in output.raw.items()}
 
 
-@pytest.mark.parametrize("kind", ["torch", "onnx"])
+@pytest.mark.parametrize("kind", ["torch", "onnx", "tensorrt", "torch_bundle"])
 def test_with_every_token_dirty_the_stream_equals_the_dense_network(
     networks: _Networks, kind: str
 ) -> None:
-    engine: TorchEngine | OnnxRuntimeEngine = getattr(networks, kind)
+    engine: Engine = getattr(networks, kind)
     rng, everything = np.random.default_rng(0), networks.rows(range(networks.config.tokens))
     assert len(everything) == networks.config.prefix + networks.config.tokens
     state = engine.new_state()
@@ -105,18 +124,20 @@ def test_with_every_token_dirty_the_stream_equals_the_dense_network(
             assert relative_difference(raw, networks.dense(image)[task]) < BOUND, task
 
 
+@pytest.mark.parametrize("kind", ["onnx", "tensorrt", "torch_bundle"])
 @settings(max_examples=15, deadline=None)
 @given(st.lists(st.sets(st.integers(0, SMALL.tokens - 1), min_size=1), min_size=1, max_size=5))
 def test_any_sequence_of_dirty_sets_equals_the_torch_reference(
-    networks: _Networks, sets: list[set[int]]
+    networks: _Networks, kind: str, sets: list[set[int]]
 ) -> None:
     rng = np.random.default_rng(1)
-    states = [engine.new_state() for engine in (networks.torch, networks.onnx)]
+    engine: Engine = getattr(networks, kind)
+    states = [networks.torch.new_state(), engine.new_state()]
     tokens = networks.config.tokens
     for dirty in [set(range(tokens)), *sets]:
         image, index = networks.image(rng), networks.rows(token % tokens for token in dirty)
         expected = _run(networks.torch, states[0], image, index)
-        found = _run(networks.onnx, states[1], image, index)
+        found = _run(engine, states[1], image, index)
         for task, raw in expected.items():
             assert relative_difference(found[task], raw) < BOUND, task
 
@@ -151,6 +172,7 @@ class _Recorder:
 
     def __init__(self, engine: Engine) -> None:
         self._engine, self.manifest, self.new_state = engine, engine.manifest, engine.new_state
+        self.sizes = engine.sizes
         self.rows: list[dict[str, np.ndarray]] = []
 
     def run(self, state: Any, image: Any, base_index: Any, task_index: Any) -> EngineOutput:

@@ -88,7 +88,7 @@ def test_a_budget_lowers_what_is_computed(tmp_path, bundle_path, clip):
         (["--policy", "hold:"], "hold:K"),
         (["--policy", "hold:2\nhold:3"], "hold:K"),
         (["--engine", "abacus"], "abacus"),
-        (["--engine", "torch"], "expected one of auto, onnxruntime"),
+        (["--engine", "cuda"], "expected one of auto, tensorrt"),
         (["--max-dirty-fraction", "1.5"], "1.5"),
         (["--max-dirty-fraction", "nan"], "nan"),
     ],

@@ -10,8 +10,31 @@ import mtshare_ros
 
 ROOT = Path(mtshare_ros.__file__).parent
 OFFLINE = ("network", "training", "datasets", "export", "evaluation")
-ABSENT = ("torch", "mujoco", "onnx", "onnxscript", "pydantic", "rosbags", "jinja2", "typer")
-NEEDS = {"torch_engine.py": {"torch", "onnx"}}
+ABSENT = (
+    "torch",
+    "tensorrt",
+    "pycuda",
+    "mujoco",
+    "onnx",
+    "onnxscript",
+    "pydantic",
+    "rosbags",
+    "jinja2",
+    "typer",
+)
+NEEDS = {
+    "derived_graphs.py": {"onnx"},
+    "gpu.py": {"pycuda"},
+    "tensorrt_build.py": {"tensorrt"},
+    "tensorrt_engine.py": {"tensorrt", "pycuda"},
+    "tensorrt_opening.py": {"tensorrt", "pycuda"},
+    "tensorrt_state.py": {"tensorrt", "pycuda"},
+    "torch_engine.py": {"torch"},
+    "torch_graphs.py": {"torch", "onnx"},
+    "torch_bundle_engine.py": {"torch", "onnx"},
+    "torch_opening.py": {"torch", "onnx"},
+    "torch_state.py": {"torch"},
+}
 """Files that are themselves the use of something absent on a robot."""
 
 BLOCK = """

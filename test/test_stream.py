@@ -143,7 +143,7 @@ class _Noting:
     name = "noting"
 
     def __init__(self, engine: Engine) -> None:
-        self._engine, self.manifest = engine, engine.manifest
+        self._engine, self.manifest, self.sizes = engine, engine.manifest, engine.sizes
         self.tokens: list[dict[str, set[int]]] = []
 
     def new_state(self) -> Any:
@@ -172,6 +172,41 @@ def test_missed_tokens_are_caught_up_once(engine: Engine) -> None:
     assert all(tokens == steady["base"] for tokens in steady.values())
 
 
+def _sized(engine: Engine) -> _Noting:
+    noting = _Noting(engine)
+    noting.sizes = (3, 6, 12, 24, 48)
+    return noting
+
+
+def test_a_dirty_set_is_filled_up_to_a_size_with_the_oldest_clean_tokens(engine: Engine) -> None:
+    noting = _sized(engine)
+    stream = PerceptionStream(noting, StreamSettings(max_age=10_000))
+    image = _image()
+    stream.step(image, 0, TASKS)
+    seen: list[set[int]] = []
+    for frame in range(1, 9):
+        image = image.copy()
+        image[:16, :32] ^= 64  # the same two tokens each time
+        dirty = set(np.flatnonzero(stream.step(image, frame * FRAME, TASKS).dirty).tolist())
+        assert {0, 1} <= dirty and len(dirty) in noting.sizes
+        assert all(tokens == dirty for tokens in noting.tokens[-1].values())
+        seen.append(dirty - {0, 1})
+    extra = [token for tokens in seen for token in tokens]
+    assert len(extra) >= 8 and len(set(extra)) == len(extra)  # none again while others are older
+
+
+@pytest.mark.parametrize(("fraction", "most"), [(0.3, 12), (0.25, 12), (0.2, 6), (0.01, 3)])
+def test_filling_up_does_not_exceed_the_budget(engine: Engine, fraction: float, most: int) -> None:
+    noting = _sized(engine)
+    settings = StreamSettings(max_age=48, max_dirty_fraction=fraction)
+    stream = PerceptionStream(noting, settings)
+    stream.step(_image(), 0, TASKS)
+    for frame in range(1, 4):
+        image = np.asarray(_image() + 20 * (frame % 2), np.uint8)
+        assert stream.step(image, frame * FRAME, TASKS).dirty.sum() <= most
+        assert len(noting.tokens[-1]["base"]) in noting.sizes
+
+
 def test_dense_policy_equals_a_fresh_stream_every_frame(engine: Engine) -> None:
     stream = PerceptionStream(engine, StreamSettings(policy="dense"))
     for frame in range(3):
@@ -197,6 +232,7 @@ class _FailsOnce:
 
     def __init__(self, engine: Engine) -> None:
         self._engine, self.manifest, self.calls = engine, engine.manifest, 0
+        self.sizes = engine.sizes
 
     def new_state(self) -> Any:
         return self._engine.new_state()
@@ -311,7 +347,7 @@ def test_rows_are_computed_once_whatever_the_rate(engine: Engine) -> None:
     rows: list[int] = []
 
     class Counting:
-        name, manifest = engine.name, engine.manifest
+        name, manifest, sizes = engine.name, engine.manifest, engine.sizes
 
         def new_state(self) -> Any:
             return engine.new_state()

@@ -12,18 +12,20 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import cv2
 import numpy as np
 from tqdm import tqdm
 
-from mtshare_ros.evaluation.rivals import SeparateNetworks
 from mtshare_ros.manifest import InputSpec
-from mtshare_ros.perception.engines.onnxruntime_engine import OnnxRuntimeEngine
+from mtshare_ros.perception.engines.interface import Engine
 from mtshare_ros.perception.frame import Image
 from mtshare_ros.perception.stream import PerceptionStream, StreamSettings
 from mtshare_ros.tasks import Task
+
+if TYPE_CHECKING:  # boards that are timed have no torch
+    from mtshare_ros.evaluation.rivals import SeparateNetworks
 
 _NEVER = 1_000_000
 _FRAME_NS = 33_333_333
@@ -76,12 +78,12 @@ class StreamCase:
     """
 
     def __init__(
-        self, engine: OnnxRuntimeEngine, fraction: float, tasks: Sequence[Task] = ()
+        self, engine: Engine, fraction: float, tasks: Sequence[Task] = (), most: float = 1.0
     ) -> None:
-        """Open a stream on ``engine``."""
-        self.name = f"dirty {fraction:g}"
+        """Open a stream on ``engine`` with a ``max_dirty_fraction``."""
+        self.name = f"dirty {fraction:.4g}"
         self._scene = ChangingScene(engine.manifest.input, fraction)
-        self._stream = PerceptionStream(engine, StreamSettings(max_age=_NEVER))
+        self._stream = PerceptionStream(engine, StreamSettings(most, max_age=_NEVER))
         self._tasks = [task.name for task in tasks or engine.manifest.tasks]
         self._stamp = 0
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from mtshare_ros.bundle import load_manifest
 from mtshare_ros.manifest import Manifest
+from mtshare_ros.perception.memory import gpu_memory
 
 Described = tuple[str, Sequence[str], Sequence[Sequence[str]]]
 """Title, column names and rows of a table."""
@@ -21,7 +22,7 @@ def describe(bundle: Path) -> list[Described]:
     """
     manifest = load_manifest(bundle)
     tables = [_about(manifest), _tasks(manifest), _shares(manifest)]
-    tables += [_graphs(manifest), _metrics(manifest)]
+    tables += [_graphs(manifest), _memory(manifest), _metrics(manifest)]
     return [table for table in tables if table[2]]
 
 
@@ -80,6 +81,16 @@ def _graphs(manifest: Manifest) -> Described:
     total = sum(graph.size for graph in manifest.graphs.values())
     rows.append(("all", "", f"{total / 1e6:.2f} MB", ""))
     return "Graphs", ("graph", "file", "size", "caches"), rows
+
+
+def _memory(manifest: Manifest) -> Described:
+    rows = []
+    for precision in ("fp16", "fp32"):
+        memory = gpu_memory(manifest, precision)
+        parts = (memory.weights, memory.caches, memory.working)
+        rows.append((precision, *(f"{part / 1e6:.0f} MB" for part in parts)))
+    header = ("on a GPU", "weights", "caches, each camera", "working memory, each camera")
+    return "Memory", header, rows
 
 
 def _metrics(manifest: Manifest) -> Described:

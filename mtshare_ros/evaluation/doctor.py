@@ -10,10 +10,15 @@ import importlib
 import importlib.metadata
 import os
 import platform
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mtshare_ros.errors import EXTRAS
+from mtshare_ros.evaluation.doctor_gpu import examine_gpu
+from mtshare_ros.evaluation.findings import Finding
+
+if TYPE_CHECKING:
+    from mtshare_ros.manifest import Manifest
 
 ROBOT = {"numpy": "arrays", "cv2": "OpenCV", "onnxruntime": "runs the graphs", "rclpy": "ROS 2"}
 """Modules without which the node can't run."""
@@ -40,35 +45,6 @@ MIN_FREE_GB = 1.0
 """The network, its caches and ROS together stay below this."""
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at.
-
-    Attributes:
-        what: Its name.
-        found: What was found, or what is missing and how to get it.
-        ok: Whether it is there.
-        needed: Whether the machine's purpose needs it.
-    """
-
-    what: str
-    found: str
-    ok: bool = True
-    needed: bool = True
-
-    @property
-    def fatal(self) -> bool:
-        """Whether the machine can't serve its purpose because of this."""
-        return self.needed and not self.ok
-
-    @property
-    def mark(self) -> str:
-        """A short word for a table's first column."""
-        if self.ok:
-            return "ok"
-        return "MISSING" if self.needed else "not here"
-
-
 def examine(bundle: Path | None = None, train: bool = False) -> list[Finding]:
     """Look at this machine, and at a bundle if one is given.
 
@@ -79,6 +55,7 @@ def examine(bundle: Path | None = None, train: bool = False) -> list[Finding]:
     findings = [_python(), *(_module(name, why) for name, why in ROBOT.items()), _middleware()]
     findings += [_module(name, why, needed=train) for name, why in WORKSHOP.items()]
     findings += [_drawing(needed=train), _processor(), _memory()]
+    findings += examine_gpu(_manifest(bundle))
     if bundle is not None:
         findings.append(_bundle(bundle))
     return findings
@@ -148,6 +125,16 @@ def _memory() -> Finding:
             found = f"{free:.1f} GB free" + ("" if enough else f"; {MIN_FREE_GB:g} GB is needed")
             return Finding("memory", found, ok=enough)
     return Finding("memory", "unknown", ok=True)
+
+
+def _manifest(bundle: Path | None) -> Manifest | None:
+    """Return a bundle's manifest; what is wrong with it is said of the bundle itself."""
+    try:
+        from mtshare_ros.bundle import load_manifest
+
+        return None if bundle is None else load_manifest(bundle, verify=False)
+    except (ImportError, ValueError, OSError):
+        return None
 
 
 def _bundle(bundle: Path) -> Finding:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import replace
 
 from mtshare_ros.perception.tokens import Budget
 
@@ -33,3 +35,19 @@ def frame_budget(
         tokens=min(tokens, max(asked, math.ceil(tokens / max_age))),
         dense_from=math.ceil(DENSE_FRACTION * tokens),
     )
+
+
+def whole_sizes(budget: Budget, sizes: Sequence[int], least: int) -> Budget:
+    """Return a budget for an engine that computes a few numbers of tokens only.
+
+    It is the largest of them within ``budget``, so that filling up does not exceed it; where none
+    is both within it and enough for the age bound, the smallest that is enough.
+
+    Args:
+        budget: What a frame may cost.
+        sizes: Numbers of image tokens, ascending, the last one all.
+        least: Tokens that are due in the frame.
+    """
+    within = [size for size in sizes if least <= size <= budget.tokens]
+    enough = [size for size in sizes if size >= least]
+    return replace(budget, tokens=within[-1] if within else enough[0])

@@ -12,15 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtshare_ros.manifest import BundleError
-from mtshare_ros.perception.budget import frame_budget, smallest_fraction
+from mtshare_ros.perception.budget import frame_budget, smallest_fraction, whole_sizes
 from mtshare_ros.perception.deadline import BASE, FrameTime
 from mtshare_ros.perception.decode import Decoder
 from mtshare_ros.perception.engines.interface import Engine, EngineError, EngineOutput
+from mtshare_ros.perception.engines.sizes import next_size
 from mtshare_ros.perception.frame import Image, check_image, depth_scale, normalise, resize
 from mtshare_ros.perception.tokens import (
     Cells,
     TokenMask,
     commit_reference,
+    fill_up,
     is_cut,
     low_pass,
     refresh_slots,
@@ -153,6 +155,9 @@ class PerceptionStream:
         self._decoder: Decoder | None = None
         self._state: Any = None
         self._time = FrameTime(self._spec.tokens + self._spec.prefix)
+        # Of image tokens: an engine's sizes count the prefix tokens' rows as well.
+        self._sizes = [size - self._spec.prefix for size in engine.sizes]
+        self._computed = np.zeros(self._spec.tokens, np.int64)
         self.settings = settings or StreamSettings()
         self.reset("first frame")
 
@@ -289,9 +294,13 @@ class PerceptionStream:
         due = self._slots == self._frame % settings.max_age
         room = self._room(wanted) if settings.deadline_ms else None
         budget = frame_budget(tokens, settings.max_dirty_fraction, settings.max_age, room)
+        if self._sizes:
+            budget = whole_sizes(budget, self._sizes, int(due.sum()))
         dirty = select_tokens(change, due, settings.change_threshold, budget)
         if not dirty.any():  # engines take at least one token
             dirty[int(change.argmax())] = True
+        if self._sizes:
+            dirty = fill_up(dirty, self._computed, next_size(int(dirty.sum()), self._sizes))
         return dirty
 
     def _room(self, wanted: Collection[str]) -> int:
@@ -330,6 +339,7 @@ class PerceptionStream:
                 self._pending.pop(name, None)
             else:
                 self._pending[name] = dirty | self._pending.get(name, np.zeros_like(dirty))
+        self._computed[dirty] = self._frame
         self._previous = cells
         self._stamp = stamp
         self._image_size = (image.shape[1], image.shape[0])

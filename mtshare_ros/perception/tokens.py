@@ -74,6 +74,21 @@ def token_rows(tokens: TokenMask, spec: InputSpec) -> NDArray[np.int64]:
     return np.flatnonzero(np.concatenate([np.ones(spec.prefix, np.bool_), tokens]))
 
 
+def fill_up(dirty: TokenMask, computed: NDArray[np.int64], size: int) -> TokenMask:
+    """Return ``dirty`` and the oldest clean tokens, ``size`` tokens together.
+
+    Args:
+        dirty: (N,) bool, at most ``size`` tokens.
+        computed: (N,) number of the frame in which each token was last computed.
+        size: Tokens that are computed whatever they are.
+    """
+    clean = np.flatnonzero(~dirty)
+    oldest = clean[np.argsort(computed[clean], kind="stable")]
+    filled = dirty.copy()
+    filled[oldest[: size - int(dirty.sum())]] = True
+    return filled
+
+
 def is_cut(cells: Cells, previous: Cells) -> bool:
     """Return whether the scene was replaced between two consecutive frames.
 

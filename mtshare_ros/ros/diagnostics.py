@@ -22,6 +22,7 @@ class Condition:
         cause: Why the node isn't configured, or None.
         computing: Tasks somebody subscribes to.
         camera_info: The state of ``camera_info``, in words.
+        progress: How far opening the bundle is, in words, where that takes long, or None.
     """
 
     state: str
@@ -30,6 +31,7 @@ class Condition:
     cause: str | None = None
     computing: tuple[str, ...] = ()
     camera_info: str = "none"
+    progress: str | None = None
 
 
 def status_name(node: str) -> str:
@@ -59,6 +61,8 @@ def status(
     }
     if condition.cause is not None:
         values["cause"] = condition.cause
+    if condition.progress is not None:
+        values["progress"] = condition.progress
     values.update((name, str(count)) for name, count in summary.counts.items())
     if summary.dirty_fraction is not None:
         values["dirty_fraction_mean"] = f"{summary.dirty_fraction:.4f}"
@@ -80,7 +84,7 @@ def _level(
     if condition.cause is not None:
         return DiagnosticStatus.ERROR, condition.cause
     if condition.state != "active":
-        return DiagnosticStatus.OK, condition.state
+        return DiagnosticStatus.OK, condition.progress or condition.state
     grown = {name: count - previous.get(name, 0) for name, count in summary.counts.items()}
     if grown["failed"]:
         return DiagnosticStatus.ERROR, f"the engine failed on {grown['failed']} frames"

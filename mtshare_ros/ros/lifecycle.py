@@ -16,6 +16,7 @@ from std_srvs.srv import Trigger
 from mtshare_ros.errors import one_line
 from mtshare_ros.manifest import BundleError
 from mtshare_ros.ros import diagnostics, parameter_values
+from mtshare_ros.ros.forward_log import ForwardLog
 from mtshare_ros.ros.opening import Opener, bundle_folder
 from mtshare_ros.ros.parameters import ParameterError
 from mtshare_ros.ros.report import Reporter
@@ -54,11 +55,13 @@ class PerceptionNode(LifecycleNode):
         self._statistics = Statistics()
         self._counts_before: dict[str, int] = {}
         self._reporter = Reporter(self.get_logger())
+        self._forward_log = ForwardLog(self.get_logger())
         try:
             self._values = parameter_values.declare(self)
         except ParameterError:
             self.destroy_node()
             raise
+        self._forward_log.start()
         self.add_on_set_parameters_callback(self._on_parameters)
         self._opened = self.create_guard_condition(self._on_opened)
         self._gave_up = self.create_guard_condition(self._on_gave_up)
@@ -76,6 +79,7 @@ class PerceptionNode(LifecycleNode):
 
     def close(self) -> bool:
         """Stop working; return whether no thread is left, so that the process may end."""
+        self._forward_log.stop()
         if self._serving is not None:
             self._serving.stop()
         self._abandon_opener()
@@ -92,6 +96,7 @@ class PerceptionNode(LifecycleNode):
             bundle_folder(self._values["bundle"]),
             self._values["backend"],
             self._values["threads"],
+            self._values["precision"],
             on_finished=self._opened.trigger,
         )
         self._state = "inactive"
@@ -238,7 +243,10 @@ class PerceptionNode(LifecycleNode):
         serving = self._serving
         if serving is None:
             state = self._state if self._opener is None else "opening"
-            return diagnostics.Condition(state, folder, self._values["backend"], self._cause)
+            progress = None if self._opener is None else self._opener.progress
+            return diagnostics.Condition(
+                state, folder, self._values["backend"], self._cause, progress=progress
+            )
         return diagnostics.Condition(
             self._state,
             f"{serving.engine.manifest.name} ({folder})",

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mtshare_ros.errors import one_line
 from mtshare_ros.perception.engines import open_engine
+from mtshare_ros.perception.engines.build_progress import Progress
 from mtshare_ros.perception.engines.interface import Engine
 from mtshare_ros.ros.installed import package_path
 
@@ -27,10 +28,16 @@ class Opener:
     Attributes:
         engine: The opened engine, or None until ``finished`` or after a failure.
         error: Why it could not be opened, or None.
+        progress: How far engines are compiled for a GPU, in words, or None.
     """
 
     def __init__(
-        self, folder: Path, backend: str, threads: int, on_finished: Callable[[], None]
+        self,
+        folder: Path,
+        backend: str,
+        threads: int,
+        precision: str,
+        on_finished: Callable[[], None],
     ) -> None:
         """Start opening.
 
@@ -38,15 +45,20 @@ class Opener:
             folder: The bundle.
             backend: Engine to open it with, or ``auto``.
             threads: CPU threads of the engine.
+            precision: What a GPU computes in, ``fp16`` or ``fp32``.
             on_finished: Called in the opening thread at the end, whether it succeeded or not.
         """
         self.engine: Engine | None = None
         self.error: str | None = None
+        self.progress: str | None = None
         self._on_finished = on_finished
         self._lock = threading.Lock()
         self._abandoned = False
         self._thread = threading.Thread(
-            target=self._open, args=(folder, backend, threads), name="opening", daemon=True
+            target=self._open,
+            args=(folder, backend, threads, precision),
+            name="opening",
+            daemon=True,
         )
         self._thread.start()
 
@@ -63,11 +75,15 @@ class Opener:
         self._thread.join(patience)
         return not self._thread.is_alive()
 
-    def _open(self, folder: Path, backend: str, threads: int) -> None:
+    def _on_progress(self, progress: Progress) -> bool:
+        self.progress = str(progress)
+        return not self._abandoned  # nobody waits for an engine any more: end its build
+
+    def _open(self, folder: Path, backend: str, threads: int, precision: str) -> None:
         engine: Engine | None = None
         error: str | None = None
         try:
-            engine = open_engine(folder, backend, threads)
+            engine = open_engine(folder, backend, threads, precision, self._on_progress)
         except Exception as caught:
             # Whatever a runtime raises on a bundle it can't take, the node reports it and lives.
             error = f"bundle {folder} not opened: {one_line(caught)}"

@@ -8,7 +8,7 @@ from typing import Any
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 
-from mtshare_ros.perception.engines import BACKENDS
+from mtshare_ros.perception.engines import BACKENDS, PRECISIONS
 
 NEXT_FRAME = "next frame"
 CONFIGURE = "configure"
@@ -110,9 +110,16 @@ TABLE = (
     Parameter(
         "backend",
         "auto",
-        "Engine that runs the bundle.",
+        "Engine that runs the bundle; `auto` is the first of them that can be used here.",
         CONFIGURE,
         choices=BACKENDS,
+    ),
+    Parameter(
+        "precision",
+        "fp16",
+        "What a GPU computes in; fp32 where fp16 fails the bundle's self-test.",
+        CONFIGURE,
+        choices=PRECISIONS,
     ),
     Parameter("threads", 2, "CPU threads of the engine.", CONFIGURE, range=(1, 256)),
     Parameter(

@@ -16,6 +16,11 @@ class EngineError(RuntimeError):
     """An engine failed on a frame; the stream's caches can't be trusted any more."""
 
 
+def rows_name(cache: str) -> str:
+    """Return the output of a derived graph that holds the rows computed for a cache."""
+    return f"{cache}_rows"
+
+
 @dataclass(frozen=True)
 class EngineOutput:
     """What an engine returns for one frame.
@@ -31,10 +36,18 @@ class EngineOutput:
 
 
 class Engine(Protocol):
-    """A bundle, opened. Several streams share one engine; each has a state of its own."""
+    """A bundle, opened. Several streams share one engine; each has a state of its own.
+
+    Attributes:
+        name: Name of the backend.
+        manifest: The bundle's manifest.
+        sizes: Numbers of rows that the engine computes at, ascending; empty for any number. An
+            index between two of them costs as much as the larger one.
+    """
 
     name: str
     manifest: Manifest
+    sizes: tuple[int, ...]
 
     def new_state(self) -> Any:
         """Return empty caches for one stream; its first frame must compute every token."""

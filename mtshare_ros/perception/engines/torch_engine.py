@@ -25,6 +25,7 @@ class TorchEngine:
     """Runs a manifest's graphs with one torch function per graph."""
 
     name = "torch"
+    sizes: tuple[int, ...] = ()
 
     def __init__(self, manifest: Manifest, graphs: Mapping[str, Callable[..., Any]]) -> None:
         """Take the functions of ``graphs`` by the names of the manifest's graphs.

@@ -1,0 +1,79 @@
+"""What board this is: its name, JetPack, power mode and versions, for reports and the doctor."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import platform
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+MODEL = Path("/proc/device-tree/model")
+RELEASE = Path("/etc/nv_tegra_release")
+JETPACKS = {"35": "5", "36": "6", "38": "7"}
+"""Release of Jetson Linux (L4T) -> JetPack."""
+UNKNOWN = "unknown"
+
+
+def board_name() -> str | None:
+    """Return the name of a Jetson, or None on another machine."""
+    try:
+        name = MODEL.read_text().strip("\0\n ")
+    except OSError:
+        return None
+    return name if "jetson" in name.lower() or RELEASE.is_file() else None
+
+
+def jetpack() -> str | None:
+    """Return JetPack's major version and that of Jetson Linux, or None where there is none."""
+    try:
+        text = RELEASE.read_text()
+    except OSError:
+        return None
+    found = re.search(r"R(\d+)\D+REVISION:\s*([\d.]+)", text)
+    if not found:
+        return UNKNOWN
+    major, revision = found.groups()
+    return f"{JETPACKS.get(major, UNKNOWN)} (Jetson Linux {major}.{revision})"
+
+
+def power_mode() -> str | None:
+    """Return the power mode that ``nvpmodel`` tells of, or None where there is no such tool."""
+    tool = shutil.which("nvpmodel") or "/usr/sbin/nvpmodel"
+    try:
+        done = subprocess.run([tool, "-q"], capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    found = re.search(r"NV Power Mode:\s*(\S+)", done.stdout)
+    return found.group(1) if found else UNKNOWN
+
+
+def describe_board() -> dict[str, str]:
+    """Return what a table of times has to say about the board that it is from."""
+    return {
+        "board": board_name() or platform.node() or platform.machine(),
+        "jetpack": jetpack() or "none",
+        "power_mode": power_mode() or UNKNOWN,
+    }
+
+
+def gpu_versions() -> dict[str, str]:
+    """Return the GPU's name and the versions of what drives it, as far as they are there."""
+    found = {}
+    for module in ("tensorrt", "pycuda", "onnxruntime"):
+        try:
+            version = getattr(importlib.import_module(module), "__version__", None)
+            found[module] = str(version or importlib.metadata.version(module))
+        except (ImportError, importlib.metadata.PackageNotFoundError):
+            continue
+    try:
+        cuda = importlib.import_module("pycuda.driver")
+        cuda.init()
+        found["gpu"] = str(cuda.Device(0).name())
+        major, minor = divmod(int(cuda.get_driver_version()) // 10, 100)
+        found["cuda_driver"] = f"{major}.{minor}"
+    except Exception:  # no pycuda, no driver, no GPU: there is nothing to tell
+        pass
+    return found

@@ -1,0 +1,1 @@
+"""Stand-ins for TensorRT and CUDA: strict at their boundary, on the CPU behind it."""

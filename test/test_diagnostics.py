@@ -1,6 +1,4 @@
-"""Counts, times, levels, and the worker that makes them."""
-
-import threading
+"""Counts, times and levels."""
 
 from diagnostic_msgs.msg import DiagnosticStatus
 
@@ -8,7 +6,6 @@ from mtshare_ros.ros import diagnostics
 from mtshare_ros.ros.diagnostics import Condition
 from mtshare_ros.ros.report import Reporter
 from mtshare_ros.ros.statistics import WINDOW, Statistics, Summary
-from mtshare_ros.ros.worker import NewestWorker
 
 ACTIVE = Condition("active", "room (/models/room)", "onnxruntime", computing=("depth", "normals"))
 NOTHING = dict.fromkeys(("received", "processed", "skipped", "dropped", "rejected", "failed"), 0)
@@ -16,14 +13,14 @@ NOTHING = dict.fromkeys(("received", "processed", "skipped", "dropped", "rejecte
 
 def status(condition=ACTIVE, before=NOTHING, **counts):
     summary = Summary({**NOTHING, **counts}, 9.5, {}, None)
-    return diagnostics.status("/front/perception_node", condition, summary, before)
+    return diagnostics.status("front/perception_node: perception", condition, summary, before)
 
 
 def test_the_level_says_what_is_wrong_now():
     ok, warn, error = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
     expected = [
         (status(), warn, "no images"),
-        (status(received=3, processed=3), ok, "9.5 frames per second"),
+        (status(received=3, processed=3), ok, "9.5 of 0.0 images per second"),
         (status(received=3, skipped=3), ok, "nobody subscribes"),
         (status(received=3, rejected=2), warn, "2 images could not be read"),
         (status(received=3, rejected=2, failed=1), error, "the engine failed on 1 frames"),
@@ -44,7 +41,9 @@ def test_a_status_names_the_node_and_has_everything_as_text():
     for stage in (1.0, 2.0, 3.0):
         statistics.count("received")
         statistics.processed({"base": stage, "ros": 0.5}, dirty_fraction=0.25)
-    found = diagnostics.status("/front/n", ACTIVE, statistics.summary(), NOTHING)
+    found = diagnostics.status(
+        diagnostics.status_name("/front/n"), ACTIVE, statistics.summary(), NOTHING
+    )
     values = {pair.key: pair.value for pair in found.values}
     assert found.name == "front/n: perception" and found.hardware_id == "onnxruntime"
     assert values["computing"] == "depth, normals" and values["processed"] == "3"
@@ -77,45 +76,6 @@ def test_the_frame_rate_is_that_since_the_last_summary():
     statistics.processed({}, 1.0)
     assert statistics.summary().fps > 0
     assert statistics.summary().fps == 0
-
-
-def test_the_worker_skips_to_the_newest_and_counts_the_rest():
-    started, release = threading.Event(), threading.Event()
-    seen, dropped = [], []
-
-    def process(item):
-        seen.append(item)
-        started.set()
-        release.wait(5)
-
-    worker = NewestWorker(process, lambda: dropped.append(1))
-    worker.put("a")
-    assert started.wait(5)
-    for item in "bcd":
-        worker.put(item)
-    started.clear()
-    release.set()
-    assert started.wait(5)
-    worker.stop()
-    assert seen == ["a", "d"] and len(dropped) == 2
-
-
-def test_stopping_finishes_the_item_in_work_and_drops_the_waiting_one():
-    started, release = threading.Event(), threading.Event()
-    done, dropped = [], []
-
-    def process(item):
-        started.set()
-        release.wait(5)
-        done.append(item)
-
-    worker = NewestWorker(process, lambda: dropped.append(1))
-    worker.put("a")
-    assert started.wait(5)
-    worker.put("b")
-    threading.Timer(0.05, release.set).start()
-    worker.stop()
-    assert done == ["a"] and len(dropped) == 1
 
 
 def test_a_repeated_fault_is_logged_once_per_kind(monkeypatch):

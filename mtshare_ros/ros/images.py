@@ -49,6 +49,7 @@ ENCODINGS = tuple(_DECODERS)
 _OUTPUTS: dict[str, tuple[str, int]] = {
     "mono8": ("uint8", 1),
     "rgb8": ("uint8", 3),
+    "16UC1": ("uint16", 1),
     "32FC1": ("float32", 1),
     "32FC3": ("float32", 3),
 }
@@ -162,7 +163,7 @@ class ImagePacker:
 
         Args:
             pixels: (H, W) or (H, W, 3), of the encoding's type.
-            encoding: ``mono8``, ``rgb8``, ``32FC1`` or ``32FC3``.
+            encoding: ``mono8``, ``rgb8``, ``16UC1``, ``32FC1`` or ``32FC3``.
             header: Header of the message (shared, not copied).
 
         Raises:

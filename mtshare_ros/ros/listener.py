@@ -78,6 +78,11 @@ class Listener:
         """Whether the node hears what is published here."""
         return bool(self._image.get_subscription_count() and self._info.get_subscription_count())
 
+    @property
+    def failure(self) -> str | None:
+        """Why messages are not recorded any more, or None."""
+        return self._recorder.failure
+
     def publish_image(self, data: bytes) -> None:
         """Publish a serialized Image and note when."""
         stamp = stamp_of(data)

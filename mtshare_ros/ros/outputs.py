@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.qos_overriding_options import QoSOverridingOptions
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_msgs.msg import Header, String
 
 from mtshare_ros.manifest import BundleError, Manifest
@@ -20,7 +20,10 @@ from mtshare_ros.perception.stream import Predictions
 from mtshare_ros.ros import camera, palette
 from mtshare_ros.ros.images import ImagePacker
 from mtshare_ros.ros.labels import label_info, label_info_json
-from mtshare_ros.tasks import PROBABILITY_KINDS, Task
+from mtshare_ros.ros.points import CloudPacker
+from mtshare_ros.tasks import PROBABILITY_KINDS, UNLABELLED, Task
+
+FARTHEST_MILLIMETRES = 65535
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,7 @@ class Result:
         predictions: The network's outputs, each (H, W) or (H, W, 3), or None where not wanted.
         camera_info: The camera's, if it fits the input.
         max_depth: Depth that is the far end of the colour scale, in metres.
+        depth_encoding: ``32FC1`` (metres) or ``16UC1`` (millimetres).
     """
 
     header: Header
@@ -40,6 +44,7 @@ class Result:
     predictions: Predictions
     camera_info: CameraInfo | None
     max_depth: float
+    depth_encoding: str = "32FC1"
 
 
 Pixels = Callable[[Result], "NDArray[Any] | None"]
@@ -48,10 +53,10 @@ Pixels = Callable[[Result], "NDArray[Any] | None"]
 
 @dataclass(frozen=True)
 class Topic:
-    """A publisher and what makes its message; ``None`` means that this frame has none."""
+    """A publisher, the tasks that it needs, and what makes its message of a frame, if any."""
 
     publisher: Any
-    task: str | None
+    tasks: tuple[str, ...]
     message: Callable[[Result], Any | None]
 
     @property
@@ -61,15 +66,21 @@ class Topic:
 
 
 class Outputs:
-    """All output topics of a bundle's tasks."""
+    """All output topics of a bundle's tasks, for one camera."""
 
-    def __init__(self, node: Node, manifest: Manifest) -> None:
+    def __init__(self, node: Node, manifest: Manifest, prefix: str = "") -> None:
         """Create the publishers and publish what the labels mean.
+
+        Args:
+            node: Node that gets the topics.
+            manifest: The bundle's.
+            prefix: What precedes the topics' names, inside the node's own.
 
         Raises:
             BundleError: There are no topics for a task's kind.
         """
         self._node = node
+        self._own = f"~/{prefix}"
         self._tasks = [task.name for task in manifest.tasks]
         self._topics: list[Topic] = []
         self._latched: list[Any] = []
@@ -95,7 +106,8 @@ class Outputs:
         # Pictures last: what a robot acts on shouldn't wait for what people look at.
         for task in manifest.tasks:
             self._add_pictures(task)
-        self._add_image("~/dirty_tokens", "mono8", None, _dirty_tokens)
+        self._add_points(manifest.tasks)
+        self._add_image("dirty_tokens", "mono8", (), _dirty_tokens)
 
     def wanted(self, allowed: Collection[str]) -> set[str]:
         """Return those of the allowed tasks that somebody's subscription needs.
@@ -103,9 +115,9 @@ class Outputs:
         The picture of the dirty tokens needs some task to run, any; alone, it gets the base task
         or, where that isn't allowed, the first that is.
         """
-        needed = {topic.task for topic in self._topics if topic.wanted}
-        tasks = {task for task in needed if task is not None and task in allowed}
-        if None in needed and not tasks:
+        needed = [topic.tasks for topic in self._topics if topic.wanted]
+        tasks = {task for several in needed for task in several if task in allowed}
+        if () in needed and not tasks:
             tasks.update([task for task in self._tasks if task in allowed][:1])
         return tasks
 
@@ -129,54 +141,85 @@ class Outputs:
             profile.durability = DurabilityPolicy.TRANSIENT_LOCAL
         return self._node.create_publisher(
             type_,
-            name,
+            self._own + name,
             profile,
             qos_overriding_options=QoSOverridingOptions.with_default_policies(),
         )
 
     def _add(
-        self, name: str, type_: Any, task: str | None, message: Callable[[Result], Any | None]
+        self,
+        name: str,
+        type_: Any,
+        tasks: tuple[str, ...],
+        message: Callable[[Result], Any | None],
     ) -> None:
-        self._topics.append(Topic(self._publisher(name, type_), task, message))
+        self._topics.append(Topic(self._publisher(name, type_), tasks, message))
 
-    def _add_image(self, name: str, encoding: str, task: str | None, pixels: Pixels) -> None:
+    def _add_image(self, name: str, encoding: str, tasks: tuple[str, ...], pixels: Pixels) -> None:
         packer = ImagePacker()
 
         def message(result: Result) -> Image | None:
             picture = pixels(result)
             return None if picture is None else packer.pack(picture, encoding, result.header)
 
-        self._add(name, Image, task, message)
+        self._add(name, Image, tasks, message)
 
     def _add_depth(self, task: Task) -> None:
-        name = f"~/{task.name}"
-        self._add_image(f"{name}/image", "32FC1", task.name, lambda r: r.predictions.depth)
-        self._add(f"{name}/camera_info", CameraInfo, task.name, _camera_info)
+        packers = {"32FC1": ImagePacker(), "16UC1": ImagePacker()}
+
+        def message(result: Result) -> Image | None:
+            depth: Any = result.predictions.depth
+            if depth is None:
+                return None
+            encoding = result.depth_encoding
+            pixels = millimetres(depth) if encoding == "16UC1" else depth
+            return packers[encoding].pack(pixels, encoding, result.header)
+
+        self._add(f"{task.name}/image", Image, (task.name,), message)
+        self._add(f"{task.name}/camera_info", CameraInfo, (task.name,), _camera_info)
 
     def _add_segmentation(self, task: Task) -> None:
-        name = f"~/{task.name}"
-        self._add_image(f"{name}/mask", "mono8", task.name, lambda r: r.predictions.labels)
+        tasks = (task.name,)
+        self._add_image(f"{task.name}/mask", "mono8", tasks, lambda r: r.predictions.labels)
         self._add_image(
-            f"{name}/confidence", "mono8", task.name, lambda r: r.predictions.confidence
+            f"{task.name}/confidence", "mono8", tasks, lambda r: r.predictions.confidence
         )
         messages = {"label_info_json": String(data=label_info_json(task))}
         info = label_info(task, self._node.get_clock().now().to_msg())
         if info is not None:
             messages["label_info"] = info
         for topic, message in messages.items():
-            publisher = self._publisher(f"{name}/{topic}", type(message), latched=True)
+            publisher = self._publisher(f"{task.name}/{topic}", type(message), latched=True)
             publisher.publish(message)
             self._latched.append(publisher)
 
     def _add_normals(self, task: Task) -> None:
-        name = f"~/{task.name}/image"
-        self._add_image(name, "32FC3", task.name, lambda r: r.predictions.normals)
+        name = f"{task.name}/image"
+        self._add_image(name, "32FC3", (task.name,), lambda r: r.predictions.normals)
 
     def _add_probability(self, task: Task) -> None:
-        name = f"~/{task.name}/image"
+        name = f"{task.name}/image"
         self._add_image(
-            name, "mono8", task.name, lambda r: r.predictions.probabilities.get(task.name)
+            name, "mono8", (task.name,), lambda r: r.predictions.probabilities.get(task.name)
         )
+
+    def _add_points(self, tasks: tuple[Task, ...]) -> None:
+        needed = tuple(task.name for task in tasks if task.kind in ("depth", "segmentation"))
+        if not any(task.kind == "depth" for task in tasks):
+            return
+        packer = CloudPacker()
+
+        def message(result: Result) -> PointCloud2 | None:
+            depth, info = result.predictions.depth, _camera_info(result)
+            if depth is None or info is None:
+                return None
+            labels = result.predictions.labels
+            if labels is None:
+                labels = np.full(depth.shape, UNLABELLED, np.uint8)
+            colours = palette.at_size(result.image, depth.shape)
+            return packer.pack(depth, labels, colours, info, result.header)
+
+        self._add("points", PointCloud2, needed, message)
 
     def _add_pictures(self, task: Task) -> None:
         table = palette.label_table(task.palette)
@@ -199,9 +242,16 @@ class Outputs:
             "segmentation": colour_labels,
             **dict.fromkeys(PROBABILITY_KINDS, colour_probability),
         }
-        self._add_image(f"~/{task.name}/color", "rgb8", task.name, pictures[task.kind])
+        self._add_image(f"{task.name}/color", "rgb8", (task.name,), pictures[task.kind])
         if task.kind == "segmentation":
-            self._add_image("~/overlay", "rgb8", task.name, overlay)
+            self._add_image("overlay", "rgb8", (task.name,), overlay)
+
+
+def millimetres(depth: NDArray[np.float32]) -> NDArray[np.uint16]:
+    """Return depth in millimetres; 0 where it is invalid or farther than 16 bits reach."""
+    rounded = np.rint(depth * 1000.0)
+    valid = rounded <= FARTHEST_MILLIMETRES  # False for NaN.
+    return np.where(valid, rounded, 0.0).astype(np.uint16)
 
 
 def _camera_info(result: Result) -> CameraInfo | None:

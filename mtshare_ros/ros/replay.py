@@ -87,7 +87,8 @@ def replay(
 
     Raises:
         ReplayError: The bag, the output or a parameter isn't as it must be.
-        ReplayFailedError: The node ended, gave up or wasn't done in time.
+        ReplayFailedError: The node ended, gave up or wasn't done in time, or the disk is full.
+        JobError: The bag can't be written.
         ParameterError: There is no such parameter, or its value can't be taken.
         BundleError: The bundle can't be used.
     """
@@ -151,10 +152,12 @@ def _wait_until_ready(listener: Listener, node: NodeProcess) -> None:
 
 
 def _check(listener: Listener, node: NodeProcess) -> None:
-    """Raise ReplayFailedError if the node has ended or gone back to ``unconfigured``."""
+    """Raise ReplayFailedError if the node ended or gave up, or nothing can be recorded."""
     node.check()
     if "cause" in listener.diagnostics:
         raise ReplayFailedError(f"the node gave up: {listener.diagnostics['cause']}")
+    if listener.failure is not None:
+        raise ReplayFailedError(listener.failure)
 
 
 def _play(

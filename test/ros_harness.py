@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 import time
@@ -77,17 +78,24 @@ def spinning(node: Node) -> Iterator[None]:
     executor = SingleThreadedExecutor(context=node.context)
     executor.add_node(node)
 
+    stopping = threading.Event()
+
     def spin() -> None:
         try:
             executor.spin()
         except ExternalShutdownException:
             pass
+        except Exception:
+            # Shut down in the middle of a callback, rclpy's executor can't wake itself any more.
+            if not stopping.is_set():
+                raise
 
     thread = threading.Thread(target=spin)
     thread.start()
     try:
         yield
     finally:
+        stopping.set()
         executor.shutdown()
         thread.join()
 
@@ -106,6 +114,9 @@ def perception_node(context: Context, **parameters: Any) -> Iterator[PerceptionN
     finally:
         node.close()
         node.destroy_node()
+        # Until its cycles are collected, the graph goes on listing the node.
+        del node
+        gc.collect()
 
 
 class Peer:

@@ -70,17 +70,19 @@ def run(args: Sequence[str] | None, signals: Collection[signal.Signals]) -> int:
     spinning = _Spinning(node)
     while spinning.running and signal.sigtimedwait(signals, _POLL) is None:
         pass
+    # An executor that is stopped in the middle of a callback may raise: only what it raised by
+    # itself counts, and only while ROS was up.
+    error = None if spinning.running or not node.context.ok() else spinning.error
     # A runtime that is building an engine can't be interrupted, and Python's own exit aborts
     # when such a thread comes back from it.
     limit = threading.Timer(EXIT_LIMIT, os._exit, (0,))
     limit.daemon = True
     limit.start()
-    shut_down = not node.context.ok()
     spinning.stop()
     finished = node.close()
-    if spinning.error is not None and not shut_down:
+    if error is not None:
         limit.cancel()
-        raise spinning.error
+        raise error
     if not finished:
         sys.stdout.flush()
         os._exit(0)

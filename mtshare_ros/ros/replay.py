@@ -117,9 +117,9 @@ def replay(
     ):
         listener = Listener(context, manifest, recorder, source.start)
         try:
-            _wait_until_ready(listener, node)
+            wait_until_ready(listener, node)
             sent = _play(source, listener, node, rate, on_progress)
-            _drain(listener, node, sent)
+            wait_until_drained(listener, node, sent)
             node.stop()
         finally:
             listener.close()
@@ -127,7 +127,7 @@ def replay(
         return _result(output, sent, listener, recorder)
 
 
-def _wait_until_ready(listener: Listener, node: NodeProcess) -> None:
+def wait_until_ready(listener: Listener, node: NodeProcess) -> None:
     """Wait until the node is active, its bundle is open, and it hears and is heard."""
     deadline = time.monotonic() + READY_TIMEOUT
     ready_since = None
@@ -190,13 +190,13 @@ def _play(
     return sent
 
 
-def _drain(listener: Listener, node: NodeProcess, sent: int) -> None:
+def wait_until_drained(listener: Listener, node: NodeProcess, sent: int) -> None:
     """Wait until diagnostics, later than the last frame, account for every received image."""
     last_frame = time.perf_counter()
     deadline = time.monotonic() + DRAIN_TIMEOUT
     while time.monotonic() < deadline:
         _check(listener, node)
-        counts = _counts(listener)
+        counts = node_counts(listener)
         ended = sum(counts.values()) - counts["received"]
         settled = listener.heard > last_frame + SETTLE
         if settled and ended == counts["received"]:
@@ -205,11 +205,13 @@ def _drain(listener: Listener, node: NodeProcess, sent: int) -> None:
             return
         time.sleep(0.02)
     raise ReplayFailedError(
-        f"frames still in work {DRAIN_TIMEOUT:g} s after the last of {sent}: {_counts(listener)}"
+        f"frames still in work {DRAIN_TIMEOUT:g} s after the last of {sent}: "
+        f"{node_counts(listener)}"
     )
 
 
-def _counts(listener: Listener) -> dict[str, int]:
+def node_counts(listener: Listener) -> dict[str, int]:
+    """Return the fates of the node's frames, as its newest diagnostics say."""
     return {name: int(listener.diagnostics[name]) for name in COUNTS}
 
 
@@ -227,7 +229,7 @@ def _result(path: Path, sent: int, listener: Listener, recorder: Recorder) -> Re
     return ReplayResult(
         path=path,
         frames_sent=sent,
-        counts=_counts(listener),
+        counts=node_counts(listener),
         messages=dict(recorder.counts),
         stage_ms={
             stage: {f"p{p}": float(said[f"{stage}_ms_p{p}"]) for p in PERCENTILES}

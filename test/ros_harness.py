@@ -103,6 +103,8 @@ def spinning(node: Node) -> Iterator[None]:
 @contextmanager
 def perception_node(context: Context, **parameters: Any) -> Iterator[PerceptionNode]:
     """Run the node with some parameters, spinning."""
+    # A lifecycle node stays in the graph until its cycles are collected.
+    gc.collect()
     given = {"diagnostics_period": 0.05, **parameters}
     node = PerceptionNode(
         context=context,
@@ -114,9 +116,6 @@ def perception_node(context: Context, **parameters: Any) -> Iterator[PerceptionN
     finally:
         node.close()
         node.destroy_node()
-        # Until its cycles are collected, the graph goes on listing the node.
-        del node
-        gc.collect()
 
 
 class Peer:

@@ -9,8 +9,8 @@ from sensor_msgs.msg import CameraInfo, PointField
 from std_msgs.msg import Header
 
 from mtshare_ros.ros.labels import label_info
-from mtshare_ros.ros.outputs import millimetres
 from mtshare_ros.ros.points import POINT, CloudPacker
+from mtshare_ros.ros.result import millimetres
 from mtshare_ros.tasks import ROOM_CLASSES, SEGMENTATION
 
 INFO = CameraInfo(width=4, height=3, k=[2.0, 0.0, 1.5, 0.0, 4.0, 1.0, 0.0, 0.0, 1.0])

@@ -8,7 +8,6 @@ import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
@@ -17,7 +16,9 @@ from std_srvs.srv import Trigger
 from mtshare_ros.bundle import load_manifest
 from mtshare_ros.errors import one_line
 from mtshare_ros.manifest import BundleError
-from mtshare_ros.ros import diagnostics, parameter_values
+from mtshare_ros.ros import parameter_values
+from mtshare_ros.ros.diagnostics import Condition
+from mtshare_ros.ros.health import Health
 from mtshare_ros.ros.opening import Opener, bundle_folder
 from mtshare_ros.ros.parameters import ParameterError
 from mtshare_ros.ros.report import Reporter
@@ -69,7 +70,7 @@ class PerceptionNode(LifecycleNode):
         self.add_on_set_parameters_callback(self._on_parameters)
         self._opened = self.create_guard_condition(self._on_opened)
         self._gave_up = self.create_guard_condition(self._on_gave_up)
-        self._publisher = self.create_publisher(DiagnosticArray, "/diagnostics", 1)
+        self._health = Health(self)
         # Steady: diagnostics go on while a simulation or a bag is paused.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         period = self._values["diagnostics_period"]
@@ -157,7 +158,6 @@ class PerceptionNode(LifecycleNode):
 
     def _forget_frames(self) -> None:
         self._statistics = {camera: Statistics() for camera in self._values["cameras"]}
-        self._counts_before: dict[str, dict[str, int]] = {}
 
     def _keep(self, worker: FairWorker[Any] | None) -> None:
         """Remember a worker that is still at a frame, for ``close`` to wait for."""
@@ -254,32 +254,17 @@ class PerceptionNode(LifecycleNode):
         return response
 
     def _publish_diagnostics(self) -> None:
-        node = self.get_fully_qualified_name()
-        thresholds = diagnostics.Thresholds(
-            warn_dropped=self._values["warn_dropped"],
-            warn_latency_ms=self._values["warn_latency_ms"],
-            error_latency_ms=self._values["error_latency_ms"],
-        )
-        message = DiagnosticArray()
-        for camera, statistics in self._statistics.items():
-            summary = statistics.summary()
-            name = diagnostics.status_name(node, camera)
-            before = self._counts_before.get(camera, {})
-            condition = self._condition(camera)
-            message.status.append(diagnostics.status(name, condition, summary, before, thresholds))
-            self._counts_before[camera] = summary.counts
-        message.header.stamp = self.get_clock().now().to_msg()
-        self._publisher.publish(message)
+        self._health.publish(self._statistics, self._condition, self._values)
 
-    def _condition(self, camera: str) -> diagnostics.Condition:
+    def _condition(self, camera: str) -> Condition:
         folder = str(bundle_folder(self._values["bundle"]))
         serving = self._serving
-        whole = diagnostics.Condition(
+        whole = Condition(
             state=self._state if self._opener is None else "opening",
             bundle=folder,
             backend=self._values["backend"],
             cause=self._cause,
-            namesakes=self._namesakes(),
+            namesakes=self._health.namesakes(),
             cameras=len(self._statistics),
             memory_mib=resident_mib(),
         )
@@ -295,8 +280,3 @@ class PerceptionNode(LifecycleNode):
             camera_info=serving.camera_info_state(camera),
             private_share={task: share.rho for task, share in manifest.private.items()},
         )
-
-    def _namesakes(self) -> int:
-        own = (self.get_name(), self.get_namespace())
-        # Discovery may not have come back to this node itself yet.
-        return max(0, self.get_node_names_and_namespaces().count(own) - 1)

@@ -6,46 +6,28 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
-from std_msgs.msg import Header, String
+from std_msgs.msg import String
 
 from mtshare_ros.manifest import BundleError, Manifest
-from mtshare_ros.perception.stream import Predictions
-from mtshare_ros.ros import camera, palette
+from mtshare_ros.ros import palette
 from mtshare_ros.ros.images import ImagePacker
 from mtshare_ros.ros.labels import label_info, label_info_json
 from mtshare_ros.ros.points import CloudPacker
+from mtshare_ros.ros.result import (
+    Result,
+    camera_info,
+    colour_depth,
+    colour_normals,
+    dirty_tokens,
+    millimetres,
+)
 from mtshare_ros.tasks import PROBABILITY_KINDS, UNLABELLED, Task
-
-FARTHEST_MILLIMETRES = 65535
-
-
-@dataclass(frozen=True)
-class Result:
-    """Everything that one frame can publish.
-
-    Attributes:
-        header: The input's, the header of every output.
-        image: The input, (H', W', 3) uint8 RGB.
-        predictions: The network's outputs, each (H, W) or (H, W, 3), or None where not wanted.
-        camera_info: The camera's, if it fits the input.
-        max_depth: Depth that is the far end of the colour scale, in metres.
-        depth_encoding: ``32FC1`` (metres) or ``16UC1`` (millimetres).
-    """
-
-    header: Header
-    image: NDArray[np.uint8]
-    predictions: Predictions
-    camera_info: CameraInfo | None
-    max_depth: float
-    depth_encoding: str = "32FC1"
-
 
 Pixels = Callable[[Result], "NDArray[Any] | None"]
 """Makes the picture of a frame, or None where the frame has none."""
@@ -107,7 +89,7 @@ class Outputs:
         for task in manifest.tasks:
             self._add_pictures(task)
         self._add_points(manifest.tasks)
-        self._add_image("dirty_tokens", "mono8", (), _dirty_tokens)
+        self._add_image("dirty_tokens", "mono8", (), dirty_tokens)
 
     def wanted(self, allowed: Collection[str]) -> set[str]:
         """Return those of the allowed tasks that somebody's subscription needs.
@@ -176,7 +158,7 @@ class Outputs:
             return packers[encoding].pack(pixels, encoding, result.header)
 
         self._add(f"{task.name}/image", Image, (task.name,), message)
-        self._add(f"{task.name}/camera_info", CameraInfo, (task.name,), _camera_info)
+        self._add(f"{task.name}/camera_info", CameraInfo, (task.name,), camera_info)
 
     def _add_segmentation(self, task: Task) -> None:
         tasks = (task.name,)
@@ -210,7 +192,7 @@ class Outputs:
         packer = CloudPacker()
 
         def message(result: Result) -> PointCloud2 | None:
-            depth, info = result.predictions.depth, _camera_info(result)
+            depth, info = result.predictions.depth, camera_info(result)
             if depth is None or info is None:
                 return None
             labels = result.predictions.labels
@@ -237,50 +219,11 @@ class Outputs:
             return None if found is None else palette.colour_probability(found)
 
         pictures: dict[str, Pixels] = {
-            "depth": _colour_depth,
-            "normals": _colour_normals,
+            "depth": colour_depth,
+            "normals": colour_normals,
             "segmentation": colour_labels,
             **dict.fromkeys(PROBABILITY_KINDS, colour_probability),
         }
         self._add_image(f"{task.name}/color", "rgb8", (task.name,), pictures[task.kind])
         if task.kind == "segmentation":
             self._add_image("overlay", "rgb8", (task.name,), overlay)
-
-
-def millimetres(depth: NDArray[np.float32]) -> NDArray[np.uint16]:
-    """Return depth in millimetres; 0 where it is invalid or farther than 16 bits reach."""
-    rounded = np.rint(depth * 1000.0)
-    valid = rounded <= FARTHEST_MILLIMETRES  # False for NaN.
-    return np.where(valid, rounded, 0.0).astype(np.uint16)
-
-
-def _camera_info(result: Result) -> CameraInfo | None:
-    depth, info = result.predictions.depth, result.camera_info
-    if depth is None or info is None:
-        return None
-    return camera.scaled(info, depth.shape[1], depth.shape[0], result.header)
-
-
-def _colour_depth(result: Result) -> NDArray[np.uint8] | None:
-    depth = result.predictions.depth
-    return None if depth is None else palette.colour_depth(depth, result.max_depth)
-
-
-def _colour_normals(result: Result) -> NDArray[np.uint8] | None:
-    normals = result.predictions.normals
-    return None if normals is None else palette.colour_normals(normals)
-
-
-def _dirty_tokens(result: Result) -> NDArray[np.uint8]:
-    """Return the token grid at the size of the other outputs: 255 recomputed, 0 kept."""
-    predictions = result.predictions
-    maps = (
-        predictions.depth,
-        predictions.labels,
-        predictions.normals,
-        *predictions.probabilities.values(),
-    )
-    height, width = next(m.shape[:2] for m in maps if m is not None)
-    grid = predictions.dirty.astype(np.uint8) * 255
-    picture = cv2.resize(grid, (width, height), interpolation=cv2.INTER_NEAREST)
-    return np.asarray(picture, np.uint8)

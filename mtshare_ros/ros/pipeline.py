@@ -15,7 +15,7 @@ from mtshare_ros.perception.engines.interface import EngineError
 from mtshare_ros.perception.stream import PerceptionStream, Predictions, StreamSettings
 from mtshare_ros.ros import camera
 from mtshare_ros.ros.images import ImageError, decode
-from mtshare_ros.ros.outputs import Result
+from mtshare_ros.ros.result import Result
 from mtshare_ros.ros.statistics import Statistics
 
 Report = Callable[[str, str], None]

@@ -53,7 +53,7 @@ numbers = st.floats() | st.floats(-2000.0, 2000.0)
 sizes = st.integers(0, 2**32 - 1) | st.sampled_from([640, 480])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(k=st.lists(numbers, min_size=9, max_size=9), width=sizes, height=sizes, binning=sizes)
 def test_any_camera_info_is_refused_or_gives_numbers(k, width, height, binning):
     found = CameraInfo(width=width, height=height, k=k, binning_x=binning)

@@ -18,6 +18,8 @@ NOTHING_WRONG = SoakResult(
     unknown_stamps=0,
     memory_growth=0.019,
     p99_ratio=1.2,
+    cpu_ms=20.0,
+    stage_ms={},
     samples=[Sample(1.0, 100.0, 10.0)],
 )
 
@@ -36,9 +38,9 @@ def test_what_a_node_that_can_be_trusted_would_not_show_is_a_fault(change, says)
     assert dataclasses.replace(NOTHING_WRONG, **change).faults() == says
 
 
-def run(bundle, folder, seconds):
+def run(bundle, folder, seconds, **options):
     found = []
-    result = soak(bundle, write_bag(folder / "bag"), seconds, on_sample=found.append)
+    result = soak(bundle, write_bag(folder / "bag"), seconds, on_sample=found.append, **options)
     assert found == result.samples and len(found) >= 20
     assert result.sent > 0.5 * 30 * seconds
     assert result.counts["received"] + result.overtaken == result.sent
@@ -49,7 +51,8 @@ def run(bundle, folder, seconds):
 
 
 def test_a_few_seconds_of_it_are_accounted_for(tmp_path, bundle_path):
-    run(bundle_path, tmp_path, 5.0)
+    result = run(bundle_path, tmp_path, 5.0, size=(96, 64), parameters={"output_size": "input"})
+    assert result.cpu_ms > 0 and {"ros", "total", "latency"} <= set(result.stage_ms)
 
 
 @pytest.mark.slow

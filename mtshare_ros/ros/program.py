@@ -72,7 +72,7 @@ def run(args: Sequence[str] | None, signals: Collection[signal.Signals]) -> int:
         pass
     # An executor that is stopped in the middle of a callback may raise: only what it raised by
     # itself counts, and only while ROS was up.
-    error = None if spinning.running or not node.context.ok() else spinning.error
+    failure = None if spinning.running or not node.context.ok() else spinning.error
     # A runtime that is building an engine can't be interrupted, and Python's own exit aborts
     # when such a thread comes back from it.
     limit = threading.Timer(EXIT_LIMIT, os._exit, (0,))
@@ -80,9 +80,9 @@ def run(args: Sequence[str] | None, signals: Collection[signal.Signals]) -> int:
     limit.start()
     spinning.stop()
     finished = node.close()
-    if error is not None:
+    if failure is not None:
         limit.cancel()
-        raise error
+        raise failure
     if not finished:
         sys.stdout.flush()
         os._exit(0)

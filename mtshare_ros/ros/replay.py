@@ -215,11 +215,17 @@ def node_counts(listener: Listener) -> dict[str, int]:
     return {name: int(listener.diagnostics[name]) for name in COUNTS}
 
 
-def _result(path: Path, sent: int, listener: Listener, recorder: Recorder) -> ReplayResult:
+def stage_times(listener: Listener) -> dict[str, Percentiles]:
+    """Return stage -> percentile -> its time in ms, as the node's newest diagnostics say."""
     said = listener.diagnostics
-    stages = {key[: -len("_ms_p50")] for key in said if key.endswith("_ms_p50")}
+    stages = sorted(key[: -len("_ms_p50")] for key in said if key.endswith("_ms_p50"))
+    return {s: {f"p{p}": float(said[f"{s}_ms_p{p}"]) for p in PERCENTILES} for s in stages}
+
+
+def _result(path: Path, sent: int, listener: Listener, recorder: Recorder) -> ReplayResult:
+    stages = stage_times(listener)
     # The node's clock less the bag's stamps: the age of the bag.
-    stages.discard("age")
+    stages.pop("age", None)
     heard = [arrived for arrived in listener.arrived.values() if arrived]
     complete = [
         1e3 * (max(arrived[stamp] for arrived in heard) - start)
@@ -231,12 +237,9 @@ def _result(path: Path, sent: int, listener: Listener, recorder: Recorder) -> Re
         frames_sent=sent,
         counts=node_counts(listener),
         messages=dict(recorder.counts),
-        stage_ms={
-            stage: {f"p{p}": float(said[f"{stage}_ms_p{p}"]) for p in PERCENTILES}
-            for stage in sorted(stages)
-        },
+        stage_ms=stages,
         end_to_end_ms={f"p{p}": float(np.percentile(complete, p)) for p in PERCENTILES}
         if complete
         else {},
-        backend=said["backend"],
+        backend=listener.diagnostics["backend"],
     )

@@ -12,20 +12,26 @@ import struct
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 
+import cv2
 import numpy as np
+from rclpy.serialization import deserialize_message, serialize_message
+from sensor_msgs.msg import Image
 
 from mtshare_ros.bundle import load_manifest
 from mtshare_ros.errors import exit_status, one_line
+from mtshare_ros.options import parse_parameters, parse_size
 from mtshare_ros.ros.bag_source import BagSource
+from mtshare_ros.ros.images import decode, encode
 from mtshare_ros.ros.listener import Listener
 from mtshare_ros.ros.local_context import local_context
-from mtshare_ros.ros.node_process import NodeProcess, bundle_parameter
-from mtshare_ros.ros.replay import node_counts, wait_until_drained, wait_until_ready
-from mtshare_ros.ros.resident import resident_mib
+from mtshare_ros.ros.node_process import NodeProcess, Value, bundle_parameter
+from mtshare_ros.ros.replay import node_counts, stage_times, wait_until_drained, wait_until_ready
+from mtshare_ros.ros.resident import cpu_seconds, resident_mib
 
 RATE = 30.0
 """Images per second."""
@@ -80,6 +86,8 @@ class SoakResult:
         unknown_stamps: Outputs with a stamp that was never sent; 0 in a node that can be trusted.
         memory_growth: Relative growth of resident memory from the end of warming up to the end.
         p99_ratio: p99 latency of the last third after warming up by that of the first.
+        cpu_ms: Computing time of the node's process per processed frame.
+        stage_ms: Stage -> ``p50``, ``p95``, ``p99`` of its time over the last frames.
         samples: The node over time.
     """
 
@@ -93,6 +101,8 @@ class SoakResult:
     unknown_stamps: int
     memory_growth: float
     p99_ratio: float
+    cpu_ms: float
+    stage_ms: dict[str, dict[str, float]]
     samples: list[Sample]
 
     def faults(self) -> list[str]:
@@ -111,6 +121,9 @@ def soak(
     bundle: Path,
     bag: Path,
     seconds: float,
+    *,
+    size: tuple[int, int] | None = None,
+    parameters: Mapping[str, Value] | None = None,
     on_sample: Callable[[Sample], None] | None = None,
     domain_id: int | None = None,
 ) -> SoakResult:
@@ -120,6 +133,8 @@ def soak(
         bundle: The model bundle.
         bag: Bag with images for ``BagSource``.
         seconds: How long.
+        size: Width and height to which the images are stretched; by default their own.
+        parameters: Parameters of the node.
         on_sample: Called with each sample.
         domain_id: ROS domain to use; by default one made from the process id.
 
@@ -131,19 +146,31 @@ def soak(
     manifest = load_manifest(bundle)
     domain = 1 + os.getpid() % 100 if domain_id is None else domain_id
     with BagSource(bag) as source:
-        images = [bytes(m.data) for m in source.messages() if m.is_image][:_LONGEST_CLIP]
-    parameters = {"bundle": bundle_parameter(bundle), "diagnostics_period": 1.0}
+        found = (bytes(m.data) for m in source.messages() if m.is_image)
+        images = [_stretched(data, size) for data in islice(found, _LONGEST_CLIP)]
+    given = {**(parameters or {}), "bundle": bundle_parameter(bundle)}
     tally = Tally()
-    with local_context(domain) as context, NodeProcess(parameters, domain) as node:
+    with local_context(domain) as context, NodeProcess(given, domain) as node:
         listener = Listener(context, manifest, tally, start=0)
         try:
             wait_until_ready(listener, node)
+            before = cpu_seconds(node.pid)
             samples = _play(images, seconds, listener, node, on_sample)
             wait_until_drained(listener, node, len(listener.sent))
+            cpu = cpu_seconds(node.pid) - before
             node.stop()
         finally:
             listener.close()
-    return _result(seconds, samples, listener, tally)
+    return _result(seconds, cpu, samples, listener, tally)
+
+
+def _stretched(data: bytes, size: tuple[int, int] | None) -> bytes:
+    """Return a serialized Image with its picture stretched to a size, rgb8."""
+    if size is None:
+        return data
+    message: Image = deserialize_message(data, Image)
+    picture = cv2.resize(decode(message), size, interpolation=cv2.INTER_LINEAR)
+    return bytes(serialize_message(encode(np.asarray(picture), "rgb8", message.header)))
 
 
 def _stamped(images: list[bytes]) -> Iterator[bytes]:
@@ -185,7 +212,9 @@ def _play(
     raise AssertionError("the camera never ends")
 
 
-def _result(seconds: float, samples: list[Sample], listener: Listener, tally: Tally) -> SoakResult:
+def _result(
+    seconds: float, cpu: float, samples: list[Sample], listener: Listener, tally: Tally
+) -> SoakResult:
     counts = node_counts(listener)
     ended = sum(counts.values()) - counts["received"]
     warm = [s for s in samples if s.seconds >= min(WARM_UP, seconds / 4)]
@@ -203,6 +232,8 @@ def _result(seconds: float, samples: list[Sample], listener: Listener, tally: Ta
         unknown_stamps=sum(len(set(a) - set(listener.sent)) for a in heard.values()),
         memory_growth=warm[-1].resident_mib / warm[0].resident_mib - 1.0,
         p99_ratio=float(np.median(p99[-third:]) / np.median(p99[:third])),
+        cpu_ms=1e3 * cpu / max(1, counts["processed"]),
+        stage_ms=stage_times(listener),
         samples=samples,
     )
 
@@ -213,6 +244,8 @@ def main() -> int:
     parser.add_argument("--bundle", type=Path, default=Path("models/room"))
     parser.add_argument("--bag", type=Path, default=Path("demo/room.mcap"))
     parser.add_argument("--minutes", type=float, default=30.0)
+    parser.add_argument("--size", help="WIDTHxHEIGHT of the images; by default the bag's")
+    parser.add_argument("--parameter", action="append", default=[], help="NAME=VALUE, repeatable")
     parser.add_argument("--output", type=Path, required=True, help="JSON file to write")
     given = parser.parse_args()
 
@@ -224,7 +257,14 @@ def main() -> int:
         )
 
     try:
-        result = soak(given.bundle, given.bag, 60.0 * given.minutes, show)
+        result = soak(
+            given.bundle,
+            given.bag,
+            60.0 * given.minutes,
+            size=None if given.size is None else parse_size(given.size),
+            parameters=parse_parameters(given.parameter),
+            on_sample=show,
+        )
     except Exception as error:
         status = exit_status(error)
         if status is None:
@@ -236,8 +276,11 @@ def main() -> int:
     given.output.write_text(json.dumps({**asdict(result), "faults": faults}, indent=1) + "\n")
     print(
         f"{result.sent} sent, {result.counts}, memory {result.memory_growth:+.2%} since warm, "
-        f"p99 x {result.p99_ratio:.2f}"
+        f"p99 x {result.p99_ratio:.2f}, {result.cpu_ms:.1f} ms of CPU per frame"
     )
+    for stage in ("total", "ros", "latency"):
+        times = result.stage_ms[stage].items()
+        print(stage, ", ".join(f"{name} {time:.1f} ms" for name, time in times))
     for fault in faults:
         print(f"fault: {fault}", file=sys.stderr)
     return 1 if faults else 0

@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -q install -c requiremen
 unexport PYTHONPATH AMENT_PREFIX_PATH LD_LIBRARY_PATH RMW_IMPLEMENTATION
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow lint bench results-quick clean
+.PHONY: help setup demo test test-slow lint bench soak results-quick clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -31,6 +31,11 @@ lint: $(VENV)/.all ## Check style and types only
 
 bench: $(VENV)/.all ## Time every part on this machine; writes output/bench.json
 	$(BIN)/mtshare bench models/room --output output/bench.json
+
+MINUTES ?= 30
+
+soak: $(VENV)/.demo ## The live node at 30 Hz for MINUTES=30: memory, counts, latency; writes output/soak.json
+	$(BIN)/python -m mtshare_ros.ros.soak --minutes $(MINUTES) --output output/soak.json
 
 STILLS := $(BIN)/python -m mtshare_ros.datasets.stills --size 128x96
 

@@ -53,6 +53,7 @@ EXTRAS = {
     "backbones": ["timm"],
     "test": [
         "timm",
+        "cyclonedds",
         "pytest",
         "hypothesis",
         "mcap",

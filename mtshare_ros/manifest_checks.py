@@ -11,6 +11,8 @@ from mtshare_ros.tasks import KINDS, PROBABILITY_KINDS, UNLABELLED, Task
 
 MAX_FILE_BYTES = 4 << 30
 MAX_TENSOR_ELEMENTS = 1 << 28
+MAX_STATE_ELEMENTS = 1 << 28
+"""Elements of all tensors of a bundle together: a camera's state holds each of them."""
 MAX_SELFTEST_TOLERANCE = 0.05
 MAX_PREFIX = 1024
 DTYPES = ("float32", "int64")
@@ -32,6 +34,7 @@ def check_manifest(path: Path, manifest: Manifest) -> None:
                 raise BundleError(f"no graph {name!r}; it has {sorted(manifest.graphs)}")
         for name, graph in manifest.graphs.items():
             _check_graph(name, graph, manifest)
+        _check_state(manifest)
         tolerance = manifest.selftest["tolerance"]
         if not 0 < tolerance <= MAX_SELFTEST_TOLERANCE:
             raise BundleError(
@@ -116,6 +119,15 @@ def _check_graph(name: str, graph: GraphSpec, manifest: Manifest) -> None:
             raise BundleError(f"graph {name}: {tensor_name!r} can't read {origin!r}")
     for tensor_name in names - set(graph.state) - set(graph.reads) - {"image", "index"}:
         raise BundleError(f"graph {name}: input {tensor_name!r} comes from nowhere")
+
+
+def _check_state(manifest: Manifest) -> None:
+    tensors = [t for graph in manifest.graphs.values() for t in (*graph.inputs, *graph.outputs)]
+    elements = sum(math.prod(n for n in t.shape if n is not None) for t in tensors)
+    if elements > MAX_STATE_ELEMENTS:
+        raise BundleError(
+            f"tensors of {elements} elements together; expected at most {MAX_STATE_ELEMENTS}"
+        )
 
 
 def _check_tensor(where: str, tensor: TensorSpec) -> None:

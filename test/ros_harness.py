@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 import time
@@ -32,7 +33,7 @@ NODE = "/perception_node"
 SECOND = 1_000_000_000
 
 
-def wait_for(condition: Callable[[], Any], what: str, timeout: float = 10.0) -> None:
+def wait_for(condition: Callable[[], Any], what: str, timeout: float = 60.0) -> None:
     """Return when the condition holds; fail after the timeout."""
     deadline = time.monotonic() + timeout
     while not condition():
@@ -77,17 +78,24 @@ def spinning(node: Node) -> Iterator[None]:
     executor = SingleThreadedExecutor(context=node.context)
     executor.add_node(node)
 
+    stopping = threading.Event()
+
     def spin() -> None:
         try:
             executor.spin()
         except ExternalShutdownException:
             pass
+        except Exception:
+            # Shut down in the middle of a callback, rclpy's executor can't wake itself any more.
+            if not stopping.is_set():
+                raise
 
     thread = threading.Thread(target=spin)
     thread.start()
     try:
         yield
     finally:
+        stopping.set()
         executor.shutdown()
         thread.join()
 
@@ -95,6 +103,8 @@ def spinning(node: Node) -> Iterator[None]:
 @contextmanager
 def perception_node(context: Context, **parameters: Any) -> Iterator[PerceptionNode]:
     """Run the node with some parameters, spinning."""
+    # A lifecycle node stays in the graph until its cycles are collected.
+    gc.collect()
     given = {"diagnostics_period": 0.05, **parameters}
     node = PerceptionNode(
         context=context,
@@ -119,7 +129,11 @@ class Peer:
         """Create the camera's publisher."""
         self.node = Node("peer", context=context)
         self.received: dict[str, list[Any]] = {}
-        self.image = self.node.create_publisher(Image, "image", 1)
+        self.image = self.camera("")
+
+    def camera(self, prefix: str) -> Any:
+        """Return the publisher of another camera's images."""
+        return self.node.create_publisher(Image, f"{prefix}image", 1)
 
     def listen(self, *topics: str, type_: Any = Image) -> None:
         """Subscribe to outputs of the node."""
@@ -143,9 +157,19 @@ def peer(context: Context) -> Iterator[Peer]:
         result.node.destroy_node()
 
 
-def counts(node):
-    """Return the fates of the node's frames."""
-    return node._statistics.summary().counts
+def counts(node, camera=""):
+    """Return the fates of a camera's frames."""
+    return node._statistics[camera].summary().counts
+
+
+def condition(node, camera=""):
+    """Return what the node says it is doing."""
+    return node._condition(camera)
+
+
+def pipeline(node, camera=""):
+    """Return a camera's pipeline."""
+    return node._serving._channels[camera].pipeline
 
 
 def active(node):
@@ -156,14 +180,14 @@ def active(node):
 def connected(node, camera, *tasks):
     """Wait until the node is active, hears the camera and is heard."""
     wait_for(active(node), "node active")
-    wait_for(lambda: set(node._serving.computing()) == set(tasks), f"subscribed: {tasks}")
+    wait_for(lambda: set(node._serving.computing("")) == set(tasks), f"subscribed: {tasks}")
     wait_for(camera.image.get_subscription_count, "image subscribed")
 
 
 def call(camera, type_, name, request):
     """Return a service's answer."""
     client = camera.node.create_client(type_, name)
-    assert client.wait_for_service(5)
+    assert client.wait_for_service(60)
     future = client.call_async(request)
     wait_for(future.done, f"answer of {name}")
     return future.result()
@@ -175,14 +199,14 @@ def set_parameter(camera, name, value):
     return call(camera, SetParameters, "perception_node/set_parameters", request).results[0]
 
 
-def ended(node, number):
+def ended(node, number, camera=""):
     """Return a condition: so many images came, and all are through."""
 
-    def condition():
-        found = counts(node)
+    def all_ended():
+        found = counts(node, camera)
         return sum(found.values()) - found["received"] == found["received"] == number
 
-    return condition
+    return all_ended
 
 
 def send(node, camera, *messages):

@@ -1,5 +1,7 @@
 """Image messages to arrays and back."""
 
+import sys
+import types
 from array import array
 
 import cv2
@@ -31,6 +33,8 @@ def random_bytes(count, seed=0):
 
 
 def bytes_per_pixel(encoding):
+    if encoding.endswith("16"):
+        return 2 * bytes_per_pixel(f"{encoding[:-2]}8")
     if encoding in BYTES:
         return BYTES[encoding]
     return 1 if encoding.startswith("bayer") else 2
@@ -63,10 +67,69 @@ def test_padded_rows_decode_like_tight_ones(encoding):
     assert (a == b).all()
 
 
-@pytest.mark.parametrize("encoding", ["rgb8", "bgr8", "rgba8", "bgra8", "mono8"])
-def test_plain_encodings_agree_with_rosbags_image(encoding):
-    image = message(encoding, 20, 18, random_bytes(20 * 18 * BYTES[encoding]))
-    assert (decode(image) == message_to_cvimage(image, "rgb8")).all()
+@settings(max_examples=150, deadline=None)
+@given(
+    encoding=st.sampled_from(ENCODINGS),
+    width=sides,
+    height=sides,
+    bigendian=st.booleans(),
+    seed=st.integers(0, 99),
+)
+def test_every_encoding_agrees_with_rosbags_image(encoding, width, height, bigendian, seed):
+    if encoding.startswith(("yu", "uyvy")):
+        width -= width % 2
+    data = random_bytes(width * height * bytes_per_pixel(encoding), seed)
+    image = message(encoding, width, height, data)
+    image.is_bigendian = int(bigendian)
+    difference = np.abs(decode(image).astype(int) - message_to_cvimage(image, "rgb8"))
+    # It interpolates and scales 16 bits, where the upper eight are taken here.
+    assert difference.max() <= (2 if encoding.endswith("16") else 0)
+
+
+def test_the_byte_order_of_16_bits_is_honoured():
+    rows = np.full((16, 16), 0x1234, "<u2")
+    little = message("mono16", 16, 16, rows.tobytes())
+    big = message("mono16", 16, 16, rows.byteswap().tobytes())
+    big.is_bigendian = 1
+    assert (decode(little) == 0x12).all() and (decode(big) == 0x12).all()
+
+
+@pytest.mark.parametrize(
+    ("width", "height"), [(160, 120), (161, 121), (120, 160), (1280, 720), (3840, 2160)]
+)
+@pytest.mark.parametrize("encoding", ["rgb8", "bgr8", "bayer_rggb8", "mono16"])
+def test_sizes_from_160x120_to_4k_odd_ones_and_portrait_are_read(encoding, width, height):
+    data = bytes(width * height * bytes_per_pixel(encoding))
+    found = decode(message(encoding, width, height, data))
+    assert found.shape == (height, width, 3) and found.dtype == np.uint8
+
+
+class Bridge:
+    """Stands in for cv_bridge, which knows planar YUV and refuses depth as a colour."""
+
+    def imgmsg_to_cv2(self, image, desired_encoding):
+        """Return a green picture, or raise as cv_bridge does."""
+        if image.encoding != "nv21":
+            raise RuntimeError("not a color format")
+        assert desired_encoding == "rgb8"
+        return np.full((image.height, image.width, 3), (0, 255, 0), np.uint8)
+
+
+def test_where_cv_bridge_is_installed_it_reads_what_is_not_in_the_table(monkeypatch):
+    planar = message("nv21", 16, 16, bytes(384), 16)
+    assert refused(planar).kind == "encoding"
+    monkeypatch.setitem(sys.modules, "cv_bridge", types.SimpleNamespace(CvBridge=Bridge))
+    assert (decode(planar) == (0, 255, 0)).all()
+    for encoding in ("secret", "32FC1", "8UC3"):
+        assert refused(message(encoding, 16, 16, bytes(768), 48)).kind == "encoding"
+    assert refused(message("nv21", 65535, 65535, bytes(16), 16)).kind == "size"
+
+
+def test_cv_bridge_agrees_where_it_is_installed():
+    bridge = pytest.importorskip("cv_bridge").CvBridge()
+    for encoding in ("rgb8", "bgr8", "rgba8", "bgra8", "mono8"):
+        image = message(encoding, 20, 18, random_bytes(20 * 18 * bytes_per_pixel(encoding)))
+        assert (decode(image) == bridge.imgmsg_to_cv2(image, "rgb8")).all(), encoding
 
 
 @pytest.mark.parametrize("encoding", ["bayer_rggb8", "bayer_bggr8", "bayer_gbrg8", "bayer_grbg8"])
@@ -112,7 +175,7 @@ def test_any_message_gives_an_image_or_an_image_error(encoding, width, height, s
 
 
 def test_errors_say_what_was_found_and_expected():
-    assert "'16UC7'; expected one of rgb8" in str(refused(message("16UC7", 2, 2, bytes(12))))
+    assert "'16UC7'; expected one of rgb8" in str(refused(message("16UC7", 16, 16, bytes(12))))
     assert "step 47 for 16 pixels of rgb8; expected 48" in str(
         refused(message("rgb8", 16, 16, bytes(768), 47))
     )
@@ -145,6 +208,13 @@ def picture(extension, pixels, *options):
 
 
 SMOOTH = cv2.resize(np.random.default_rng(1).integers(0, 256, (4, 5, 3), np.uint8), (50, 40))
+
+
+@pytest.mark.parametrize(("extension", "name"), [(".png", "png"), (".jpg", "jpeg")])
+@pytest.mark.parametrize("size", [(50, 40), (41, 51), (1280, 720)])
+def test_compressed_images_agree_with_rosbags_image(extension, name, size):
+    image = compressed(picture(extension, cv2.resize(SMOOTH, size)), name)
+    assert (decode(image) == message_to_cvimage(image, "rgb8")).all()
 
 
 def test_png_comes_through_exactly_and_jpeg_nearly():

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
@@ -45,6 +47,34 @@ def test_a_camera_info_that_does_not_fit_is_refused(bad, says):
     camera.check(info(), 640, 480)
     with pytest.raises(camera.CameraInfoError, match=says):
         camera.check(bad, 640, 480)
+
+
+numbers = st.floats() | st.floats(-2000.0, 2000.0)
+sizes = st.integers(0, 2**32 - 1) | st.sampled_from([640, 480])
+
+
+@settings(max_examples=100, deadline=None)
+@given(k=st.lists(numbers, min_size=9, max_size=9), width=sizes, height=sizes, binning=sizes)
+def test_any_camera_info_is_refused_or_gives_numbers(k, width, height, binning):
+    found = CameraInfo(width=width, height=height, k=k, binning_x=binning)
+    try:
+        camera.check(found, 640, 480)
+    except camera.CameraInfoError as error:
+        assert len(str(error)) < 300
+    else:
+        assert 0.0 < camera.focal_length(found) < camera.MAX_FOCAL_LENGTH
+        small = camera.scaled(found, 160, 120, Header())
+        assert (small.width, small.height) == (160, 120)
+        assert all(np.isfinite(small.k[n]) for n in (0, 2, 4, 5))
+
+
+def test_distortion_is_passed_on_and_not_applied():
+    source = info()
+    source.distortion_model, source.d = "plumb_bob", [0.1, -0.2, 0.0, 0.0, float("nan")]
+    camera.check(source, 640, 480)
+    found = camera.scaled(source, 320, 240, Header())
+    assert found.distortion_model == "plumb_bob" and list(found.d)[:2] == [0.1, -0.2]
+    assert camera.focal_length(source) == 500.0 / 640
 
 
 def test_a_depth_has_the_same_colour_in_every_frame_and_invalid_is_black():

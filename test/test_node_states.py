@@ -10,6 +10,7 @@ from ros_harness import (
     SECOND,
     active,
     change_state,
+    condition,
     connected,
     counts,
     image,
@@ -40,7 +41,7 @@ def held(monkeypatch):
     release, open_engine = threading.Event(), opening.open_engine
 
     def slow(*arguments):
-        assert release.wait(20)
+        assert release.wait(60)
         return open_engine(*arguments)
 
     monkeypatch.setattr(opening, "open_engine", slow)
@@ -107,7 +108,7 @@ def test_a_qos_override_that_is_refused_leaves_the_node_up_without_topics(
         wait_for(lambda: node._state == "unconfigured", "unconfigured")
         assert own_topics(node) == []
         assert set_parameter(camera, "max_age", 7).successful, "it still answers"
-        assert node._condition().cause == node._cause
+        assert condition(node).cause == node._cause
 
 
 def test_a_task_of_an_unknown_kind_leaves_the_node_up_without_topics(

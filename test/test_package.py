@@ -16,14 +16,33 @@ from mtshare_ros.ros.parameters import BY_NAME
 
 ROOT = Path(mtshare_ros.__file__).parents[1]
 LAUNCH = ROOT / "launch" / "perception.launch.py"
+LAUNCHES = sorted((ROOT / "launch").glob("*.launch.py"))
 PACKAGE = ElementTree.parse(ROOT / "package.xml").getroot()
 DEBIAN = {"numpy": "python3-numpy", "cv2": "python3-opencv"}
 UNDECLARED = {"mtshare_ros", "onnxruntime", "rosbags", "torch", "onnx"}
 """Itself, and what no Debian package has: the documentation says how to install it."""
-ARGUMENTS = [
-    "bundle", "params_file", "namespace", "image", "camera_info", "use_sim_time", "log_level",
-    "rviz",
-]  # fmt: skip
+COMMON = [
+    "bundle",
+    "params_file",
+    "namespace",
+    "image",
+    "camera_info",
+    "use_sim_time",
+    "log_level",
+]
+ARGUMENTS = {
+    "perception.launch.py": [*COMMON, "rviz"],
+    "replay.launch.py": ["bag", "rate", "delay", "image", "camera_info", "use_sim_time", "rviz"],
+    "evaluate.launch.py": ["bundle", "bag", "output", "policy", "max_dirty_fraction"],
+    "multi_camera.launch.py": ["cameras", *COMMON],
+}
+DISPLAYS = {
+    f"rviz_default_plugins/{name}"
+    for name in ("Camera", "Grid", "Image", "PointCloud2", "RobotModel", "TF")
+}
+"""Classes of displays that rviz2 registers (some of those in its rviz_default_plugins)."""
+TRANSFORMERS = {"RGB8", "XYZ", "Intensity", "AxisColor", "FlatColor", "RGBF32"}
+"""What its PointCloud2 display makes colours and positions from."""
 
 
 def imported(paths):
@@ -49,20 +68,24 @@ def test_manifest_and_setup_agree_on_the_version():
 
 def test_exactly_what_the_online_side_imports_is_declared():
     online = [*ROOT.glob("mtshare_ros/ros/**/*.py"), *ROOT.glob("mtshare_ros/perception/**/*.py")]
-    used = set(imported([*online, LAUNCH])) - set(sys.stdlib_module_names) - UNDECLARED
+    used = set(imported([*online, *LAUNCHES])) - set(sys.stdlib_module_names) - UNDECLARED
     declared = {e.text for e in PACKAGE.findall("exec_depend")}
     assert declared - {"rviz2"} == {DEBIAN.get(name, name) for name in used}
 
 
-def test_every_launch_argument_is_described():
+@pytest.mark.parametrize("path", LAUNCHES, ids=lambda path: path.name)
+def test_every_launch_argument_is_described(path):
     calls = [
         node
-        for node in ast.walk(ast.parse(LAUNCH.read_text()))
+        for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "DeclareLaunchArgument"
     ]
-    assert [call.args[0].value for call in calls] == ARGUMENTS
+    assert sorted(c.args[0].value for c in calls) == sorted(ARGUMENTS[path.name])
     for call in calls:
-        assert {"description", "default_value"} <= {k.arg for k in call.keywords}
+        given = {k.arg for k in call.keywords}
+        assert "description" in given
+        # Only what nobody can guess has to be given.
+        assert "default_value" in given or call.args[0].value in ("bag", "output")
 
 
 def test_launch_imports_only_what_starts_without_the_middleware():
@@ -86,26 +109,41 @@ def test_fast_dds_gets_room_unless_the_user_has_a_profile(monkeypatch, release, 
     assert middleware.large_messages() == {name: "/etc/mine.xml"}
 
 
-def test_launch_describes_the_node_where_ros_has_launch(monkeypatch, tmp_path):
+@pytest.mark.parametrize("path", LAUNCHES, ids=lambda path: path.name)
+def test_launch_files_describe_what_they_start_where_ros_has_launch(monkeypatch, tmp_path, path):
     sources = pytest.importorskip("launch.launch_description_sources")
     pytest.importorskip("launch_ros")
     packages = tmp_path / "share" / "ament_index" / "resource_index" / "packages"
     packages.mkdir(parents=True)
     (packages / "mtshare_ros").touch()
-    (tmp_path / "share" / "mtshare_ros").mkdir()
+    share = tmp_path / "share" / "mtshare_ros"
+    share.mkdir()
+    (share / "launch").symlink_to(ROOT / "launch")
     monkeypatch.setenv("AMENT_PREFIX_PATH", str(tmp_path))
-    found = sources.get_launch_description_from_python_launch_file(str(LAUNCH))
-    assert [argument.name for argument in found.get_launch_arguments()] == ARGUMENTS
+    found = sources.get_launch_description_from_python_launch_file(str(path))
+    names = {argument.name for argument in found.get_launch_arguments()}
+    included = ARGUMENTS["perception.launch.py"] if path.name == "replay.launch.py" else []
+    assert names == {*ARGUMENTS[path.name], *included}
 
 
-def test_the_rviz_configuration_shows_pictures_that_rviz_can_draw():
+def test_the_rviz_configuration_shows_what_rviz_can_draw():
     shown = yaml.safe_load((ROOT / "config" / "perception.rviz").read_text())
-    topics = [d["Topic"]["Value"] for d in shown["Visualization Manager"]["Displays"]]
-    # rviz2 throws on 32FC3.
-    assert topics == ["image"] + [
-        f"perception_node/{t}"
-        for t in ("depth/color", "segmentation/color", "normals/color", "overlay")
-    ]
+    manager = shown["Visualization Manager"]
+    displays = manager["Displays"]
+    assert {d["Class"] for d in displays} <= DISPLAYS
+    topics = {d["Topic"]["Value"]: d["Class"].partition("/")[2] for d in displays}
+    # rviz2 throws on 32FC3: so the colour pictures.
+    pictures = ("depth/color", "segmentation/color", "normals/color", "overlay")
+    assert topics == {
+        "image": "Image",
+        **{f"perception_node/{name}": "Image" for name in pictures},
+        "perception_node/points": "PointCloud2",
+    }
+    (cloud,) = (d for d in displays if d["Class"].endswith("PointCloud2"))
+    assert {cloud["Color Transformer"], cloud["Position Transformer"]} <= TRANSFORMERS
+    assert [panel["Class"] for panel in shown["Panels"]] == ["rviz_common/Displays"]
+    assert {tool["Class"] for tool in manager["Tools"]} == {"rviz_default_plugins/MoveCamera"}
+    assert manager["Views"]["Current"]["Class"] == "rviz_default_plugins/Orbit"
 
 
 def test_the_parameter_file_names_parameters_that_exist():

@@ -93,3 +93,39 @@ def test_the_shipped_parameter_file_holds_the_defaults():
     text = (ROOT / "config" / "perception.yaml").read_text()
     values = yaml.safe_load(text)["/**"]["ros__parameters"]
     assert values == {name: DEFAULTS[name] for name in values}
+
+
+@pytest.mark.parametrize("parameter", TABLE, ids=lambda p: p.name)
+def test_descriptor_documentation_and_validation_say_the_same(parameter):
+    descriptor = parameter.descriptor()
+    assert (descriptor.name, descriptor.description) == (parameter.name, parameter.description)
+    text = (ROOT / "docs" / "ros.md").read_text()
+    (row,) = (line for line in text.splitlines() if line.startswith(f"| `{parameter.name}` |"))
+    _, _, kind, _, values, held, what, _ = (cell.strip() for cell in row.split("|"))
+    assert (kind, values, what) == (
+        parameter.type_name, descriptor.additional_constraints, descriptor.description
+    )  # fmt: skip
+    assert held == (
+        "next frame" if parameter.holds_from == "next frame"
+        else f"fixed after {parameter.holds_from}"
+    )  # fmt: skip
+    for limits in (*descriptor.integer_range, *descriptor.floating_point_range):
+        low, high = limits.from_value, limits.to_value
+        assert values == f"{low:g} to {high:g}"
+        assert parameter.check(low) == low and parameter.check(high) == high
+        for outside in (low - type(low)(1), high + type(high)(1)):
+            with pytest.raises(ParameterError):
+                parameter.check(outside)
+    for choice in parameter.choices:
+        assert choice in values and parameter.check(choice) == choice
+
+
+@pytest.mark.parametrize("names", [[""], ["front"], ["front", "rear_2"]])
+def test_cameras_are_named(names):
+    assert BY_NAME["cameras"].check(names) == names
+
+
+@pytest.mark.parametrize("names", [["", ""], ["a", "a"], ["2a"], ["a b"], ["~"], ["a" * 65]])
+def test_names_that_make_no_topics_are_refused(names):
+    with pytest.raises(ParameterError, match="^cameras is .*; expected up to 16 different names"):
+        BY_NAME["cameras"].check(names)

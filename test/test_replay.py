@@ -1,5 +1,7 @@
 """A bag through the live node in a process of its own."""
 
+import resource
+import tempfile
 import time
 
 import cv2
@@ -11,7 +13,7 @@ from ros_harness import SECOND, header, image
 from rosbags.highlevel import AnyReader
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from mtshare_ros.errors import exit_status
+from mtshare_ros.errors import JobError, exit_status
 from mtshare_ros.manifest import BundleError
 from mtshare_ros.ros import replay as replay_module
 from mtshare_ros.ros.diagnostics import status_name
@@ -191,3 +193,37 @@ def test_only_the_nodes_own_diagnostics_are_heard():
     mine = of(status_name(NODE), "active")
     listener._hear(DiagnosticArray(status=[of("battery", "low"), mine, of("fan", "on")]))
     assert listener.diagnostics == {"state": "active"} and listener.heard > 0
+
+
+def test_a_disk_that_is_full_while_recording_fails_the_replay_and_leaves_nothing(
+    tmp_path, bundle_path, monkeypatch
+):
+    bag, temporary = write_bag(tmp_path / "bag"), tempfile.TemporaryFile
+
+    def full(dir=None):
+        return temporary() if dir is None else open("/dev/full", "wb")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", full)
+    with pytest.raises(ReplayFailedError, match="can't be kept in .*No space left") as caught:
+        replay(bundle_path, bag, tmp_path / "out")
+    assert exit_status(caught.value) == 1 and not (tmp_path / "out").exists()
+    monkeypatch.undo()
+    assert replay(bundle_path, bag, tmp_path / "out").counts["failed"] == 0
+
+
+def test_a_bag_that_cannot_be_written_to_its_end_is_removed(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, 1 << 20, np.uint8).tobytes()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with Recorder(tmp_path) as recorder:
+        number = recorder.add_topic("camera/image", "sensor_msgs/msg/Image")
+        for stamp in STAMPS:
+            recorder.add(number, stamp, noise)
+        try:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, hard))
+            with pytest.raises(JobError, match="bag .*out not written: ") as caught:
+                recorder.write(tmp_path / "out")
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert exit_status(caught.value) == 1 and not (tmp_path / "out").exists()
+        recorder.write(tmp_path / "out")
+    assert len(read(tmp_path / "out")["camera/image"]) == len(STAMPS)

@@ -32,6 +32,9 @@ def check(info: CameraInfo, width: int, height: int) -> None:
     fx, fy = float(info.k[0]), float(info.k[4])
     if not (math.isfinite(fx) and math.isfinite(fy) and fx > 0 and fy > 0):
         raise CameraInfoError(f"camera_info has fx {fx}, fy {fy}; expected a calibrated camera")
+    cx, cy = float(info.k[2]), float(info.k[5])
+    if not (math.isfinite(cx) and math.isfinite(cy)):
+        raise CameraInfoError(f"camera_info has cx {cx}, cy {cy}; expected numbers")
     if not 0.0 < focal_length(info) < MAX_FOCAL_LENGTH:
         raise CameraInfoError(
             f"camera_info has fx {fx} for {width} pixels; expected less than "

@@ -1,18 +1,36 @@
-"""The node's DiagnosticStatus."""
+"""The node's DiagnosticStatus, one per camera."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
 from mtshare_ros.ros.statistics import Summary
 
+_OVERLAPPING = ("total", "latency", "ros", "age", "wait")
+"""Times that hold others, or are no work on the frame."""
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """From where on a camera that is served counts as one that isn't served well.
+
+    Attributes:
+        warn_dropped: Part of the received images that is dropped.
+        warn_latency_ms: p95 of the time from callback to last output, for a warning.
+        error_latency_ms: The same, for an error.
+    """
+
+    warn_dropped: float = 0.5
+    warn_latency_ms: float = 200.0
+    error_latency_ms: float = 1000.0
+
 
 @dataclass(frozen=True)
 class Condition:
-    """What the node is doing, beside its frames.
+    """What the node is doing, beside a camera's frames.
 
     Attributes:
         state: ``unconfigured``, ``opening`` (the bundle), ``inactive``, ``active`` or
@@ -20,37 +38,53 @@ class Condition:
         bundle: The bundle's folder, or its name and folder once opened.
         backend: Name of the engine, or the one asked for.
         cause: Why the node isn't configured, or None.
+        stalled: For how many seconds the engine has been at one frame, if that is long; else 0.
+        namesakes: Other nodes of the same name.
+        cameras: Cameras that share the engine, with this one.
         computing: Tasks somebody subscribes to.
         camera_info: The state of ``camera_info``, in words.
         progress: How far opening the bundle is, in words, where that takes long, or None.
+        private_share: Sub-task -> private multiply-adds by those of the dense network.
+        memory_mib: Resident memory of the process.
     """
 
     state: str
     bundle: str
     backend: str
     cause: str | None = None
+    stalled: float = 0.0
+    namesakes: int = 0
+    cameras: int = 1
     computing: tuple[str, ...] = ()
     camera_info: str = "none"
     progress: str | None = None
+    private_share: Mapping[str, float] = field(default_factory=dict)
+    memory_mib: float = 0.0
 
 
-def status_name(node: str) -> str:
-    """Return the name of the status of a node, given by its full name."""
-    return f"{node.lstrip('/')}: perception"
+def status_name(node: str, camera: str = "") -> str:
+    """Return the name of the status of a node, given by its full name, or of one camera of it."""
+    return f"{node.lstrip('/')}: perception {camera}".rstrip()
 
 
 def status(
-    node: str, condition: Condition, summary: Summary, previous: Mapping[str, int]
+    name: str,
+    condition: Condition,
+    summary: Summary,
+    previous: Mapping[str, int],
+    thresholds: Thresholds = Thresholds(),
 ) -> DiagnosticStatus:
     """Return the status.
 
     Args:
-        node: Full name of the node.
+        name: See ``status_name``.
         condition: What the node is doing.
-        summary: What happened to its frames.
+        summary: What happened to the camera's frames.
         previous: Counts of the summary before: what grew since decides the level.
+        thresholds: From where on something is wrong.
     """
-    level, message = _level(condition, summary, previous)
+    grown = {fate: count - previous.get(fate, 0) for fate, count in summary.counts.items()}
+    level, message = _level(condition, summary, grown, thresholds)
     values = {
         "state": condition.state,
         "bundle": condition.bundle,
@@ -58,12 +92,17 @@ def status(
         "computing": ", ".join(condition.computing),
         "camera_info": condition.camera_info,
         "fps": f"{summary.fps:.2f}",
+        "received_fps": f"{summary.received_fps:.2f}",
+        "resets": str(summary.resets),
+        "last_reset": summary.last_reset or "",
+        "private_share": ", ".join(f"{t} {rho:.3f}" for t, rho in condition.private_share.items()),
+        "memory_mib": f"{condition.memory_mib:.1f}",
     }
     if condition.cause is not None:
         values["cause"] = condition.cause
     if condition.progress is not None:
         values["progress"] = condition.progress
-    values.update((name, str(count)) for name, count in summary.counts.items())
+    values.update((fate, str(count)) for fate, count in summary.counts.items())
     if summary.dirty_fraction is not None:
         values["dirty_fraction_mean"] = f"{summary.dirty_fraction:.4f}"
     for stage, percentiles in summary.milliseconds.items():
@@ -71,7 +110,7 @@ def status(
             values[f"{stage}_ms_p{percentile}"] = f"{value:.3f}"
     return DiagnosticStatus(
         level=level,
-        name=status_name(node),
+        name=name,
         message=message,
         hardware_id=condition.backend,
         values=[KeyValue(key=key, value=value) for key, value in values.items()],
@@ -79,19 +118,50 @@ def status(
 
 
 def _level(
-    condition: Condition, summary: Summary, previous: Mapping[str, int]
+    condition: Condition, summary: Summary, grown: Mapping[str, int], thresholds: Thresholds
 ) -> tuple[bytes, str]:
+    error, warn, ok = DiagnosticStatus.ERROR, DiagnosticStatus.WARN, DiagnosticStatus.OK
     if condition.cause is not None:
-        return DiagnosticStatus.ERROR, condition.cause
+        return error, condition.cause
+    if condition.namesakes:
+        return warn, f"{condition.namesakes} other nodes have this name; their outputs mix"
     if condition.state != "active":
-        return DiagnosticStatus.OK, condition.progress or condition.state
-    grown = {name: count - previous.get(name, 0) for name, count in summary.counts.items()}
+        return ok, condition.progress or condition.state
+    if condition.stalled:
+        return error, f"the engine has been at one frame for {condition.stalled:.1f} s"
     if grown["failed"]:
-        return DiagnosticStatus.ERROR, f"the engine failed on {grown['failed']} frames"
+        return error, f"the engine failed on {grown['failed']} frames"
     if grown["rejected"]:
-        return DiagnosticStatus.WARN, f"{grown['rejected']} images could not be read"
+        return warn, f"{grown['rejected']} images could not be read"
     if not grown["received"]:
-        return DiagnosticStatus.WARN, "no images"
+        return warn, "no images"
     if grown["skipped"] and not grown["processed"]:
-        return DiagnosticStatus.OK, "nobody subscribes"
-    return DiagnosticStatus.OK, f"{summary.fps:.1f} frames per second"
+        return ok, "nobody subscribes"
+    rate = f"{summary.fps:.1f} of {summary.received_fps:.1f} images per second"
+    latency = summary.milliseconds.get("latency", {}).get(95, 0.0)
+    if latency > thresholds.warn_latency_ms:
+        level = error if latency > thresholds.error_latency_ms else warn
+        return level, f"{rate}, {latency:.0f} ms late; {_reason(condition, summary)}"
+    if grown["dropped"] > thresholds.warn_dropped * grown["received"]:
+        return warn, f"{rate}; {_reason(condition, summary)}"
+    return ok, rate
+
+
+def _reason(condition: Condition, summary: Summary) -> str:
+    """Return where the time of a frame goes, in words."""
+    medians = {stage: times[50] for stage, times in summary.milliseconds.items()}
+    parts = {stage: time for stage, time in medians.items() if stage not in _OVERLAPPING}
+    words = []
+    if parts:
+        slowest = max(parts, key=lambda stage: parts[stage])
+        words.append(
+            f"a frame takes {sum(parts.values()):.0f} ms, most of it {slowest} "
+            f"({parts[slowest]:.0f} ms)"
+        )
+    if summary.dirty_fraction is not None:
+        words.append(f"{summary.dirty_fraction:.0%} of the tokens are recomputed")
+    if condition.cameras > 1:
+        words.append(f"{condition.cameras} cameras take turns")
+    if summary.last_reset is not None:
+        words.append(f"the cache was dropped {summary.resets} times, last: {summary.last_reset}")
+    return ", ".join(words)

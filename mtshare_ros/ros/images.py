@@ -1,7 +1,8 @@
 """sensor_msgs/Image and CompressedImage to arrays, and arrays to Image.
 
-Every encoding read here has 8 bits per channel, so ``is_bigendian`` means nothing on the way in;
-on the way out the flag states this machine's byte order, because depth and normals are floats.
+Of 16 bits per channel the network needs the upper eight: which byte has them is what
+``is_bigendian`` says on the way in. On the way out the flag states this machine's byte order,
+because depth and normals have more than one byte.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from mtshare_ros.ros.compressed import compressed_size
+from mtshare_ros.ros.further_encodings import cv_bridge_decode
 
 MIN_SIDE = 16
 """Shortest side that the network takes, in pixels."""
@@ -26,9 +28,9 @@ MAX_SIDE = 16384
 MAX_PIXELS = 64 << 20
 """Largest image that is decoded, in pixels."""
 
-# Encoding -> bytes per pixel and OpenCV's conversion to RGB (None: it is RGB). OpenCV names a
-# Bayer pattern after the second row's second and third pixel, ROS after the first row's first two.
-_DECODERS: dict[str, tuple[int, int | None]] = {
+# Encoding -> channels and OpenCV's conversion to RGB (None: it is RGB). OpenCV names a Bayer
+# pattern after the second row's second and third pixel, ROS after the first row's first two.
+_BYTES: dict[str, tuple[int, int | None]] = {
     "rgb8": (3, None),
     "bgr8": (3, cv2.COLOR_BGR2RGB),
     "rgba8": (4, cv2.COLOR_RGBA2RGB),
@@ -43,12 +45,15 @@ _DECODERS: dict[str, tuple[int, int | None]] = {
     "yuv422_yuy2": (2, cv2.COLOR_YUV2RGB_YUY2),
     "yuyv": (2, cv2.COLOR_YUV2RGB_YUY2),
 }
-ENCODINGS = tuple(_DECODERS)
+_WORDS = {f"{name[:-1]}16": entry for name, entry in _BYTES.items() if name.endswith("8")}
+"""The same with two bytes per channel: ``mono16``, ``rgb16``, ``bayer_rggb16`` and so on."""
+ENCODINGS = (*_BYTES, *_WORDS)
 """Encodings of a raw image that can be read."""
 
 _OUTPUTS: dict[str, tuple[str, int]] = {
     "mono8": ("uint8", 1),
     "rgb8": ("uint8", 3),
+    "16UC1": ("uint16", 1),
     "32FC1": ("float32", 1),
     "32FC3": ("float32", 3),
 }
@@ -72,7 +77,8 @@ def decode(message: Image | CompressedImage) -> NDArray[np.uint8]:
     """Return the picture of a raw or compressed image message.
 
     Args:
-        message: Image with one of ``ENCODINGS``, or CompressedImage holding a JPEG or a PNG.
+        message: Image with one of ``ENCODINGS`` or, where cv_bridge is installed, a further one
+            of its colour encodings; or CompressedImage holding a JPEG or a PNG.
 
     Returns:
         (H, W, 3) uint8 RGB. For ``rgb8`` it is a view of the message's data, rows perhaps padded.
@@ -86,21 +92,34 @@ def decode(message: Image | CompressedImage) -> NDArray[np.uint8]:
 
 
 def _decode_raw(message: Image) -> NDArray[np.uint8]:
-    decoder = _DECODERS.get(message.encoding)
-    if decoder is None:
-        found = message.encoding[:32]
-        raise ImageError("encoding", f"encoding {found!r}; expected one of {', '.join(ENCODINGS)}")
-    pixel_bytes, conversion = decoder
-    width, height, step = message.width, message.height, message.step
+    encoding, width, height = message.encoding, message.width, message.height
     _check_size(width, height)
-    mosaic = message.encoding.startswith("bayer")
-    if (mosaic or pixel_bytes == 2) and (width % 2 or (mosaic and height % 2)):
-        raise ImageError("size", f"{message.encoding} of {width}x{height}; expected even sides")
-    row_bytes = width * pixel_bytes
+    if encoding not in ENCODINGS:
+        found = cv_bridge_decode(message)
+        if found is not None:
+            return found
+        raise ImageError(
+            "encoding", f"encoding {encoding[:32]!r}; expected one of {', '.join(ENCODINGS)}"
+        )
+    channels, conversion = _BYTES.get(encoding) or _WORDS[encoding]
+    if channels == 2 and width % 2:
+        raise ImageError("size", f"{encoding} of {width}x{height}; expected an even width")
+    bytes_each = 2 if encoding in _WORDS else 1
+    rows = _rows(message, width * channels * bytes_each)
+    if bytes_each == 2:
+        rows = np.ascontiguousarray(rows[:, 0 if message.is_bigendian else 1 :: 2])
+    pixels = rows.reshape(height, width, *(() if channels == 1 else (channels,)))
+    return pixels if conversion is None else _array(cv2.cvtColor(pixels, conversion))
+
+
+def _rows(message: Image, row_bytes: int) -> NDArray[np.uint8]:
+    """Return the rows of an image's data without their padding, (height, row_bytes)."""
+    step, height = message.step, message.height
     if step < row_bytes:
         raise ImageError(
             "step",
-            f"step {step} for {width} pixels of {message.encoding}; expected {row_bytes} or more",
+            f"step {step} for {message.width} pixels of {message.encoding}; expected {row_bytes} "
+            "or more",
         )
     if len(message.data) < step * height:
         raise ImageError(
@@ -109,11 +128,7 @@ def _decode_raw(message: Image) -> NDArray[np.uint8]:
             f"{step * height}",
         )
     rows = np.frombuffer(message.data, np.uint8, step * height).reshape(height, step)
-    channels = () if pixel_bytes == 1 else (pixel_bytes,)
-    pixels = rows[:, :row_bytes].reshape(height, width, *channels)
-    if conversion is None:
-        return pixels
-    return _array(cv2.cvtColor(pixels, conversion))
+    return rows[:, :row_bytes]
 
 
 def _decode_compressed(message: CompressedImage) -> NDArray[np.uint8]:
@@ -162,7 +177,7 @@ class ImagePacker:
 
         Args:
             pixels: (H, W) or (H, W, 3), of the encoding's type.
-            encoding: ``mono8``, ``rgb8``, ``32FC1`` or ``32FC3``.
+            encoding: ``mono8``, ``rgb8``, ``16UC1``, ``32FC1`` or ``32FC3``.
             header: Header of the message (shared, not copied).
 
         Raises:

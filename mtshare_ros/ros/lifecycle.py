@@ -2,39 +2,48 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from std_srvs.srv import Trigger
 
+from mtshare_ros.bundle import load_manifest
 from mtshare_ros.errors import one_line
 from mtshare_ros.manifest import BundleError
-from mtshare_ros.ros import diagnostics, parameter_values
+from mtshare_ros.ros import parameter_values
+from mtshare_ros.ros.diagnostics import Condition
 from mtshare_ros.ros.forward_log import ForwardLog
+from mtshare_ros.ros.health import Health
 from mtshare_ros.ros.opening import Opener, bundle_folder
 from mtshare_ros.ros.parameters import ParameterError
 from mtshare_ros.ros.report import Reporter
-from mtshare_ros.ros.serving import Serving
+from mtshare_ros.ros.resident import resident_mib
+from mtshare_ros.ros.serving import Serving, allowed_tasks
 from mtshare_ros.ros.statistics import Statistics
+from mtshare_ros.ros.worker import FairWorker
 
 SUCCESS = TransitionCallbackReturn.SUCCESS
 EXIT_PATIENCE = 1.0
-"""Time that the node waits for a bundle being opened when it is to end, in seconds."""
+"""Time that the node waits for threads at work when it is to end, in seconds."""
+WATCH_PERIOD = 0.1
+"""Time between two looks at the frame in work, in seconds."""
+STALLED = 2.0
+"""Time for one frame from which the diagnostics say that the engine is at it, in seconds."""
 
 
 class PerceptionNode(LifecycleNode):
     """Camera frames in; depth, labels and normals out.
 
-    Configuring starts to open the bundle and returns; topics appear when it is open. Activated
-    before that, the node takes frames as soon as it can. If the bundle can't be opened, or too
-    many frames fail in a row, the node goes back to ``unconfigured``, with the cause in its
-    diagnostics.
+    Configuring reads the bundle's manifest, starts to open the bundle and returns; topics appear
+    when it is open. Activated before that, the node takes frames as soon as it can. If the bundle
+    can't be opened, the engine hangs or too many frames fail in a row, the node goes back to
+    ``unconfigured``, with the cause in its diagnostics.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -50,10 +59,8 @@ class PerceptionNode(LifecycleNode):
         self._state = "unconfigured"
         self._cause: str | None = None
         self._opener: Opener | None = None
-        self._abandoned: list[Opener] = []
+        self._abandoned: list[Callable[[float], bool]] = []
         self._serving: Serving | None = None
-        self._statistics = Statistics()
-        self._counts_before: dict[str, int] = {}
         self._reporter = Reporter(self.get_logger())
         self._forward_log = ForwardLog(self.get_logger())
         try:
@@ -62,16 +69,16 @@ class PerceptionNode(LifecycleNode):
             self.destroy_node()
             raise
         self._forward_log.start()
+        self._forget_frames()
         self.add_on_set_parameters_callback(self._on_parameters)
         self._opened = self.create_guard_condition(self._on_opened)
         self._gave_up = self.create_guard_condition(self._on_gave_up)
-        self._publisher = self.create_publisher(DiagnosticArray, "/diagnostics", 1)
+        self._health = Health(self)
         # Steady: diagnostics go on while a simulation or a bag is paused.
-        self.create_timer(
-            self._values["diagnostics_period"],
-            self._publish_diagnostics,
-            clock=Clock(clock_type=ClockType.STEADY_TIME),
-        )
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        period = self._values["diagnostics_period"]
+        self.create_timer(period, self._publish_diagnostics, clock=steady)
+        self.create_timer(WATCH_PERIOD, self._watch_engine, clock=steady)
         self.create_service(Trigger, "~/reset", self._on_reset)
         self._autostarting = self._values["autostart"]
         if self._autostarting:
@@ -80,20 +87,26 @@ class PerceptionNode(LifecycleNode):
     def close(self) -> bool:
         """Stop working; return whether no thread is left, so that the process may end."""
         self._forward_log.stop()
-        if self._serving is not None:
-            self._serving.stop()
-        self._abandon_opener()
         deadline = time.monotonic() + EXIT_PATIENCE
-        return all(
-            [opener.abandon(max(0.0, deadline - time.monotonic())) for opener in self._abandoned]
-        )
+        if self._serving is not None:
+            self._keep(self._serving.stop(EXIT_PATIENCE))
+        self._abandon_opener()
+        return all([ended(max(0.0, deadline - time.monotonic())) for ended in self._abandoned])
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Start to open the bundle."""
+        """Start to open the bundle; FAILURE if its manifest can't be used."""
         self._cause = None
-        self._statistics, self._counts_before = Statistics(), {}
+        self._forget_frames()
+        folder = bundle_folder(self._values["bundle"])
+        try:
+            # Only what takes no time: checksums and graphs are for the opener's thread.
+            allowed_tasks(load_manifest(folder, verify=False), self._values["tasks"])
+        except (BundleError, ParameterError, OSError) as error:
+            self._autostarting = False
+            self._note(f"bundle {folder} not opened: {one_line(error)}")
+            return TransitionCallbackReturn.FAILURE
         self._opener = Opener(
-            bundle_folder(self._values["bundle"]),
+            folder,
             self._values["backend"],
             self._values["threads"],
             self._values["precision"],
@@ -113,7 +126,11 @@ class PerceptionNode(LifecycleNode):
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stop taking frames; an ERROR if the node is left because of a failure."""
         if self._serving is not None:
-            self._serving.stop()
+            timeout = self._values["engine_timeout"] if self._cause is None else EXIT_PATIENCE
+            stuck = self._serving.stop(timeout)
+            self._keep(stuck)
+            if stuck is not None and self._cause is None:
+                self._note(f"the engine has not finished a frame within {timeout:g} s")
         self._state = "inactive"
         super().on_deactivate(state)
         return SUCCESS if self._cause is None else TransitionCallbackReturn.ERROR
@@ -141,16 +158,24 @@ class PerceptionNode(LifecycleNode):
         self._autostarting = False
         self._abandon_opener()
         if self._serving is not None:
-            self._serving.close()
+            self._keep(self._serving.close(EXIT_PATIENCE))
             self._serving = None
+
+    def _forget_frames(self) -> None:
+        self._statistics = {camera: Statistics() for camera in self._values["cameras"]}
+
+    def _keep(self, worker: FairWorker[Any] | None) -> None:
+        """Remember a worker that is still at a frame, for ``close`` to wait for."""
+        if worker is not None:
+            self._abandoned.append(worker.stop)
 
     def _abandon_opener(self) -> None:
         """Want nothing of an opener any more; its thread goes on, and ``close`` waits for it."""
-        self._abandoned = [opener for opener in self._abandoned if not opener.abandon(0.0)]
+        self._abandoned = [ended for ended in self._abandoned if not ended(0.0)]
         if self._opener is not None:
             opener, self._opener = self._opener, None
             if not opener.abandon(0.0):
-                self._abandoned.append(opener)
+                self._abandoned.append(opener.abandon)
 
     def _on_opened(self) -> None:
         opener = self._opener
@@ -194,9 +219,17 @@ class PerceptionNode(LifecycleNode):
         if serving is not None and serving.gave_up is not None and self._state == "active":
             self._abandon(serving.gave_up)
 
-    def _abandon(self, cause: str) -> None:
+    def _watch_engine(self) -> None:
+        timeout = self._values["engine_timeout"]
+        if self._serving is not None and self._serving.in_work > timeout:
+            self._abandon(f"the engine has not finished a frame within {timeout:g} s")
+
+    def _note(self, cause: str) -> None:
         self._cause = " ".join(cause.split())
         self.get_logger().error(self._cause)
+
+    def _abandon(self, cause: str) -> None:
+        self._note(cause)
         if self._state == "active":
             self.trigger_deactivate()
         else:
@@ -226,32 +259,30 @@ class PerceptionNode(LifecycleNode):
         return response
 
     def _publish_diagnostics(self) -> None:
-        summary = self._statistics.summary()
-        status = diagnostics.status(
-            self.get_fully_qualified_name(),
-            self._condition(),
-            summary,
-            self._counts_before,
-        )
-        self._counts_before = summary.counts
-        message = DiagnosticArray(status=[status])
-        message.header.stamp = self.get_clock().now().to_msg()
-        self._publisher.publish(message)
+        self._health.publish(self._statistics, self._condition, self._values)
 
-    def _condition(self) -> diagnostics.Condition:
+    def _condition(self, camera: str) -> Condition:
         folder = str(bundle_folder(self._values["bundle"]))
         serving = self._serving
+        whole = Condition(
+            state=self._state if self._opener is None else "opening",
+            bundle=folder,
+            backend=self._values["backend"],
+            cause=self._cause,
+            namesakes=self._health.namesakes(),
+            cameras=len(self._statistics),
+            memory_mib=resident_mib(),
+            progress=None if self._opener is None else self._opener.progress,
+        )
         if serving is None:
-            state = self._state if self._opener is None else "opening"
-            progress = None if self._opener is None else self._opener.progress
-            return diagnostics.Condition(
-                state, folder, self._values["backend"], self._cause, progress=progress
-            )
-        return diagnostics.Condition(
-            self._state,
-            f"{serving.engine.manifest.name} ({folder})",
-            serving.engine.name,
-            self._cause,
-            serving.computing(),
-            serving.camera_info_state,
+            return whole
+        manifest = serving.engine.manifest
+        return dataclasses.replace(
+            whole,
+            bundle=f"{manifest.name} ({folder})",
+            backend=serving.engine.name,
+            stalled=serving.in_work if serving.in_work > STALLED else 0.0,
+            computing=serving.computing(camera),
+            camera_info=serving.camera_info_state(camera),
+            private_share={task: share.rho for task, share in manifest.private.items()},
         )

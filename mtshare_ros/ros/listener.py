@@ -6,7 +6,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.context import Context
@@ -20,7 +20,6 @@ from std_msgs.msg import String
 from mtshare_ros.manifest import Manifest
 from mtshare_ros.ros.bag_source import CAMERA_INFO, IMAGE
 from mtshare_ros.ros.diagnostics import status_name
-from mtshare_ros.ros.recorder import Recorder
 from mtshare_ros.tasks import PROBABILITY_KINDS
 
 NODE = "/perception_node"
@@ -41,6 +40,20 @@ def stamp_of(data: bytes) -> int:
     return int(seconds) * 1_000_000_000 + int(nanoseconds)
 
 
+class Recording(Protocol):
+    """What a listener does with the messages that it hears; see ``Recorder``."""
+
+    failure: str | None
+
+    def add_topic(self, topic: str, message_type: str) -> int:
+        """Return the number under which messages of ``topic`` are added."""
+        ...
+
+    def add(self, number: int, stamp: int, data: bytes) -> None:
+        """Add a serialized message with its time in nanoseconds."""
+        ...
+
+
 class Listener:
     """Publishes a camera's messages, records all outputs and notes when they came.
 
@@ -52,7 +65,7 @@ class Listener:
     """
 
     def __init__(
-        self, context: Context, manifest: Manifest, recorder: Recorder, start: int
+        self, context: Context, manifest: Manifest, recorder: Recording, start: int
     ) -> None:
         """Create the topics of a bundle and listen; the bag's time begins at ``start``."""
         self.sent: dict[int, float] = {}
@@ -77,6 +90,11 @@ class Listener:
     def matched(self) -> bool:
         """Whether the node hears what is published here."""
         return bool(self._image.get_subscription_count() and self._info.get_subscription_count())
+
+    @property
+    def failure(self) -> str | None:
+        """Why messages are not recorded any more, or None."""
+        return self._recorder.failure
 
     def publish_image(self, data: bytes) -> None:
         """Publish a serialized Image and note when."""

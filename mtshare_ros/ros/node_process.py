@@ -86,6 +86,11 @@ class NodeProcess:
             self._process.wait()
         self._log.close()
 
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+        return self._process.pid
+
     def check(self) -> None:
         """Raise ReplayFailedError if the process has ended."""
         status = self._process.poll()

@@ -6,41 +6,28 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.qos_overriding_options import QoSOverridingOptions
-from sensor_msgs.msg import CameraInfo, Image
-from std_msgs.msg import Header, String
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+from std_msgs.msg import String
 
 from mtshare_ros.manifest import BundleError, Manifest
-from mtshare_ros.perception.stream import Predictions
-from mtshare_ros.ros import camera, palette
+from mtshare_ros.ros import palette
 from mtshare_ros.ros.images import ImagePacker
 from mtshare_ros.ros.labels import label_info, label_info_json
-from mtshare_ros.tasks import PROBABILITY_KINDS, Task
-
-
-@dataclass(frozen=True)
-class Result:
-    """Everything that one frame can publish.
-
-    Attributes:
-        header: The input's, the header of every output.
-        image: The input, (H', W', 3) uint8 RGB.
-        predictions: The network's outputs, each (H, W) or (H, W, 3), or None where not wanted.
-        camera_info: The camera's, if it fits the input.
-        max_depth: Depth that is the far end of the colour scale, in metres.
-    """
-
-    header: Header
-    image: NDArray[np.uint8]
-    predictions: Predictions
-    camera_info: CameraInfo | None
-    max_depth: float
-
+from mtshare_ros.ros.points import CloudPacker
+from mtshare_ros.ros.result import (
+    Result,
+    camera_info,
+    colour_depth,
+    colour_normals,
+    dirty_tokens,
+    millimetres,
+)
+from mtshare_ros.tasks import PROBABILITY_KINDS, UNLABELLED, Task
 
 Pixels = Callable[[Result], "NDArray[Any] | None"]
 """Makes the picture of a frame, or None where the frame has none."""
@@ -48,10 +35,10 @@ Pixels = Callable[[Result], "NDArray[Any] | None"]
 
 @dataclass(frozen=True)
 class Topic:
-    """A publisher and what makes its message; ``None`` means that this frame has none."""
+    """A publisher, the tasks that it needs, and what makes its message of a frame, if any."""
 
     publisher: Any
-    task: str | None
+    tasks: tuple[str, ...]
     message: Callable[[Result], Any | None]
 
     @property
@@ -61,15 +48,21 @@ class Topic:
 
 
 class Outputs:
-    """All output topics of a bundle's tasks."""
+    """All output topics of a bundle's tasks, for one camera."""
 
-    def __init__(self, node: Node, manifest: Manifest) -> None:
+    def __init__(self, node: Node, manifest: Manifest, prefix: str = "") -> None:
         """Create the publishers and publish what the labels mean.
+
+        Args:
+            node: Node that gets the topics.
+            manifest: The bundle's.
+            prefix: What precedes the topics' names, inside the node's own.
 
         Raises:
             BundleError: There are no topics for a task's kind.
         """
         self._node = node
+        self._own = f"~/{prefix}"
         self._tasks = [task.name for task in manifest.tasks]
         self._topics: list[Topic] = []
         self._latched: list[Any] = []
@@ -97,8 +90,9 @@ class Outputs:
             self._add_pictures(task)
         first = next((t for t in manifest.tasks if t.kind == "segmentation"), None)
         if first is not None:
-            self._add_image("~/overlay", "rgb8", first.name, _overlay(first))
-        self._add_image("~/dirty_tokens", "mono8", None, _dirty_tokens)
+            self._add_image("overlay", "rgb8", (first.name,), _overlay(first))
+        self._add_points(manifest.tasks)
+        self._add_image("dirty_tokens", "mono8", (), dirty_tokens)
 
     def wanted(self, allowed: Collection[str]) -> set[str]:
         """Return those of the allowed tasks that somebody's subscription needs.
@@ -106,9 +100,9 @@ class Outputs:
         The picture of the dirty tokens needs some task to run, any; alone, it gets the base task
         or, where that isn't allowed, the first that is.
         """
-        needed = {topic.task for topic in self._topics if topic.wanted}
-        tasks = {task for task in needed if task is not None and task in allowed}
-        if None in needed and not tasks:
+        needed = [topic.tasks for topic in self._topics if topic.wanted]
+        tasks = {task for several in needed for task in several if task in allowed}
+        if () in needed and not tasks:
             tasks.update([task for task in self._tasks if task in allowed][:1])
         return tasks
 
@@ -132,52 +126,85 @@ class Outputs:
             profile.durability = DurabilityPolicy.TRANSIENT_LOCAL
         return self._node.create_publisher(
             type_,
-            name,
+            self._own + name,
             profile,
             qos_overriding_options=QoSOverridingOptions.with_default_policies(),
         )
 
     def _add(
-        self, name: str, type_: Any, task: str | None, message: Callable[[Result], Any | None]
+        self,
+        name: str,
+        type_: Any,
+        tasks: tuple[str, ...],
+        message: Callable[[Result], Any | None],
     ) -> None:
-        self._topics.append(Topic(self._publisher(name, type_), task, message))
+        self._topics.append(Topic(self._publisher(name, type_), tasks, message))
 
-    def _add_image(self, name: str, encoding: str, task: str | None, pixels: Pixels) -> None:
+    def _add_image(self, name: str, encoding: str, tasks: tuple[str, ...], pixels: Pixels) -> None:
         packer = ImagePacker()
 
         def message(result: Result) -> Image | None:
             picture = pixels(result)
             return None if picture is None else packer.pack(picture, encoding, result.header)
 
-        self._add(name, Image, task, message)
+        self._add(name, Image, tasks, message)
 
     def _add_depth(self, task: Task) -> None:
-        name = f"~/{task.name}"
-        self._add_image(f"{name}/image", "32FC1", task.name, lambda r: r.predictions.depth)
-        self._add(f"{name}/camera_info", CameraInfo, task.name, _camera_info)
+        packers = {"32FC1": ImagePacker(), "16UC1": ImagePacker()}
+
+        def message(result: Result) -> Image | None:
+            depth: Any = result.predictions.depth
+            if depth is None:
+                return None
+            encoding = result.depth_encoding
+            pixels = millimetres(depth) if encoding == "16UC1" else depth
+            return packers[encoding].pack(pixels, encoding, result.header)
+
+        self._add(f"{task.name}/image", Image, (task.name,), message)
+        self._add(f"{task.name}/camera_info", CameraInfo, (task.name,), camera_info)
 
     def _add_segmentation(self, task: Task) -> None:
-        name = f"~/{task.name}"
         for topic, part in (("mask", 0), ("confidence", 1)):
-            self._add_image(f"{name}/{topic}", "mono8", task.name, _mask(task.name, part))
+            pixels = _mask(task.name, part)
+            self._add_image(f"{task.name}/{topic}", "mono8", (task.name,), pixels)
         messages = {"label_info_json": String(data=label_info_json(task))}
         info = label_info(task, self._node.get_clock().now().to_msg())
         if info is not None:
             messages["label_info"] = info
         for topic, message in messages.items():
-            publisher = self._publisher(f"{name}/{topic}", type(message), latched=True)
+            publisher = self._publisher(f"{task.name}/{topic}", type(message), latched=True)
             publisher.publish(message)
             self._latched.append(publisher)
 
     def _add_normals(self, task: Task) -> None:
-        name = f"~/{task.name}/image"
-        self._add_image(name, "32FC3", task.name, lambda r: r.predictions.normals)
+        name = f"{task.name}/image"
+        self._add_image(name, "32FC3", (task.name,), lambda r: r.predictions.normals)
 
     def _add_probability(self, task: Task) -> None:
-        name = f"~/{task.name}/image"
+        name = f"{task.name}/image"
         self._add_image(
-            name, "mono8", task.name, lambda r: r.predictions.probabilities.get(task.name)
+            name, "mono8", (task.name,), lambda r: r.predictions.probabilities.get(task.name)
         )
+
+    def _add_points(self, tasks: tuple[Task, ...]) -> None:
+        # One of each kind: the first segmentation's class ids are the points' labels.
+        first = {task.kind: task.name for task in reversed(tasks)}
+        if "depth" not in first:
+            return
+        needed = tuple(first[kind] for kind in ("depth", "segmentation") if kind in first)
+        packer = CloudPacker()
+
+        def message(result: Result) -> PointCloud2 | None:
+            depth, info = result.predictions.depth, camera_info(result)
+            if depth is None or info is None:
+                return None
+            labels = result.predictions.labels
+            if labels is None:
+                labels = np.full(depth.shape, UNLABELLED, np.uint8)
+            colours = palette.at_size(result.image, depth.shape)
+            return packer.pack(depth, labels, colours, info, result.header)
+
+        self._add("points", PointCloud2, needed, message)
 
     def _add_pictures(self, task: Task) -> None:
         table = palette.label_table(task.palette)
@@ -193,12 +220,12 @@ class Outputs:
             return None if found is None else palette.colour_probability(found)
 
         pictures: dict[str, Pixels] = {
-            "depth": _colour_depth,
-            "normals": _colour_normals,
+            "depth": colour_depth,
+            "normals": colour_normals,
             "segmentation": colour_labels,
             **dict.fromkeys(PROBABILITY_KINDS, colour_probability),
         }
-        self._add_image(f"~/{task.name}/color", "rgb8", task.name, pictures[task.kind])
+        self._add_image(f"{task.name}/color", "rgb8", (task.name,), pictures[task.kind])
 
 
 def _mask(task: str, part: int) -> Pixels:
@@ -220,35 +247,3 @@ def _overlay(task: Task) -> Pixels:
         return None if labels is None else palette.overlay(result.image, labels, table)
 
     return pixels
-
-
-def _camera_info(result: Result) -> CameraInfo | None:
-    depth, info = result.predictions.depth, result.camera_info
-    if depth is None or info is None:
-        return None
-    return camera.scaled(info, depth.shape[1], depth.shape[0], result.header)
-
-
-def _colour_depth(result: Result) -> NDArray[np.uint8] | None:
-    depth = result.predictions.depth
-    return None if depth is None else palette.colour_depth(depth, result.max_depth)
-
-
-def _colour_normals(result: Result) -> NDArray[np.uint8] | None:
-    normals = result.predictions.normals
-    return None if normals is None else palette.colour_normals(normals)
-
-
-def _dirty_tokens(result: Result) -> NDArray[np.uint8]:
-    """Return the token grid at the size of the other outputs: 255 recomputed, 0 kept."""
-    predictions = result.predictions
-    maps = (
-        predictions.depth,
-        predictions.labels,
-        predictions.normals,
-        *predictions.probabilities.values(),
-    )
-    height, width = next(m.shape[:2] for m in maps if m is not None)
-    grid = predictions.dirty.astype(np.uint8) * 255
-    picture = cv2.resize(grid, (width, height), interpolation=cv2.INTER_NEAREST)
-    return np.asarray(picture, np.uint8)

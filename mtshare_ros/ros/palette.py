@@ -50,6 +50,18 @@ def colour_probability(probability: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
 
 
+def at_size(image: NDArray[np.uint8], shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Return an image (H', W', 3), rows perhaps padded, at the size of maps (H, W)."""
+    height, width = shape
+    # cv2.resize wants rows without padding.
+    picture = np.ascontiguousarray(image)
+    if picture.shape[:2] != (height, width):
+        picture = np.asarray(
+            cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), np.uint8
+        )
+    return picture
+
+
 def overlay(
     image: NDArray[np.uint8], labels: NDArray[np.uint8], table: NDArray[np.uint8]
 ) -> NDArray[np.uint8]:
@@ -60,13 +72,7 @@ def overlay(
         labels: (H, W) uint8.
         table: What ``label_table`` returned.
     """
-    height, width = labels.shape
-    # cv2.resize wants rows without padding.
-    picture = np.ascontiguousarray(image)
-    if picture.shape[:2] != (height, width):
-        picture = np.asarray(
-            cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), np.uint8
-        )
+    picture = at_size(image, labels.shape)
     blended = cv2.addWeighted(
         picture, 1 - OVERLAY_OPACITY, colour_labels(labels, table), OVERLAY_OPACITY, 0
     )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +16,17 @@ NEXT_FRAME = "next frame"
 CONFIGURE = "configure"
 START = "start"
 ALL_TASKS = "all"
+
+
+MAX_CAMERAS = 16
+
+
+def are_camera_names(names: list[str]) -> bool:
+    """Whether these name some cameras, or are one empty name: a single camera without one."""
+    if names == [""]:
+        return True
+    named = all(re.fullmatch(r"[a-z][a-z0-9_]{0,63}", name) for name in names)
+    return named and len(set(names)) == len(names) <= MAX_CAMERAS
 
 
 class ParameterError(ValueError):
@@ -32,6 +45,8 @@ class Parameter:
             ``START``.
         choices: Values of a string parameter, or empty for any.
         range: Smallest and largest number, or None.
+        rule: Further condition on the value.
+        rule_words: The same, in words.
     """
 
     name: str
@@ -40,6 +55,8 @@ class Parameter:
     holds_from: str
     choices: tuple[str, ...] = ()
     range: tuple[float, float] | None = None
+    rule: Callable[[Any], bool] | None = None
+    rule_words: str = ""
 
     @property
     def type_name(self) -> str:
@@ -55,7 +72,7 @@ class Parameter:
             return ", ".join(self.choices)
         if self.range is not None:
             return f"{self.range[0]:g} to {self.range[1]:g}"
-        return ""
+        return self.rule_words
 
     def descriptor(self) -> ParameterDescriptor:
         """Return the descriptor that tools like ``ros2 param describe`` show."""
@@ -85,6 +102,8 @@ class Parameter:
             raise ParameterError(f"{self.name} is {value}; expected {self.constraint}")
         if self.choices and value not in self.choices:
             raise ParameterError(f"{self.name} is {value!r}; expected one of {self.constraint}")
+        if self.rule is not None and not self.rule(value):
+            raise ParameterError(f"{self.name} is {value!r}; expected {self.constraint}")
         return value
 
     def _of_type(self, value: Any) -> Any:
@@ -128,6 +147,16 @@ TABLE = (
         "What to subscribe to: Image on `image`, or CompressedImage on `image/compressed`.",
         CONFIGURE,
         choices=("raw", "compressed"),
+    ),
+    Parameter(
+        "cameras",
+        [""],
+        "Names of the cameras that share the engine. Each has `<name>/image` and "
+        "`<name>/camera_info` in and `~/<name>/...` out. One empty name: a single camera, whose "
+        "topics have no such prefix.",
+        CONFIGURE,
+        rule=are_camera_names,
+        rule_words=f"up to {MAX_CAMERAS} different names of a-z, 0-9 and _, or one empty name",
     ),
     Parameter(
         "tasks",
@@ -179,11 +208,48 @@ TABLE = (
         range=(0.1, 1000.0),
     ),
     Parameter(
+        "depth_encoding",
+        "32FC1",
+        "Encoding of `~/depth/image`: metres with NaN invalid, or millimetres with 0 invalid.",
+        NEXT_FRAME,
+        choices=("32FC1", "16UC1"),
+    ),
+    Parameter(
         "max_failures",
         10,
         "Failed frames in a row after which the node gives up and goes back to `unconfigured`.",
         NEXT_FRAME,
         range=(1, 100000),
+    ),
+    Parameter(
+        "engine_timeout",
+        10.0,
+        "Time for one frame, in seconds, after which the engine counts as hung: the frame's "
+        "result is never published, and the node goes back to `unconfigured`.",
+        NEXT_FRAME,
+        range=(0.1, 600.0),
+    ),
+    Parameter(
+        "warn_dropped",
+        0.5,
+        "Part of the images dropped, since the last message, from which the diagnostics warn.",
+        NEXT_FRAME,
+        range=(0.0, 1.0),
+    ),
+    Parameter(
+        "warn_latency_ms",
+        200.0,
+        "Time from an image's callback to its last output (95th percentile) from which the "
+        "diagnostics warn.",
+        NEXT_FRAME,
+        range=(1.0, 60000.0),
+    ),
+    Parameter(
+        "error_latency_ms",
+        1000.0,
+        "The same time from which the diagnostics report an error.",
+        NEXT_FRAME,
+        range=(1.0, 60000.0),
     ),
     Parameter("autostart", True, "Configure and activate the node by itself.", START),
     Parameter(

@@ -15,11 +15,24 @@ from mtshare_ros.perception.engines.interface import EngineError
 from mtshare_ros.perception.stream import PerceptionStream, Predictions, StreamSettings
 from mtshare_ros.ros import camera
 from mtshare_ros.ros.images import ImageError, decode
-from mtshare_ros.ros.outputs import Result
+from mtshare_ros.ros.result import Result
 from mtshare_ros.ros.statistics import Statistics
 
 Report = Callable[[str, str], None]
 """Called with the kind of a fault and a message; limits how often a kind is logged."""
+
+
+@dataclass(frozen=True)
+class OutputSettings:
+    """What may be changed between two frames of the outputs.
+
+    Attributes:
+        max_depth: Depth that is the far end of the colour scale, in metres.
+        depth_encoding: ``32FC1`` (metres) or ``16UC1`` (millimetres).
+    """
+
+    max_depth: float = 20.0
+    depth_encoding: str = "32FC1"
 
 
 @dataclass(frozen=True)
@@ -47,6 +60,7 @@ class Pipeline:
 
     Attributes:
         settings: Settings of the stream; assign to change them from the next frame on.
+        outputs: The same of the outputs.
         allowed: Tasks that may be computed.
         max_failures: Failed frames in a row after which the pipeline gives up.
         gave_up: Why it gave up, or None.
@@ -76,6 +90,7 @@ class Pipeline:
             on_give_up: Called when ``gave_up`` is set.
         """
         self.settings: StreamSettings = stream.settings
+        self.outputs = OutputSettings()
         self.allowed: Collection[str] = ()
         self.max_failures = 1
         self.gave_up: str | None = None
@@ -89,6 +104,7 @@ class Pipeline:
         self._running = running
         self._on_give_up = on_give_up
         self._failures = 0
+        self._cancelled = False
         self._frame_id: str | None = None
         self._resets: deque[str] = deque()
         self._free_since = 0.0
@@ -102,6 +118,10 @@ class Pipeline:
     def request_reset(self, reason: str) -> None:
         """Drop the stream's cache before the next frame."""
         self._resets.append(reason)
+
+    def cancel(self) -> None:
+        """Publish and count nothing any more, not even the frame in work."""
+        self._cancelled = True
 
     def process(self, received: Received) -> None:
         """Take a frame to its outputs, or count why it didn't get there; never raises."""
@@ -120,6 +140,8 @@ class Pipeline:
             self._free_since = time.perf_counter()
 
     def _fail(self, cause: str) -> None:
+        if self._cancelled:
+            return
         self._statistics.count("failed")
         self._report("failed", f"frame dropped, cache reset: {cause}")
         self.request_reset("engine failure")
@@ -134,7 +156,7 @@ class Pipeline:
             self._statistics.count("skipped")
             return
         started = time.perf_counter()
-        settings = self.settings
+        settings, outputs = self.settings, self.outputs
         message = received.message
         image = decode(message)
         decoded = time.perf_counter()
@@ -145,7 +167,13 @@ class Pipeline:
             image, stamp, wanted, None if info is None else camera.focal_length(info)
         )
         stepped = time.perf_counter()
-        self._outputs.publish(Result(message.header, image, predictions, info, settings.max_depth))
+        if self._cancelled:
+            return
+        self._outputs.publish(
+            Result(
+                message.header, image, predictions, info, outputs.max_depth, outputs.depth_encoding
+            )
+        )
         self._failures = 0
         self._count(received, predictions, stamp, started, decoded, stepped)
 
@@ -193,4 +221,6 @@ class Pipeline:
             latency=latency,
             age=1e-6 * (self._now() - stamp),
         )
-        self._statistics.processed(stages, float(np.mean(predictions.dirty)))
+        self._statistics.processed(
+            stages, float(np.mean(predictions.dirty)), reset=predictions.reset
+        )

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 import struct
 import tempfile
 import threading
 from collections import Counter
 from pathlib import Path
 from types import TracebackType
+
+from mtshare_ros.errors import JobError
 
 _RECORD = struct.Struct("<HqI")
 
@@ -20,11 +24,14 @@ class Recorder:
 
     Attributes:
         counts: Topic -> number of messages.
+        failure: Why no more messages are kept (a full disk), or None.
     """
 
     def __init__(self, folder: Path) -> None:
         """Keep the messages in ``folder`` meanwhile."""
         self.counts: Counter[str] = Counter()
+        self.failure: str | None = None
+        self._folder = folder
         self._topics: list[tuple[str, str]] = []
         self._lock = threading.Lock()
         self._spool = tempfile.TemporaryFile(dir=folder)
@@ -40,7 +47,9 @@ class Recorder:
         trace: TracebackType | None,
     ) -> None:
         """Forget the messages."""
-        self._spool.close()
+        # What the buffer still holds can't be written to a full disk, and isn't wanted.
+        with contextlib.suppress(OSError):
+            self._spool.close()
 
     def add_topic(self, topic: str, message_type: str) -> int:
         """Return the number under which messages of ``topic`` are added.
@@ -54,14 +63,34 @@ class Recorder:
             return len(self._topics) - 1
 
     def add(self, number: int, stamp: int, data: bytes) -> None:
-        """Add a serialized message with its time in nanoseconds."""
+        """Add a serialized message with its time in nanoseconds; see ``failure``."""
         with self._lock:
+            if self.failure is not None:
+                return
+            try:
+                self._spool.write(_RECORD.pack(number, stamp, len(data)))
+                self._spool.write(data)
+            except OSError as error:
+                # Called in a thread of its caller, which must live on.
+                self.failure = f"messages can't be kept in {self._folder}: {error.strerror}"
+                return
             self.counts[self._topics[number][0]] += 1
-            self._spool.write(_RECORD.pack(number, stamp, len(data)))
-            self._spool.write(data)
 
     def write(self, path: Path) -> None:
-        """Write all messages as a compressed MCAP bag; ``path`` must not exist."""
+        """Write all messages as a compressed MCAP bag; ``path`` must not exist.
+
+        Raises:
+            JobError: The bag can't be written; nothing of it is left.
+        """
+        if self.failure is not None:
+            raise JobError(self.failure)
+        try:
+            self._write(path)
+        except OSError as error:
+            shutil.rmtree(path, ignore_errors=True)
+            raise JobError(f"bag {path} not written: {error.strerror or error}") from None
+
+    def _write(self, path: Path) -> None:
         from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
         from rosbags.typesys import Stores, get_typestore
 

@@ -87,7 +87,8 @@ def replay(
 
     Raises:
         ReplayError: The bag, the output or a parameter isn't as it must be.
-        ReplayFailedError: The node ended, gave up or wasn't done in time.
+        ReplayFailedError: The node ended, gave up or wasn't done in time, or the disk is full.
+        JobError: The bag can't be written.
         ParameterError: There is no such parameter, or its value can't be taken.
         BundleError: The bundle can't be used.
     """
@@ -116,9 +117,9 @@ def replay(
     ):
         listener = Listener(context, manifest, recorder, source.start)
         try:
-            _wait_until_ready(listener, node)
+            wait_until_ready(listener, node)
             sent = _play(source, listener, node, rate, on_progress)
-            _drain(listener, node, sent)
+            wait_until_drained(listener, node, sent)
             node.stop()
         finally:
             listener.close()
@@ -126,7 +127,7 @@ def replay(
         return _result(output, sent, listener, recorder)
 
 
-def _wait_until_ready(listener: Listener, node: NodeProcess) -> None:
+def wait_until_ready(listener: Listener, node: NodeProcess) -> None:
     """Wait until the node is active, its bundle is open, and it hears and is heard."""
     deadline = time.monotonic() + READY_TIMEOUT
     ready_since = None
@@ -151,10 +152,12 @@ def _wait_until_ready(listener: Listener, node: NodeProcess) -> None:
 
 
 def _check(listener: Listener, node: NodeProcess) -> None:
-    """Raise ReplayFailedError if the node has ended or gone back to ``unconfigured``."""
+    """Raise ReplayFailedError if the node ended or gave up, or nothing can be recorded."""
     node.check()
     if "cause" in listener.diagnostics:
         raise ReplayFailedError(f"the node gave up: {listener.diagnostics['cause']}")
+    if listener.failure is not None:
+        raise ReplayFailedError(listener.failure)
 
 
 def _play(
@@ -187,13 +190,13 @@ def _play(
     return sent
 
 
-def _drain(listener: Listener, node: NodeProcess, sent: int) -> None:
+def wait_until_drained(listener: Listener, node: NodeProcess, sent: int) -> None:
     """Wait until diagnostics, later than the last frame, account for every received image."""
     last_frame = time.perf_counter()
     deadline = time.monotonic() + DRAIN_TIMEOUT
     while time.monotonic() < deadline:
         _check(listener, node)
-        counts = _counts(listener)
+        counts = node_counts(listener)
         ended = sum(counts.values()) - counts["received"]
         settled = listener.heard > last_frame + SETTLE
         if settled and ended == counts["received"]:
@@ -202,19 +205,27 @@ def _drain(listener: Listener, node: NodeProcess, sent: int) -> None:
             return
         time.sleep(0.02)
     raise ReplayFailedError(
-        f"frames still in work {DRAIN_TIMEOUT:g} s after the last of {sent}: {_counts(listener)}"
+        f"frames still in work {DRAIN_TIMEOUT:g} s after the last of {sent}: "
+        f"{node_counts(listener)}"
     )
 
 
-def _counts(listener: Listener) -> dict[str, int]:
+def node_counts(listener: Listener) -> dict[str, int]:
+    """Return the fates of the node's frames, as its newest diagnostics say."""
     return {name: int(listener.diagnostics[name]) for name in COUNTS}
 
 
-def _result(path: Path, sent: int, listener: Listener, recorder: Recorder) -> ReplayResult:
+def stage_times(listener: Listener) -> dict[str, Percentiles]:
+    """Return stage -> percentile -> its time in ms, as the node's newest diagnostics say."""
     said = listener.diagnostics
-    stages = {key[: -len("_ms_p50")] for key in said if key.endswith("_ms_p50")}
+    stages = sorted(key[: -len("_ms_p50")] for key in said if key.endswith("_ms_p50"))
+    return {s: {f"p{p}": float(said[f"{s}_ms_p{p}"]) for p in PERCENTILES} for s in stages}
+
+
+def _result(path: Path, sent: int, listener: Listener, recorder: Recorder) -> ReplayResult:
+    stages = stage_times(listener)
     # The node's clock less the bag's stamps: the age of the bag.
-    stages.discard("age")
+    stages.pop("age", None)
     heard = [arrived for arrived in listener.arrived.values() if arrived]
     complete = [
         1e3 * (max(arrived[stamp] for arrived in heard) - start)
@@ -224,14 +235,11 @@ def _result(path: Path, sent: int, listener: Listener, recorder: Recorder) -> Re
     return ReplayResult(
         path=path,
         frames_sent=sent,
-        counts=_counts(listener),
+        counts=node_counts(listener),
         messages=dict(recorder.counts),
-        stage_ms={
-            stage: {f"p{p}": float(said[f"{stage}_ms_p{p}"]) for p in PERCENTILES}
-            for stage in sorted(stages)
-        },
+        stage_ms=stages,
         end_to_end_ms={f"p{p}": float(np.percentile(complete, p)) for p in PERCENTILES}
         if complete
         else {},
-        backend=said["backend"],
+        backend=listener.diagnostics["backend"],
     )

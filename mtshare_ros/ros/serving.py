@@ -1,36 +1,19 @@
-"""Everything that lives while a bundle is open: topics, stream and worker."""
+"""Everything that lives while a bundle is open: cameras, and the worker that they share."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy
-from rclpy.qos_overriding_options import QoSOverridingOptions
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from mtshare_ros.manifest import Manifest
 from mtshare_ros.perception.engines.interface import Engine
-from mtshare_ros.perception.stream import PerceptionStream, StreamSettings
-from mtshare_ros.ros.outputs import Outputs
+from mtshare_ros.ros.channel import Channel
 from mtshare_ros.ros.parameters import ALL_TASKS, ParameterError
-from mtshare_ros.ros.pipeline import Pipeline, Received, Report
+from mtshare_ros.ros.pipeline import Received, Report
 from mtshare_ros.ros.statistics import Statistics
-from mtshare_ros.ros.worker import NewestWorker
-
-
-def stream_settings(values: Mapping[str, Any]) -> StreamSettings:
-    """Return the stream's settings out of the values of all parameters."""
-    return StreamSettings(
-        max_dirty_fraction=values["max_dirty_fraction"],
-        change_threshold=values["change_threshold"],
-        max_age=values["max_age"],
-        output_size=values["output_size"],
-        max_depth=values["max_depth"],
-        policy=values["policy"],
-    )
+from mtshare_ros.ros.worker import FairWorker
 
 
 def allowed_tasks(manifest: Manifest, tasks: Sequence[str]) -> frozenset[str]:
@@ -49,14 +32,14 @@ def allowed_tasks(manifest: Manifest, tasks: Sequence[str]) -> frozenset[str]:
 
 
 class Serving:
-    """A node's topics and worker for one opened bundle."""
+    """A node's cameras on one opened bundle."""
 
     def __init__(
         self,
         node: Node,
         engine: Engine,
         values: Mapping[str, Any],
-        statistics: Statistics,
+        statistics: Mapping[str, Statistics],
         report: Report,
         on_give_up: Callable[[], None],
     ) -> None:
@@ -66,7 +49,7 @@ class Serving:
             node: Node that gets the topics.
             engine: The opened bundle.
             values: Values of all parameters.
-            statistics: Where frames are counted.
+            statistics: Camera -> where its frames are counted, for each of ``cameras``.
             report: Called with faults.
             on_give_up: Called in the worker's thread when ``gave_up`` is set.
 
@@ -76,26 +59,23 @@ class Serving:
         """
         allowed_tasks(engine.manifest, values["tasks"])
         self.engine = engine
-        self._node = node
-        self._statistics = statistics
-        self._worker: NewestWorker[Received] | None = None
-        self._subscriptions: list[Any] = []
-        self._outputs = Outputs(node, engine.manifest)
+        self._worker: FairWorker[Received] | None = None
+        self._channels: dict[str, Channel] = {}
         try:
-            self._pipeline = Pipeline(
-                PerceptionStream(engine, stream_settings(values)),
-                self._outputs,
-                statistics,
-                report,
-                now=lambda: int(node.get_clock().now().nanoseconds),
-                running=node.context.ok,
-                on_give_up=on_give_up,
-            )
+            for camera in values["cameras"]:
+                self._channels[camera] = Channel(
+                    node,
+                    camera,
+                    engine,
+                    values,
+                    statistics[camera],
+                    report,
+                    on_give_up,
+                    on_image=self._take,
+                )
             self.apply(values)
-            self._subscribe(values["image_transport"])
         except Exception:
-            # The node lives on, and must not keep half of the topics.
-            self.close()
+            self._destroy()
             raise
 
     def apply(self, values: Mapping[str, Any]) -> None:
@@ -104,75 +84,80 @@ class Serving:
         Raises:
             ParameterError: The parameters don't go with the bundle; nothing is changed.
         """
-        self._pipeline.allowed = allowed_tasks(self.engine.manifest, values["tasks"])
-        self._pipeline.settings = stream_settings(values)
-        self._pipeline.max_failures = values["max_failures"]
+        allowed = allowed_tasks(self.engine.manifest, values["tasks"])
+        for channel in self._channels.values():
+            channel.apply(values, allowed)
 
     def start(self) -> None:
         """Take frames."""
-        self._pipeline.restart()
-        self._worker = NewestWorker(
-            self._pipeline.process, on_drop=lambda: self._statistics.count("dropped")
-        )
+        for channel in self._channels.values():
+            channel.pipeline.restart()
+        self._worker = FairWorker(self._process, self._drop)
 
-    def stop(self) -> None:
-        """Finish the frame in work and take no more."""
-        if self._worker is not None:
-            worker, self._worker = self._worker, None
-            worker.stop()
+    def stop(self, patience: float) -> FairWorker[Received] | None:
+        """Take no more frames and finish the one in work.
 
-    def close(self) -> None:
-        """Stop and destroy the topics."""
-        self.stop()
-        while self._subscriptions:
-            self._node.destroy_subscription(self._subscriptions.pop())
-        self._outputs.destroy()
+        Args:
+            patience: How long to wait for that frame, in seconds; after it, its result will never
+                be published.
+
+        Returns:
+            The worker, if it is still at that frame: then nothing here can be started again.
+        """
+        worker, self._worker = self._worker, None
+        if worker is None or worker.stop(patience):
+            return None
+        for channel in self._channels.values():
+            channel.pipeline.cancel()
+        stuck = worker.work
+        if stuck is not None:
+            self._channels[stuck[0]].statistics.count("failed")
+        return worker
+
+    def close(self, patience: float) -> FairWorker[Received] | None:
+        """Stop, see ``stop``, and destroy the topics."""
+        stuck = self.stop(patience)
+        self._destroy()
+        return stuck
 
     def reset(self, reason: str) -> None:
-        """Drop the cache before the next frame."""
-        self._pipeline.request_reset(reason)
+        """Drop the caches of all cameras before their next frames."""
+        for channel in self._channels.values():
+            channel.pipeline.request_reset(reason)
 
-    def computing(self) -> tuple[str, ...]:
-        """Return the tasks that are computed, in the bundle's order."""
-        wanted = self._outputs.wanted(self._pipeline.allowed)
+    def computing(self, camera: str) -> tuple[str, ...]:
+        """Return the tasks that are computed for a camera, in the bundle's order."""
+        wanted = self._channels[camera].computing()
         return tuple(t.name for t in self.engine.manifest.tasks if t.name in wanted)
 
-    @property
-    def camera_info_state(self) -> str:
-        """Whether the camera's CameraInfo is used, in words."""
-        return self._pipeline.camera_info_state
+    def camera_info_state(self, camera: str) -> str:
+        """Return whether a camera's CameraInfo is used, in words."""
+        return self._channels[camera].pipeline.camera_info_state
 
     @property
     def gave_up(self) -> str | None:
         """Why no more frames should be taken, or None."""
-        return self._pipeline.gave_up
+        causes = (channel.pipeline.gave_up for channel in self._channels.values())
+        return next((cause for cause in causes if cause is not None), None)
 
-    def _subscribe(self, transport: str) -> None:
-        topic, type_ = "image", Image
-        if transport == "compressed":
-            # As image_transport does it: a remapped ``image`` takes its sub-topic along.
-            topic = f"{self._node.resolve_topic_name('image')}/compressed"
-            type_ = CompressedImage
-        self._add_subscription(type_, topic, self._on_image)
-        self._add_subscription(CameraInfo, "camera_info", self._on_camera_info)
+    @property
+    def in_work(self) -> float:
+        """For how many seconds the engine has been at the frame in work; 0 without one."""
+        work = None if self._worker is None else self._worker.work
+        return 0.0 if work is None else work[1]
 
-    def _add_subscription(self, type_: Any, topic: str, callback: Any) -> None:
-        self._subscriptions.append(
-            self._node.create_subscription(
-                type_,
-                topic,
-                callback,
-                QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT),
-                qos_overriding_options=QoSOverridingOptions.with_default_policies(),
-            )
-        )
-
-    def _on_image(self, message: Image | CompressedImage) -> None:
-        received = Received(message, time.perf_counter())
+    def _take(self, camera: str, received: Received) -> None:
         # The subscription outlives deactivation: Humble's executors can crash on destroyed ones.
         if self._worker is not None:
-            self._statistics.count("received")
-            self._worker.put(received)
+            self._channels[camera].statistics.count("received")
+            self._worker.put(camera, received)
 
-    def _on_camera_info(self, message: CameraInfo) -> None:
-        self._pipeline.camera_info = message
+    def _process(self, camera: str, received: Received) -> None:
+        self._channels[camera].pipeline.process(received)
+
+    def _drop(self, camera: str) -> None:
+        self._channels[camera].statistics.count("dropped")
+
+    def _destroy(self) -> None:
+        for channel in self._channels.values():
+            channel.destroy()

@@ -26,12 +26,18 @@ class Summary:
         fps: Frames processed per second since the last summary.
         milliseconds: Stage -> percentile -> time, over the last ``WINDOW`` frames.
         dirty_fraction: Mean part of the tokens that were recomputed; None before the first frame.
+        received_fps: Frames received per second since the last summary.
+        resets: Frames before which the cache was dropped, since the node was configured.
+        last_reset: Why it was dropped the last time, or None.
     """
 
     counts: dict[str, int]
     fps: float
     milliseconds: dict[str, dict[int, float]]
     dirty_fraction: float | None
+    received_fps: float = 0.0
+    resets: int = 0
+    last_reset: str | None = None
 
 
 class Statistics:
@@ -43,29 +49,46 @@ class Statistics:
         self._counts = dict.fromkeys(COUNTS, 0)
         self._frames: deque[Mapping[str, float]] = deque(maxlen=WINDOW)
         self._dirty: deque[float] = deque(maxlen=WINDOW)
-        self._summarised = (time.monotonic(), 0)
+        self._resets = 0
+        self._last_reset: str | None = None
+        self._summarised = (time.monotonic(), 0, 0)
 
     def count(self, fate: str) -> None:
         """Count a frame with one of the fates in ``COUNTS``."""
         with self._lock:
             self._counts[fate] += 1
 
-    def processed(self, milliseconds: Mapping[str, float], dirty_fraction: float) -> None:
-        """Count a frame that was published, with the time of its stages."""
+    def processed(
+        self,
+        milliseconds: Mapping[str, float],
+        dirty_fraction: float,
+        reset: str | None = None,
+    ) -> None:
+        """Count a frame that was published.
+
+        Args:
+            milliseconds: Stage -> its time.
+            dirty_fraction: Part of the tokens that was recomputed.
+            reset: Why the cache had been dropped before this frame, or None.
+        """
         with self._lock:
             self._counts["processed"] += 1
             self._dirty.append(dirty_fraction)
             self._frames.append(milliseconds)
+            if reset is not None:
+                self._resets += 1
+                self._last_reset = reset
 
     def summary(self) -> Summary:
-        """Return the statistics; the frame rate is counted from here on again."""
+        """Return the statistics; the frame rates are counted from here on again."""
         now = time.monotonic()
         with self._lock:
             counts = dict(self._counts)
             frames = list(self._frames)
             dirty = float(np.mean(self._dirty)) if self._dirty else None
-            then, before = self._summarised
-            self._summarised = (now, counts["processed"])
+            resets, last_reset = self._resets, self._last_reset
+            then, processed, received = self._summarised
+            self._summarised = (now, counts["processed"], counts["received"])
         # Gathered by frame, so that a task that is no longer computed drops out of the window.
         times: dict[str, list[float]] = {}
         for frame in frames:
@@ -75,5 +98,13 @@ class Statistics:
             stage: {p: float(np.percentile(values, p)) for p in PERCENTILES}
             for stage, values in times.items()
         }
-        fps = (counts["processed"] - before) / max(now - then, 1e-6)
-        return Summary(counts, fps, milliseconds, dirty)
+        seconds = max(now - then, 1e-6)
+        return Summary(
+            counts=counts,
+            fps=(counts["processed"] - processed) / seconds,
+            milliseconds=milliseconds,
+            dirty_fraction=dirty,
+            received_fps=(counts["received"] - received) / seconds,
+            resets=resets,
+            last_reset=last_reset,
+        )

@@ -1,61 +1,86 @@
-"""One thread that works on the newest frame; knows nothing of ROS."""
+"""One thread that works on the newest frame of each camera in turn; knows nothing of ROS."""
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
 
 
-class NewestWorker(Generic[Item]):
-    """Runs ``process`` on the newest item, in a thread of its own.
+class FairWorker(Generic[Item]):
+    """Runs ``process`` on the newest item of each source in turn, in a thread of its own.
 
-    An item that was put while another waited replaces it: what a robot needs is the latest frame,
-    and a queue would only make every result old.
+    An item that was put while another of its source waited replaces it: what a robot needs is the
+    latest frame, and a queue would only make every result old. The newer item keeps the older
+    one's turn, and a source that was served goes to the end: so a source waits for at most one
+    item of each of the others, however fast they come.
     """
 
-    def __init__(self, process: Callable[[Item], None], on_drop: Callable[[], None]) -> None:
+    def __init__(
+        self, process: Callable[[str, Item], None], on_drop: Callable[[str], None]
+    ) -> None:
         """Start the thread.
 
         Args:
-            process: Called with each item, in the thread; must not raise.
-            on_drop: Called in the thread of ``put`` for each item that was replaced unseen.
+            process: Called with a source and its item, in the thread; must not raise.
+            on_drop: Called in the thread of ``put`` or ``stop`` with the source of each item that
+                was dropped unseen.
         """
         self._process = process
         self._on_drop = on_drop
         self._changed = threading.Condition()
-        self._item: Item | None = None
+        self._waiting: dict[str, Item] = {}  # In the order of their turns.
+        self._work: tuple[str, float] | None = None
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="perception", daemon=True)
         self._thread.start()
 
-    def put(self, item: Item) -> None:
-        """Make ``item`` the next one to be processed; returns at once."""
+    @property
+    def work(self) -> tuple[str, float] | None:
+        """Source of the item in work and for how many seconds it has been, or None."""
+        work = self._work
+        return None if work is None else (work[0], time.monotonic() - work[1])
+
+    def put(self, source: str, item: Item) -> None:
+        """Make ``item`` the next one of its source to be processed; returns at once."""
         with self._changed:
-            replaced = self._item is not None
-            self._item = item
+            replaced = source in self._waiting
+            self._waiting[source] = item
             self._changed.notify()
         if replaced:
-            self._on_drop()
+            self._on_drop(source)
 
-    def stop(self) -> None:
-        """Finish the item being processed, forget the one that waits, and end the thread."""
+    def stop(self, patience: float) -> bool:
+        """Forget the items that wait and end the thread after the item in work.
+
+        Args:
+            patience: How long to wait for that item, in seconds.
+
+        Returns:
+            Whether the thread has ended.
+        """
         with self._changed:
             self._stopping = True
-            if self._item is not None:
-                self._item = None
-                self._on_drop()
+            dropped, self._waiting = list(self._waiting), {}
             self._changed.notify()
-        self._thread.join()
+        for source in dropped:
+            self._on_drop(source)
+        self._thread.join(max(0.0, patience))
+        return not self._thread.is_alive()
 
     def _run(self) -> None:
-        while (item := self._next()) is not None:
-            self._process(item)
+        while (taken := self._next()) is not None:
+            self._work = taken[0], time.monotonic()
+            self._process(*taken)
+            self._work = None
 
-    def _next(self) -> Item | None:
+    def _next(self) -> tuple[str, Item] | None:
         with self._changed:
-            self._changed.wait_for(lambda: self._stopping or self._item is not None)
-            item, self._item = self._item, None
-            return None if self._stopping else item
+            self._changed.wait_for(lambda: self._stopping or self._waiting)
+            if self._stopping:
+                return None
+            source = next(iter(self._waiting))
+            return source, self._waiting.pop(source)

@@ -10,9 +10,13 @@ from numpy.typing import NDArray
 
 from mtshare_ros.bundle import SELFTEST_NAME
 from mtshare_ros.manifest import BundleError, Manifest
+from mtshare_ros.perception.engines.bounded_arrays import load_arrays
 from mtshare_ros.perception.engines.interface import Engine, EngineError
 from mtshare_ros.perception.frame import normalise
 from mtshare_ros.tasks import Task
+
+MAX_SELFTEST_BYTES = 256 << 20
+"""Largest size of a self-test's arrays together."""
 
 
 @dataclass(frozen=True)
@@ -50,16 +54,16 @@ def load_selftest(folder: Path, manifest: Manifest) -> list[SelfTestFrame]:
     """
     path = folder / SELFTEST_NAME
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            count = sum(name.startswith("image_") for name in arrays.files)
-            return [
-                SelfTestFrame(
-                    image=arrays[f"image_{number}"],
-                    dirty=arrays[f"dirty_{number}"],
-                    raw={t.name: arrays[f"raw_{t.name}_{number}"] for t in manifest.tasks},
-                )
-                for number in range(count)
-            ]
+        arrays = load_arrays(path, MAX_SELFTEST_BYTES)
+        count = sum(name.startswith("image_") for name in arrays)
+        return [
+            SelfTestFrame(
+                image=arrays[f"image_{number}"],
+                dirty=arrays[f"dirty_{number}"],
+                raw={t.name: arrays[f"raw_{t.name}_{number}"] for t in manifest.tasks},
+            )
+            for number in range(count)
+        ]
     except (OSError, KeyError, ValueError) as error:
         raise BundleError(f"{path}: not a self-test: {error}") from error
 

@@ -1,0 +1,69 @@
+"""Play a bag into perception_node, with rviz."""
+
+import os
+
+from ament_index_python.packages import get_package_share_directory
+from launch.actions import (
+    DeclareLaunchArgument,
+    ExecuteProcess,
+    IncludeLaunchDescription,
+    Shutdown,
+)
+from launch.conditions import UnlessCondition
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch.substitutions import LaunchConfiguration
+
+from launch import LaunchDescription
+
+LAUNCH = os.path.join(get_package_share_directory("mtshare_ros"), "launch")
+
+
+def arguments() -> list[DeclareLaunchArgument]:
+    """Return the launch arguments that perception.launch.py doesn't have, or not so."""
+    return [
+        DeclareLaunchArgument("bag", description="Bag to play."),
+        DeclareLaunchArgument("rate", default_value="1.0", description="Speed of the bag."),
+        DeclareLaunchArgument(
+            "delay",
+            default_value="5.0",
+            description="Seconds before the bag starts, for the node to open its bundle.",
+        ),
+        DeclareLaunchArgument(
+            "image",
+            default_value="/camera/image",
+            description="Topic of the bag's images; compressed ones without /compressed.",
+        ),
+        DeclareLaunchArgument(
+            "camera_info",
+            default_value="/camera/camera_info",
+            description="Topic of the bag's camera_info.",
+        ),
+        DeclareLaunchArgument(
+            "use_sim_time",
+            default_value="true",
+            choices=["true", "false"],
+            description="Whether the node's clock is the bag's.",
+        ),
+        DeclareLaunchArgument(
+            "rviz",
+            default_value="true",
+            choices=["true", "false"],
+            description="Whether to start rviz; without it, everything ends with the bag.",
+        ),
+    ]
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Describe what ``ros2 launch mtshare_ros replay.launch.py`` starts."""
+    node = IncludeLaunchDescription(
+        PythonLaunchDescriptionSource(os.path.join(LAUNCH, "perception.launch.py"))
+    )
+    bag = ExecuteProcess(
+        cmd=[
+            *("ros2", "bag", "play", LaunchConfiguration("bag"), "--clock"),
+            *("--rate", LaunchConfiguration("rate"), "--delay", LaunchConfiguration("delay")),
+        ],
+        output="screen",
+        on_exit=[Shutdown(condition=UnlessCondition(LaunchConfiguration("rviz")))],
+    )
+    return LaunchDescription([*arguments(), node, bag])

@@ -151,6 +151,11 @@ def test_thinning_equals_that_of_single_pixels(seed):
     assert np.array_equal(thin(mask), guo_hall(mask))
 
 
+def test_the_order_of_a_mask_in_memory_does_not_matter():
+    mask = blobs(0, (40, 50)) > 140
+    assert np.array_equal(thin(np.asfortranarray(mask)), thin(mask))
+
+
 def test_thinning_keeps_what_is_connected_and_makes_no_blocks():
     for seed in range(3):
         mask = blobs(seed) > 150

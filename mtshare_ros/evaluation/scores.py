@@ -31,7 +31,9 @@ Maps = dict[str, NDArray[Any]]
 def maps_of(predictions: Predictions, tasks: Collection[Task]) -> Maps:
     """Return the maps that predictions have, by task."""
     fields = {"depth": predictions.depth, "normals": predictions.normals}
-    found = {task.name: fields[task.kind] for task in tasks if task.kind in fields}
+    found: dict[str, NDArray[Any] | None] = {
+        task.name: fields[task.kind] for task in tasks if task.kind in fields
+    }
     found |= {name: labels for name, (labels, _) in predictions.masks.items()}
     found |= predictions.probabilities
     return {name: value for name, value in found.items() if value is not None}

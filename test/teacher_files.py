@@ -44,7 +44,7 @@ def write_teacher(path: Path, weights: Any, bias: Any, says: dict[str, Any]) -> 
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     onnx.save(model, path)
     values = {"input": {"size": [32, 24]}, **says}
-    path.with_suffix(".yaml").write_text(yaml.safe_dump(values))
+    path.with_suffix(".yaml").write_text(yaml.safe_dump(values, sort_keys=False))
     return path
 
 

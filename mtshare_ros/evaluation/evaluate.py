@@ -12,6 +12,7 @@ import numpy as np
 
 from mtshare_ros.datasets.bags import ClipReader
 from mtshare_ros.errors import OptionError
+from mtshare_ros.evaluation.flicker import Flicker
 from mtshare_ros.evaluation.metrics import class_count
 from mtshare_ros.evaluation.output_bag import PredictionBag
 from mtshare_ros.evaluation.policies import Stepper, open_stream
@@ -84,6 +85,7 @@ def evaluate_bag(
     stream = open_stream(engine, options.policy, settings)
     reference = None if options.policy == "dense" else open_stream(engine, "dense", settings)
     scores = Scores(tasks, spread(len(reader), EXAMPLES))
+    flicker, dense_flicker = Flicker(tasks), Flicker(tasks)
     with nullcontext() if record is None else PredictionBag(record) as recorded:
         warm_up(engine)
         for done, frame in enumerate(reader, start=1):
@@ -91,12 +93,15 @@ def evaluate_bag(
             _add(scores, tasks, frame, predictions)
             dense = predictions if reference is None else _step(reference, frame, tasks)
             _compare(scores, tasks, predictions, dense)
+            flicker.update(frame.rgb, maps_of(predictions, tasks))
+            dense_flicker.update(frame.rgb, maps_of(dense, tasks))
             if recorded is not None:
                 recorded.write(frame, predictions, tasks)
             if on_frame is not None:
                 on_frame(done, len(reader))
     run = Run(str(bundle), engine.name, options.policy, str(bag))
-    return write_report(output, run, scores, engine.manifest)
+    more = {"flicker": flicker.result(), "flicker_dense": dense_flicker.result()}
+    return write_report(output, run, scores, engine.manifest, more=more)
 
 
 def evaluate_stills(

@@ -120,9 +120,10 @@ def test_the_command_fails_after_it_has_done_what_could_be_done(
 
 @pytest.mark.slow
 def test_a_local_ray_cluster_gives_the_same(
-    bundle_path: Path, bags: list[Path], tmp_path: Path
+    bundle_path: Path, bags: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("ray")
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")  # else it writes a token into the home
     chosen = [bags[0], bags[1], bags[3]]
     found = evaluate_bags(bundle_path, chosen, tmp_path / "ray", OPTIONS, ray_address="local")
     here = evaluate_bags(bundle_path, chosen, tmp_path / "here", OPTIONS)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mtshare_ros.bundle import file_digest
-from mtshare_ros.errors import OptionError, exit_status, one_line
+from mtshare_ros.errors import JobError, OptionError, exit_status, one_line
 from mtshare_ros.evaluation.evaluate import Options, evaluate_bag
 from mtshare_ros.evaluation.report import JSON_NAME
 
@@ -19,6 +19,9 @@ SUMMARY = "summary.json"
 _KEY = "job.json"
 """What a finished report was made of: one of the same key is not made again."""
 _FAILURE = "failure.txt"
+
+_LOCAL: dict[str, Any] = {"include_dashboard": False}
+"""Options of a Ray cluster that is started here."""
 
 OnBag = Callable[[int, int], None]
 """Called after each bag with the bags done and the bags in all."""
@@ -169,7 +172,10 @@ def _run_on_ray(jobs: Sequence[Job], address: str) -> Iterator[Job]:
     """Yield a job whenever one has ended on a cluster."""
     import ray
 
-    ray.init(None if address == "local" else address, log_to_driver=False)
+    try:
+        ray.init(address, log_to_driver=False, **_LOCAL if address == "local" else {})
+    except Exception as error:  # Ray raises whatever its parts do.
+        raise JobError(f"Ray at {address}: {one_line(error)}") from error
     try:
         work = ray.remote(_work)
         running = {

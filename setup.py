@@ -17,7 +17,13 @@ DATA_FILES = [
     ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),
     (SHARE, ["package.xml"]),
     (f"{SHARE}/launch", files("launch/*.launch.py")),
-    (f"{SHARE}/config", files("config/*.yaml") + files("config/*.rviz") + files("config/*.xml")),
+    (
+        f"{SHARE}/config",
+        files("config/*.yaml")
+        + files("config/*.rviz")
+        + files("config/*.xml")
+        + files("config/*.json"),
+    ),
     (f"{SHARE}/config/training", files("config/training/*.yaml")),
     (f"{SHARE}/config/results", files("config/results/*.yaml")),
     *(
@@ -49,8 +55,10 @@ EXTRAS = {
         "tensorboard",
         "pydantic",
         "pyyaml",
+        "pillow",
     ],
     "backbones": ["timm"],
+    "cluster": ["ray"],
     "test": [
         "timm",
         "cyclonedds",
@@ -61,6 +69,7 @@ EXTRAS = {
         "mypy",
         "rosbags-image",
         "ruff",
+        "scikit-learn",
         "tensorrt-cu13-bindings",
         "types-PyYAML",
     ],

@@ -15,12 +15,11 @@ import typer
 
 from mtshare_ros.console import print_report, print_table, progress
 from mtshare_ros.errors import OptionError, exit_status, one_line
+from mtshare_ros.evaluation import commands
 from mtshare_ros.evaluation.study.commands import app as study
 from mtshare_ros.options import (
-    Dataset,
     Kind,
     Precision,
-    Protocol,
     Purpose,
     Textures,
     parse_parameters,
@@ -34,6 +33,9 @@ app = typer.Typer(
 )
 
 app.add_typer(study, name="study")
+app.command()(commands.label)
+app.command()(commands.evaluate)
+app.command("boundary-score")(commands.boundary_score)
 
 USAGE_ERRORS = typer.BadParameter.__mro__[1:3]
 """What the parser raises for wrong arguments; typer has no public name for them."""
@@ -132,93 +134,6 @@ def build(
     with progress("compiling") as on_step:
         title, header, rows = build_engines(bundle, precision.value, rebuild, on_step)
     print_table(title, header, rows)
-
-
-@app.command()
-def evaluate(
-    bundle: BundleArgument,
-    output: Annotated[Path, typer.Option(help="Folder of the report.")],
-    bag: Annotated[Path | None, typer.Option(help="Recorded bag.")] = None,
-    dataset: Annotated[Dataset | None, typer.Option(help="Instead of a bag.")] = None,
-    root: Annotated[list[Path] | None, typer.Option(help="The data set; repeatable.")] = None,
-    policy: Annotated[str, typer.Option(help="tokens, dense or hold:K.")] = "tokens",
-    engine: Annotated[
-        str, typer.Option(help="What runs the graphs: auto, tensorrt, onnxruntime, torch.")
-    ] = "auto",
-    max_dirty_fraction: Annotated[
-        float, typer.Option(help="Largest share of the tokens recomputed per frame.")
-    ] = 1.0,
-    threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 2,
-    split: Annotated[str, typer.Option(help="Of a data set of images.")] = "val",
-    protocol: Annotated[
-        Protocol, typer.Option(help="stretch: as the node runs; the others as published.")
-    ] = Protocol.stretch,
-    names: Annotated[Path | None, typer.Option(help="Text file: images to score.")] = None,
-    normal_axes: Annotated[
-        str | None, typer.Option(help="Axes of the set's normals, as 'x -y -z'.")
-    ] = None,
-) -> None:
-    """Score a bundle on a bag or a data set; writes report.json and index.html."""
-    if (bag is None) == (dataset is None) or (dataset is None) == bool(root):
-        raise OptionError("expected either --bag BAG, or --dataset NAME with --root DIR")
-    from mtshare_ros.evaluation.evaluate import Options, evaluate_bag, evaluate_stills
-
-    options = Options(policy, engine, max_dirty_fraction, threads)
-    with progress("evaluating") as on_frame:
-        if bag is not None:
-            numbers = evaluate_bag(bundle, bag, output, options, on_frame)
-        elif dataset is not Dataset.rooms:
-            from mtshare_ros.datasets.image_sets.kinds import open_images
-            from mtshare_ros.evaluation.images import evaluate_images
-
-            assert dataset is not None and root
-            if len(root) > 1:
-                raise OptionError(f"--root: found {len(root)}, expected one for {dataset.value}")
-            images = open_images(dataset.value, root[0], split, normal_axes)
-            images = images if names is None else images.only(names)
-            numbers = evaluate_images(
-                bundle, images, dataset.value, output, options, protocol.value, on_frame
-            )
-        else:
-            numbers = evaluate_stills(bundle, root or [], output, options, on_frame)
-    print_report(numbers)
-    typer.echo(str(output / "index.html"))
-
-
-@app.command("boundary-score")
-def boundary_score(
-    predictions: Annotated[
-        Path, typer.Argument(help="Folder (or file) of 8-bit PNG, or .npy from 0 to 1.")
-    ],
-    truths: Annotated[
-        Path,
-        typer.Argument(help="Folder of the same names: PNG or .npy of lines, .mat of labels."),
-    ],
-    max_distance: Annotated[
-        list[float] | None,
-        typer.Option(help="In image diagonals: NYUD 0.011 (default), PASCAL 0.0075; repeatable."),
-    ] = None,
-    outline: Annotated[
-        bool, typer.Option("--outline", help="Score against the outlines of PNG and .npy.")
-    ] = False,
-    names: Annotated[Path | None, typer.Option(help="Text file: names to score.")] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 2,
-    output: Annotated[Path | None, typer.Option(help="JSON file to write.")] = None,
-) -> None:
-    """Score boundaries of any network (odsF), without MATLAB."""
-    from mtshare_ros.evaluation.boundary_files import score_folders, write_scores
-
-    distances = max_distance or [0.011]
-    with progress("scoring") as on_image:
-        scores = score_folders(predictions, truths, distances, outline, names, workers, on_image)
-    rows = [
-        tuple(f"{v:.4f}" for v in (s.max_distance, s.ods_f, s.threshold, s.precision, s.recall))
-        for s in scores
-    ]
-    header = ("max distance", "odsF", "threshold", "precision", "recall")
-    print_table(f"{scores[0].images} images", header, rows)
-    if output is not None:
-        write_scores(output, scores)
 
 
 @app.command()

@@ -49,7 +49,7 @@ def put(path, messages):
 
 
 def image(values, encoding, stamp=0, **changes):
-    message = bag_writer._raw(values, "rgb8" if values.ndim == 3 else "mono8", stamp)
+    message = bag_writer.raw_image(values, "rgb8" if values.ndim == 3 else "mono8", stamp)
     for key, value in {"encoding": encoding, **changes}.items():
         object.__setattr__(message, key, value)
     return message

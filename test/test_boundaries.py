@@ -1,5 +1,7 @@
 """odsF: answers that are known, and independent brute-force implementations."""
 
+import time
+
 import cv2
 import numpy as np
 import pytest
@@ -121,6 +123,21 @@ def test_the_counts_are_those_of_each_threshold_by_itself():
     assert len(set(found.predicted)) > 4
 
 
+def test_an_image_of_nyud_takes_seconds_and_not_minutes():
+    size = (425, 560)
+    edge = np.zeros(size, np.float32)
+    labels = blobs(1, size) // 128
+    edge[:, :-1] = labels[:, 1:] != labels[:, :-1]
+    probability = cv2.GaussianBlur(255 * edge, (0, 0), 2.0)
+    noise = cv2.GaussianBlur(np.random.default_rng(0).normal(size=size), (0, 0), 3.0)
+    probability = np.clip(3 * probability + 200 * noise, 0, 255).astype(np.uint8)
+    started = time.process_time()
+    counts = count_boundaries(probability, edge)
+    # A wall clock would measure what else runs.
+    assert time.process_time() - started < 4.0
+    assert 2000 < counts.actual < 20000 and len(set(counts.predicted)) > 80
+
+
 def guo_hall(mask):
     """Thin pixel by pixel, as the paper words it."""
     pixels = np.pad(mask, 1).astype(int)
@@ -149,6 +166,11 @@ def guo_hall(mask):
 def test_thinning_equals_that_of_single_pixels(seed):
     mask = blobs(seed, (40, 50)) > 140
     assert np.array_equal(thin(mask), guo_hall(mask))
+
+
+def test_the_order_of_a_mask_in_memory_does_not_matter():
+    mask = blobs(0, (40, 50)) > 140
+    assert np.array_equal(thin(np.asfortranarray(mask)), thin(mask))
 
 
 def test_thinning_keeps_what_is_connected_and_makes_no_blocks():

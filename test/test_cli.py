@@ -24,6 +24,11 @@ def run(capsys, *arguments):
         (["evaluate", "models/none", "--output", "out"], "--bag"),
         (["evaluate", "b", "--output", "o", "--bag", "x", "--dataset", "rooms"], "--root"),
         (["evaluate", "b", "--output", "o", "--dataset", "city"], "city"),
+        (["evaluate", "b", "--output", "o", "--dataset", "nyud", "--root", "no"], "NYUD-v2"),
+        (["evaluate", "b", "--output", "o", "--bag", "x", "--bag", "y", "--record", "z"], "one"),
+        (["label", "--bag", "x", "--teacher", "depth", "--output", "o"], "TASK=FILE"),
+        (["label", "--bag", "x", "--teacher", "depth=y.onnx", "--output", "o"], "y.onnx"),
+        (["boundary-score", "no_folder", "truths"], "no_folder: not found"),
         (["simulate", "--output", "x.mcap", "--kind", "teleport"], "teleport"),
         (["simulate", "--output", "x.mcap", "--size", "320by240"], "320by240"),
         (["simulate", "--output", "x.mcap", "--frames", "0"], "--frames"),
@@ -52,7 +57,8 @@ def test_a_users_mistake_is_one_line_and_status_2(capsys, tmp_path, monkeypatch,
 def test_help_lists_every_command(capsys):
     status, out, _ = run(capsys, "--help")
     assert status == 0
-    commands = "simulate train export evaluate replay bench inspect doctor demo"
+    commands = "simulate label train export evaluate boundary-score replay bench inspect doctor"
+    commands += " demo"
     assert all(command in out for command in commands.split())
 
 

@@ -51,6 +51,9 @@ def test_a_bag_is_scored_and_the_report_written(capsys, tmp_path, bundle_path, c
         name: set(task.metrics) for name, task in SCORED.items()
     }
     assert set(report["disagreement"]) == set(SCORED)
+    # The camera stands still: what a token's cache says does not flicker.
+    assert set(report["flicker"]) == set(report["flicker_dense"]) == set(SCORED)
+    assert report["flicker"]["depth"] < report["flicker_dense"]["depth"]
     assert report["policy"] == "tokens" and report["bundle"] == str(bundle_path)
     total = report["latency_ms"]["total"]
     assert 0 < total["p50"] <= total["p95"] <= total["p99"] <= total["max"]

@@ -39,6 +39,17 @@ def test_nyud_is_read_with_its_units_and_ignored_values(tmp_path: Path, png: boo
     assert np.array_equal(sample["boundary"], view["edge"])
 
 
+def test_a_file_is_read_only_when_it_is_asked_for(tmp_path: Path) -> None:
+    opened = open_images("nyud", write_nyud(tmp_path, png=True), "train", "x y z")
+    for path in tmp_path.glob("depth/*"):
+        path.unlink()
+    sample = opened.stored(0)
+    assert "depth" in sample and "saliency" not in sample and len(sample) == 5
+    assert sample["boundary"].any()
+    with pytest.raises(DatasetError, match="not found"):
+        sample["depth"]
+
+
 def test_published_scores_of_nyud_are_against_the_outlines_of_its_lines(tmp_path: Path) -> None:
     opened = open_images("nyud", write_nyud(tmp_path, png=True), "train")
     assert opened.max_distance == 0.011

@@ -2,35 +2,20 @@
 
 from __future__ import annotations
 
-import errno
-import os
-import shutil
-import tempfile
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
-from rosbags.typesys import Stores, get_typestore
 
 from mtshare_ros.datasets import pixels, topics
+from mtshare_ros.datasets.bag_file import STORE, BagFile
 from mtshare_ros.datasets.rooms.camera import Intrinsics, Pose
 from mtshare_ros.datasets.rooms.clips import ClipFrame
 
-METADATA_VERSION: Literal[8] = 8
-"""Version of rosbag2's metadata that Humble and everything later reads."""
 
-STORE = get_typestore(Stores.ROS2_HUMBLE)
-"""Message types; those used here are the same from Humble to Kilted."""
-
-
-class ClipWriter:
-    """Writes one bag; use it as a context manager. The bag appears when it is complete.
-
-    A path that ends in ``.mcap`` becomes a single file; any other becomes a folder with a
-    ``metadata.yaml``, as ``ros2 bag record`` makes it.
-    """
+class ClipWriter(BagFile):
+    """Writes the bag of a clip; see ``BagFile``."""
 
     def __init__(self, path: Path, compressed: bool = False) -> None:
         """Begin a bag.
@@ -42,44 +27,15 @@ class ClipWriter:
         Raises:
             FileExistsError: Where ``path`` exists.
         """
-        self.path = Path(path)
-        if self.path.exists():
-            raise FileExistsError(
-                errno.EEXIST, "exists already; expected the name of a new bag", str(self.path)
-            )
+        super().__init__(path)
         self._compressed = compressed
-        self._connections: dict[str, Any] = {}
-
-    def __enter__(self) -> ClipWriter:
-        """Open a bag beside the path, which the path's name is given to at the end."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._work = Path(tempfile.mkdtemp(prefix=".bag-", dir=self.path.parent))
-        self._folder = self._work / self.path.stem
-        self._writer = Writer(
-            self._folder, version=METADATA_VERSION, storage_plugin=StoragePlugin.MCAP
-        )
-        self._writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
-        self._writer.open()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        """Finish the bag, or leave nothing behind where the clip failed."""
-        try:
-            if kind is not None:
-                self._writer.abort()
-                return
-            self._writer.close()
-            single = self.path.suffix == ".mcap"
-            os.rename(next(self._folder.glob("*.mcap")) if single else self._folder, self.path)
-        finally:
-            shutil.rmtree(self._work, ignore_errors=True)
 
     def write(self, frame: ClipFrame) -> None:
         """Write all messages of one frame, under its stamp."""
         info = _camera_info(frame.intrinsics, frame.stamp)
-        self._put(topics.CAMERA_INFO, topics.INFO_TYPE, info, frame.stamp)
+        self.put(topics.CAMERA_INFO, topics.INFO_TYPE, info, frame.stamp)
         pose = _pose(frame.pose, frame.stamp)
-        self._put(topics.POSE, topics.POSE_TYPE, pose, frame.stamp)
+        self.put(topics.POSE, topics.POSE_TYPE, pose, frame.stamp)
         images: list[tuple[str, str, NDArray[Any]]] = [
             (topics.DEPTH, "32FC1", frame.depth),
             (topics.LABELS, "mono8", frame.labels),
@@ -90,18 +46,10 @@ class ClipWriter:
         for topic, encoding, values in images:
             if self._compressed:
                 packed = _packed(topic, values, frame.stamp)
-                name = topic + topics.COMPRESSED
-                self._put(name, topics.COMPRESSED_TYPE, packed, frame.stamp)
+                self.put(topic + topics.COMPRESSED, topics.COMPRESSED_TYPE, packed, frame.stamp)
             else:
-                message = _raw(values, encoding, frame.stamp)
-                self._put(topic, topics.RAW_TYPE, message, frame.stamp)
-
-    def _put(self, topic: str, msgtype: str, message: Any, stamp: int) -> None:
-        if topic not in self._connections:
-            self._connections[topic] = self._writer.add_connection(
-                f"/{topic}", msgtype, typestore=STORE
-            )
-        self._writer.write(self._connections[topic], stamp, STORE.serialize_cdr(message, msgtype))
+                message = raw_image(values, encoding, frame.stamp)
+                self.put(topic, topics.RAW_TYPE, message, frame.stamp)
 
 
 def _header(stamp: int, frame_id: str = topics.FRAME_ID) -> Any:
@@ -111,7 +59,8 @@ def _header(stamp: int, frame_id: str = topics.FRAME_ID) -> Any:
     return STORE.types["std_msgs/msg/Header"](stamp=time, frame_id=frame_id)
 
 
-def _raw(values: NDArray[Any], encoding: str, stamp: int) -> Any:
+def raw_image(values: NDArray[Any], encoding: str, stamp: int) -> Any:
+    """Return an Image of an array (H, W) or (H, W, C) in one of ``pixels.ENCODINGS``."""
     kind, _ = pixels.ENCODINGS[encoding]
     data = np.ascontiguousarray(values, np.dtype(kind).newbyteorder("<"))
     return STORE.types[topics.RAW_TYPE](

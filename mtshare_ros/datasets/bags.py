@@ -67,14 +67,20 @@ class ClipReader:
     Attributes:
         path: The bag.
         truth: Which ground truth topics it has, without ``/compressed``.
+        focal_length: fx / image width, or None where the bag has no calibration.
     """
 
-    def __init__(self, path: Path, classes: int | None = None) -> None:
+    def __init__(
+        self, path: Path, classes: int | None = None, image_topic: str | None = None
+    ) -> None:
         """Look into a bag: a single ``.mcap`` or ``.db3``, or a folder of ``ros2 bag record``.
 
         Args:
             path: The bag.
             classes: Labels must be below this, or unlabelled; None for any.
+            image_topic: Topic of the camera's images, with or without ``/compressed``; its
+                calibration is on ``camera_info`` beside it. By default ``topics.IMAGE``, or the
+                only topic of images that there is.
 
         Raises:
             BagError: Where there is no bag, it can't be read, it has no images of a camera, or
@@ -86,11 +92,13 @@ class ClipReader:
             raise BagError(f"bag {self.path}: not found")
         with self._reader() as reader:
             found = {c.topic.lstrip("/"): c for c in reader.connections}
-            images = self._pick(found, topics.IMAGE)
+            base = _image_topic(found, image_topic)
+            images = self._pick(found, base)
             if images is None:
-                expected = f"{topics.IMAGE} or {topics.IMAGE}{topics.COMPRESSED}"
+                expected = f"{base} or {base}{topics.COMPRESSED}"
                 has = ", ".join(sorted(found)) or "no topics"
                 raise BagError(f"bag {self.path}: no images on {expected}; it has {has}")
+            self._info = base.rpartition("/")[0] + "/camera_info"
             chosen = {images: topics.IMAGE}
             chosen |= {t: topic for topic in _TRUTH if (t := self._pick(found, topic)) is not None}
             self._chosen = chosen
@@ -98,7 +106,7 @@ class ClipReader:
             self._length = sum(
                 c.msgcount for c in self._wanted(reader) if c.topic.lstrip("/") == images
             )
-            self._focal_length = self._read_focal_length(reader)
+            self.focal_length = self._read_focal_length(reader)
 
     def __len__(self) -> int:
         """Return the number of images."""
@@ -140,7 +148,7 @@ class ClipReader:
     def _frame(self, stamp: int, found: _Pending) -> Frame:
         depth, labels, normals = (found.arrays.get(topic) for topic in _TRUTH)
         image = found.arrays[topics.IMAGE]
-        return Frame(stamp, image, depth, labels, normals, self._focal_length)
+        return Frame(stamp, image, depth, labels, normals, self.focal_length)
 
     @contextmanager
     def _reader(self) -> Iterator[AnyReader]:
@@ -189,7 +197,7 @@ class ClipReader:
         infos = [
             c
             for c in reader.connections
-            if c.topic.lstrip("/") == topics.CAMERA_INFO and c.msgtype == topics.INFO_TYPE
+            if c.topic.lstrip("/") == self._info.lstrip("/") and c.msgtype == topics.INFO_TYPE
         ]
         # With no connection given, the reader returns every topic.
         item = self._next(reader.messages(infos)) if infos else None
@@ -226,3 +234,14 @@ class ClipReader:
             return reader.deserialize(data, connection.msgtype)
         except Exception as error:
             raise BagError(f"bag {self.path}: {connection.topic} at {time}: {error}") from error
+
+
+def _image_topic(found: dict[str, Any], wanted: str | None) -> str:
+    """Return the topic of the camera's images, without ``/compressed``."""
+    if wanted is not None:
+        return wanted.lstrip("/").removesuffix(topics.COMPRESSED)
+    bases = {
+        name.removesuffix(topics.COMPRESSED) for name, c in found.items() if c.msgtype in _TYPES
+    }
+    bases -= set(_TRUTH)
+    return bases.pop() if len(bases) == 1 else topics.IMAGE

@@ -50,7 +50,7 @@ _HALF_PASSES = (_kept(second=False), _kept(second=True))
 
 def thin(mask: Mask) -> Mask:
     """Return a mask (H, W) worn down to lines one pixel wide, connected as it was."""
-    pixels = mask.astype(np.uint8)
+    pixels = mask.astype(np.uint8, order="C")
     while True:
         left = int(np.count_nonzero(pixels))
         for kept in _HALF_PASSES:

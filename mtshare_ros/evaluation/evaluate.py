@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ import numpy as np
 
 from mtshare_ros.datasets.bags import ClipReader
 from mtshare_ros.errors import OptionError
+from mtshare_ros.evaluation.flicker import Flicker
 from mtshare_ros.evaluation.metrics import class_count
+from mtshare_ros.evaluation.output_bag import PredictionBag
 from mtshare_ros.evaluation.policies import Stepper, open_stream
 from mtshare_ros.evaluation.report import Run, write_report
 from mtshare_ros.evaluation.scores import EXAMPLES, Scores, maps_of, spread, truths_of
@@ -46,13 +49,28 @@ class Options:
 
 
 def evaluate_bag(
-    bundle: Path, bag: Path, output: Path, options: Options, on_frame: OnFrame | None = None
+    bundle: Path,
+    bag: Path,
+    output: Path,
+    options: Options,
+    on_frame: OnFrame | None = None,
+    topic: str | None = None,
+    record: Path | None = None,
 ) -> dict[str, Any]:
     """Score a bundle on a bag's frames, in order, and write the report.
 
     Every frame also goes through the dense network with caches of its own; ``disagreement`` is
     how far the two are apart (0 for the policy ``dense``, which is that network). The time of the
     dense network is on the report's page.
+
+    Args:
+        bundle: The bundle's folder.
+        bag: The bag.
+        output: Folder of the report.
+        options: How to run.
+        on_frame: Called after each frame.
+        topic: Topic of the bag's images; see ``ClipReader``.
+        record: Bag to write the images and the predictions to.
 
     Returns:
         The content of ``report.json``.
@@ -62,21 +80,28 @@ def evaluate_bag(
     """
     engine = open_bundle(bundle, options)
     tasks = engine.manifest.tasks
-    reader = ClipReader(bag, class_count(tasks))
+    reader = ClipReader(bag, class_count(tasks), topic)
     settings = stream_settings(options)
     stream = open_stream(engine, options.policy, settings)
     reference = None if options.policy == "dense" else open_stream(engine, "dense", settings)
     scores = Scores(tasks, spread(len(reader), EXAMPLES))
-    warm_up(engine)
-    for done, frame in enumerate(reader, start=1):
-        predictions = _step(stream, frame, tasks)
-        _add(scores, tasks, frame, predictions)
-        dense = predictions if reference is None else _step(reference, frame, tasks)
-        _compare(scores, tasks, predictions, dense)
-        if on_frame is not None:
-            on_frame(done, len(reader))
+    flicker, dense_flicker = Flicker(tasks), Flicker(tasks)
+    with nullcontext() if record is None else PredictionBag(record) as recorded:
+        warm_up(engine)
+        for done, frame in enumerate(reader, start=1):
+            predictions = _step(stream, frame, tasks)
+            _add(scores, tasks, frame, predictions)
+            dense = predictions if reference is None else _step(reference, frame, tasks)
+            _compare(scores, tasks, predictions, dense)
+            flicker.update(frame.rgb, maps_of(predictions, tasks))
+            dense_flicker.update(frame.rgb, maps_of(dense, tasks))
+            if recorded is not None:
+                recorded.write(frame, predictions, tasks)
+            if on_frame is not None:
+                on_frame(done, len(reader))
     run = Run(str(bundle), engine.name, options.policy, str(bag))
-    return write_report(output, run, scores, engine.manifest)
+    more = {"flicker": flicker.result(), "flicker_dense": dense_flicker.result()}
+    return write_report(output, run, scores, engine.manifest, more=more)
 
 
 def evaluate_stills(

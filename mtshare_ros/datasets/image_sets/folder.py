@@ -160,7 +160,7 @@ def _reader(folder: Path, task: TaskFolder) -> Reader:
     axes = parse_axes(task.axes)
 
     def depth(path: Path, values: NDArray[Any]) -> NDArray[np.float32]:
-        return files.metres(path, values * np.float32(task.metres))
+        return files.metres(path, values * task.metres)
 
     def ids(path: Path, values: NDArray[Any]) -> NDArray[np.uint8]:
         if values.ndim != 2 or values.dtype != np.uint8:

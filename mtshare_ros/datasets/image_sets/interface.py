@@ -56,6 +56,10 @@ class Sample(Mapping[str, Array]):
             self._arrays[key] = values
         return self._arrays[key]
 
+    def __contains__(self, key: object) -> bool:
+        """Return whether there is such an array, without reading it."""
+        return key in self._readers
+
     def __iter__(self) -> Iterator[str]:
         """Yield ``rgb`` and the tasks that there is truth for."""
         return iter(self._readers)

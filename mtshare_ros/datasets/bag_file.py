@@ -1,0 +1,78 @@
+"""A new bag (MCAP, compressed) that appears when it is complete."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
+from rosbags.typesys import Stores, get_typestore
+
+METADATA_VERSION: Literal[8] = 8
+"""Version of rosbag2's metadata that Humble and everything later reads."""
+
+STORE = get_typestore(Stores.ROS2_HUMBLE)
+"""Message types; those used here are the same from Humble to Kilted."""
+
+_Self = TypeVar("_Self", bound="BagFile")
+
+
+class BagFile:
+    """Writes one bag; use it as a context manager.
+
+    A path that ends in ``.mcap`` becomes a single file; any other becomes a folder with a
+    ``metadata.yaml``, as ``ros2 bag record`` makes it. Schemas are in the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Begin a bag.
+
+        Args:
+            path: What to write; it must not exist.
+
+        Raises:
+            FileExistsError: Where ``path`` exists.
+        """
+        self.path = Path(path)
+        if self.path.exists():
+            raise FileExistsError(
+                errno.EEXIST, "exists already; expected the name of a new bag", str(self.path)
+            )
+        self._connections: dict[str, Any] = {}
+
+    def __enter__(self: _Self) -> _Self:
+        """Open a bag beside the path, which the path's name is given to at the end."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._work = Path(tempfile.mkdtemp(prefix=".bag-", dir=self.path.parent))
+        self._folder = self._work / self.path.stem
+        self._writer = Writer(
+            self._folder, version=METADATA_VERSION, storage_plugin=StoragePlugin.MCAP
+        )
+        self._writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
+        self._writer.open()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Finish the bag, or leave nothing behind where the writing failed."""
+        try:
+            if kind is not None:
+                self._writer.abort()
+                return
+            self._writer.close()
+            single = self.path.suffix == ".mcap"
+            os.rename(next(self._folder.glob("*.mcap")) if single else self._folder, self.path)
+        finally:
+            shutil.rmtree(self._work, ignore_errors=True)
+
+    def put(self, topic: str, msgtype: str, message: Any, stamp: int) -> None:
+        """Write a message under a topic (without the leading slash) and a stamp in ns."""
+        if topic not in self._connections:
+            self._connections[topic] = self._writer.add_connection(
+                f"/{topic}", msgtype, typestore=STORE
+            )
+        data = STORE.serialize_cdr(message, msgtype)
+        self._writer.write(self._connections[topic], stamp, data)

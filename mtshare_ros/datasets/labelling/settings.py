@@ -1,0 +1,120 @@
+"""What a teacher takes and what its output means: the YAML file beside its ONNX file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from mtshare_ros.datasets.image_sets.axes import parse_axes
+from mtshare_ros.settings import Strict, load_settings
+from mtshare_ros.tasks import UNLABELLED
+
+
+class TeacherError(ValueError):
+    """A teacher can't be used; the message names its file, what was found and was expected."""
+
+
+MEANINGS = {
+    "depth": ("metres", "log_metres", "inverse_metres"),
+    "segmentation": ("logits", "probabilities", "ids"),
+    "normals": ("vectors",),
+    "boundary": ("logits", "probabilities"),
+    "saliency": ("logits", "probabilities"),
+}
+"""Kind of task -> what the numbers of an output can be."""
+
+
+class TeacherInput(Strict):
+    """The tensor that a teacher takes: (value * scale - mean) / std of each pixel, one image.
+
+    Attributes:
+        name: Its name; by default the only one.
+        size: Width and height that the image is stretched to.
+        layout: ``nchw`` or ``nhwc``.
+        colour: Order of the channels.
+        scale: Factor on 0 to 255.
+        mean: Of each channel, after the scale.
+        std: Of each channel.
+    """
+
+    name: str | None = None
+    size: tuple[int, int]
+    layout: Literal["nchw", "nhwc"] = "nchw"
+    colour: Literal["rgb", "bgr"] = "rgb"
+    scale: float = Field(default=1 / 255, gt=0)
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+
+
+class TeacherOutput(Strict):
+    """The tensor that a teacher gives.
+
+    Attributes:
+        name: Its name; by default the first one.
+        means: What the numbers are: one of ``MEANINGS`` of the task's kind.
+        layout: Where the channels of several are: ``nchw`` or ``nhwc``.
+        scale: Factor on depth in metres, where the teacher's unit is another one.
+        axes: Axes of normals, as in ``image_sets.axes``.
+        range: Nearest and farthest depth that is believed, in metres.
+    """
+
+    name: str | None = None
+    means: str
+    layout: Literal["nchw", "nhwc"] = "nchw"
+    scale: float = Field(default=1.0, gt=0)
+    axes: str = "x y z"
+    range: tuple[float, float] = (0.1, 20.0)
+
+
+class TeacherSettings(Strict):
+    """A teacher.
+
+    Attributes:
+        kind: Kind of its task.
+        input: What it takes.
+        output: What it gives.
+        classes: Of segmentation: name -> the teacher's ids that it stands for. Other ids become
+            unlabelled. The order of the names is that of the data set's ids.
+        least_confidence: Labels that are less sure are ignored in training, 0 to 1.
+    """
+
+    kind: Literal["depth", "segmentation", "normals", "boundary", "saliency"]
+    input: TeacherInput
+    output: TeacherOutput
+    classes: dict[str, tuple[int, ...]] = {}
+    least_confidence: float = Field(default=0.5, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _fits(self) -> TeacherSettings:
+        if self.output.means not in MEANINGS[self.kind]:
+            known = ", ".join(MEANINGS[self.kind])
+            raise ValueError(f"output means {self.output.means!r}: expected one of {known}")
+        if (self.kind == "segmentation") != bool(self.classes):
+            raise ValueError("classes: expected with kind segmentation, and only there")
+        if not all(self.classes.values()):
+            raise ValueError(f"classes {self.classes}: expected an id or more of each")
+        ids = [number for numbers in self.classes.values() for number in numbers]
+        if len(set(ids)) < len(ids) or any(number < 0 for number in ids):
+            raise ValueError(f"classes: ids {ids}; expected each once, from 0 up")
+        if len(self.classes) > UNLABELLED:
+            raise ValueError(f"{len(self.classes)} classes, expected up to {UNLABELLED}")
+        if not 0 < self.output.range[0] < self.output.range[1]:
+            raise ValueError(f"range {self.output.range}: expected two depths, nearest first")
+        parse_axes(self.output.axes)
+        return self
+
+
+def load_teacher_settings(model: Path) -> TeacherSettings:
+    """Read the YAML file beside an ONNX file: of its name, ending in ``.yaml``.
+
+    Raises:
+        TeacherError: One of the files is missing, or a key or value is wrong.
+    """
+    if not model.is_file():
+        raise TeacherError(f"{model}: not found; expected an ONNX file")
+    path = model.with_suffix(".yaml")
+    if not path.is_file():
+        raise TeacherError(f"{path}: not found; expected what {model.name} takes and gives")
+    return load_settings(path, TeacherSettings, TeacherError)

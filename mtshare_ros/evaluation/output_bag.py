@@ -1,0 +1,58 @@
+"""Predictions as topics beside the images that they are of: a bag to look at and to score."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mtshare_ros.datasets import topics
+from mtshare_ros.datasets.bag_file import BagFile
+from mtshare_ros.datasets.bag_writer import raw_image
+from mtshare_ros.datasets.bags import Frame
+from mtshare_ros.evaluation.pictures import map_picture
+from mtshare_ros.evaluation.recorded import DIRTY, DIRTY_ENCODING, ENCODINGS, OUTPUTS
+from mtshare_ros.evaluation.scores import maps_of
+from mtshare_ros.perception.stream import Predictions
+from mtshare_ros.tasks import Task
+
+NODE = "perception_node"
+"""What the outputs are below, as the live node has them."""
+FAR = 10.0
+"""Metres of the coldest colour in pictures of depth."""
+
+
+class PredictionBag(BagFile):
+    """Writes the bag of a run over another one; topics, encodings and stamps are the node's.
+
+    The pictures ``~/<task>/color`` are for people; the image is ``camera/image``, uncompressed.
+    """
+
+    def write(self, frame: Frame, predictions: Predictions, tasks: Sequence[Task]) -> None:
+        """Write a frame and what came of it, under its stamp."""
+        for topic, encoding, values in _images(frame, predictions, tasks):
+            message = raw_image(values, encoding, frame.stamp)
+            self.put(topic, topics.RAW_TYPE, message, frame.stamp)
+
+
+def _images(
+    frame: Frame, predictions: Predictions, tasks: Sequence[Task]
+) -> Iterator[tuple[str, str, NDArray[Any]]]:
+    """Yield topic, encoding and array of everything that there is of a frame."""
+    yield topics.IMAGE, "rgb8", frame.rgb
+    maps = maps_of(predictions, tasks)
+    for task in tasks:
+        if task.name not in maps:
+            continue
+        below = f"{NODE}/{task.name}"
+        yield f"{below}/{OUTPUTS[task.kind]}", ENCODINGS[task.kind], maps[task.name]
+        if task.name in predictions.masks:
+            yield f"{below}/confidence", "mono8", predictions.masks[task.name][1]
+        yield f"{below}/color", "rgb8", map_picture(task, maps[task.name], FAR)
+    size = (frame.rgb.shape[1], frame.rgb.shape[0])
+    grid = 255 * predictions.dirty.astype(np.uint8)
+    dirty = cv2.resize(grid, size, interpolation=cv2.INTER_NEAREST_EXACT)
+    yield f"{NODE}/{DIRTY}", DIRTY_ENCODING, np.asarray(dirty)

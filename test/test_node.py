@@ -233,3 +233,26 @@ def test_dynamic_parameters_hold_from_the_next_frame_and_fixed_ones_are_refused(
             assert not result.successful
             assert re.search(reason, result.reason), result.reason
         assert node.get_parameter("max_depth").value == 5
+
+
+def test_a_task_has_a_rate_of_its_own(context, bundle_path):
+    with (
+        perception_node(context, bundle=str(bundle_path), task_every=["normals:3"]) as node,
+        peer(context) as camera,
+    ):
+        camera.listen("depth/image", "normals/image", "dirty_tokens")
+        connected(node, camera, "depth", "normals")
+        for frame in range(7):
+            send(node, camera, image(START + frame * 33_000_000))
+        wait_for(lambda: len(camera.received["depth/image"]) == 7, "every depth")
+        wait_for(lambda: len(camera.received["normals/image"]) == 3, "every third normals")
+        stamps = [m.header.stamp.nanosec for m in camera.received["normals/image"]]
+        assert stamps == [0, 99_000_000, 198_000_000]
+        # Tasks whose turn it is not leave no picture of theirs, and no frame fails.
+        set_parameter(camera, "tasks", ["normals"])
+        for frame in range(7, 10):
+            send(node, camera, image(START + frame * 33_000_000))
+        assert len(camera.received["normals/image"]) == 4
+        assert counts(node)["failed"] == 0 and counts(node)["processed"] == 10
+        refused = set_parameter(camera, "task_every", ["edges:2"])
+        assert not refused.successful and "task_every has edges" in refused.reason

@@ -129,3 +129,16 @@ def test_cameras_are_named(names):
 def test_names_that_make_no_topics_are_refused(names):
     with pytest.raises(ParameterError, match="^cameras is .*; expected up to 16 different names"):
         BY_NAME["cameras"].check(names)
+
+
+@pytest.mark.parametrize("rates", [["all:1"], ["normals:2"], ["normals:2", "all:3"]])
+def test_rates_of_tasks_are_taken(rates):
+    assert BY_NAME["task_every"].check(rates) == rates
+
+
+@pytest.mark.parametrize(
+    "rates", [["normals"], ["normals:0"], ["normals:x"], ["normals:2", "normals:3"], [":2"], []]
+)
+def test_rates_that_are_none_are_refused(rates):
+    with pytest.raises(ParameterError, match="^task_every is .*; expected"):
+        BY_NAME["task_every"].check(rates)

@@ -18,15 +18,17 @@ from mtshare_ros.ros.pipeline import OutputSettings, Pipeline, Received, Report
 from mtshare_ros.ros.statistics import Statistics
 
 
-def stream_settings(values: Mapping[str, Any]) -> StreamSettings:
-    """Return the stream's settings out of the values of all parameters."""
+def stream_settings(values: Mapping[str, Any], every: Mapping[str, int]) -> StreamSettings:
+    """Return the stream's settings out of the values of all parameters and the tasks' rates."""
     return StreamSettings(
         max_dirty_fraction=values["max_dirty_fraction"],
+        deadline_ms=values["deadline_ms"],
         change_threshold=values["change_threshold"],
         max_age=values["max_age"],
         output_size=values["output_size"],
         max_depth=values["max_depth"],
         policy=values["policy"],
+        task_every=every,
     )
 
 
@@ -69,7 +71,7 @@ class Channel:
         self._outputs = Outputs(node, engine.manifest, prefix(camera))
         try:
             self.pipeline = Pipeline(
-                PerceptionStream(engine, stream_settings(values)),
+                PerceptionStream(engine),
                 self._outputs,
                 statistics,
                 lambda kind, message: report(f"{camera} {kind}", f"{prefix(camera)}{message}"),
@@ -83,10 +85,12 @@ class Channel:
             self.destroy()
             raise
 
-    def apply(self, values: Mapping[str, Any], allowed: frozenset[str]) -> None:
-        """Let changed parameters and allowed tasks hold from the next frame."""
+    def apply(
+        self, values: Mapping[str, Any], allowed: frozenset[str], every: Mapping[str, int]
+    ) -> None:
+        """Let changed parameters, allowed tasks and their rates hold from the next frame."""
         self.pipeline.allowed = allowed
-        self.pipeline.settings = stream_settings(values)
+        self.pipeline.settings = stream_settings(values, every)
         self.pipeline.outputs = OutputSettings(values["max_depth"], values["depth_encoding"])
         self.pipeline.max_failures = values["max_failures"]
 

@@ -24,8 +24,9 @@ from mtshare_ros.ros.opening import Opener, bundle_folder
 from mtshare_ros.ros.parameters import ParameterError
 from mtshare_ros.ros.report import Reporter
 from mtshare_ros.ros.resident import resident_mib
-from mtshare_ros.ros.serving import Serving, allowed_tasks
+from mtshare_ros.ros.serving import Serving
 from mtshare_ros.ros.statistics import Statistics
+from mtshare_ros.ros.task_choice import allowed_tasks, task_every
 from mtshare_ros.ros.worker import FairWorker
 
 SUCCESS = TransitionCallbackReturn.SUCCESS
@@ -100,7 +101,9 @@ class PerceptionNode(LifecycleNode):
         folder = bundle_folder(self._values["bundle"])
         try:
             # Only what takes no time: checksums and graphs are for the opener's thread.
-            allowed_tasks(load_manifest(folder, verify=False), self._values["tasks"])
+            manifest = load_manifest(folder, verify=False)
+            allowed_tasks(manifest, self._values["tasks"])
+            task_every(manifest, self._values["task_every"])
         except (BundleError, ParameterError, OSError) as error:
             self._autostarting = False
             self._note(f"bundle {folder} not opened: {one_line(error)}")

@@ -29,6 +29,13 @@ def are_camera_names(names: list[str]) -> bool:
     return named and len(set(names)) == len(names) <= MAX_CAMERAS
 
 
+def are_rates(rates: list[str]) -> bool:
+    """Whether these are TASK:FRAMES, each task once."""
+    tasks = [rate.partition(":")[0] for rate in rates]
+    shaped = all(re.fullmatch(r"[a-z][a-z0-9_]{0,63}:[1-9][0-9]{0,3}", rate) for rate in rates)
+    return shaped and len(set(tasks)) == len(tasks)
+
+
 class ParameterError(ValueError):
     """A parameter's value can't be taken; says what was found and what was expected."""
 
@@ -166,6 +173,15 @@ TABLE = (
         NEXT_FRAME,
     ),
     Parameter(
+        "task_every",
+        [f"{ALL_TASKS}:1"],
+        "How often a task is computed: `TASK:FRAMES`, `all` for those that have none of their "
+        "own. `normals:2` computes the normals in every second frame.",
+        NEXT_FRAME,
+        rule=are_rates,
+        rule_words="TASK:FRAMES with 1 to 9999 frames, each task once",
+    ),
+    Parameter(
         "policy",
         "tokens",
         "`tokens` recomputes the tokens that changed, `dense` all of them in every frame.",
@@ -178,6 +194,14 @@ TABLE = (
         "Largest part of the tokens that is recomputed in a frame.",
         NEXT_FRAME,
         range=(0.01, 1.0),
+    ),
+    Parameter(
+        "deadline_ms",
+        0.0,
+        "Time for one frame, from the image to the decoded outputs: as many tokens are recomputed "
+        "as it has room for, learned while running. 0 for any time.",
+        NEXT_FRAME,
+        range=(0.0, 10000.0),
     ),
     Parameter(
         "change_threshold",

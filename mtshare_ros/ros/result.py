@@ -64,8 +64,11 @@ def colour_normals(result: Result) -> NDArray[np.uint8] | None:
     return None if normals is None else palette.colour_normals(normals)
 
 
-def dirty_tokens(result: Result) -> NDArray[np.uint8]:
-    """Return the token grid at the size of the other outputs: 255 recomputed, 0 kept."""
+def dirty_tokens(result: Result) -> NDArray[np.uint8] | None:
+    """Return the token grid at the size of the other outputs: 255 recomputed, 0 kept.
+
+    None where the frame has no other output: it was no task's turn.
+    """
     predictions = result.predictions
     maps = (
         predictions.depth,
@@ -73,7 +76,10 @@ def dirty_tokens(result: Result) -> NDArray[np.uint8]:
         predictions.normals,
         *predictions.probabilities.values(),
     )
-    height, width = next(m.shape[:2] for m in maps if m is not None)
+    shapes = [found.shape[:2] for found in maps if found is not None]
+    if not shapes:
+        return None
+    height, width = shapes[0]
     grid = predictions.dirty.astype(np.uint8) * 255
     picture = cv2.resize(grid, (width, height), interpolation=cv2.INTER_NEAREST)
     return np.asarray(picture, np.uint8)

@@ -2,33 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from rclpy.node import Node
 
-from mtshare_ros.manifest import Manifest
 from mtshare_ros.perception.engines.interface import Engine
 from mtshare_ros.ros.channel import Channel
-from mtshare_ros.ros.parameters import ALL_TASKS, ParameterError
 from mtshare_ros.ros.pipeline import Received, Report
 from mtshare_ros.ros.statistics import Statistics
+from mtshare_ros.ros.task_choice import allowed_tasks, task_every
 from mtshare_ros.ros.worker import FairWorker
-
-
-def allowed_tasks(manifest: Manifest, tasks: Sequence[str]) -> frozenset[str]:
-    """Return the tasks that the parameter ``tasks`` means.
-
-    Raises:
-        ParameterError: The bundle lacks one of them.
-    """
-    names = [task.name for task in manifest.tasks]
-    unknown = [task for task in tasks if task not in (*names, ALL_TASKS)]
-    if unknown:
-        raise ParameterError(
-            f"tasks has {', '.join(unknown)}; bundle {manifest.name} has {', '.join(names)}"
-        )
-    return frozenset(names if ALL_TASKS in tasks else tasks)
 
 
 class Serving:
@@ -57,7 +41,6 @@ class Serving:
             ParameterError: The parameters don't go with the bundle.
             BundleError: The bundle has a task that there are no topics for.
         """
-        allowed_tasks(engine.manifest, values["tasks"])
         self.engine = engine
         self._worker: FairWorker[Received] | None = None
         self._channels: dict[str, Channel] = {}
@@ -85,8 +68,9 @@ class Serving:
             ParameterError: The parameters don't go with the bundle; nothing is changed.
         """
         allowed = allowed_tasks(self.engine.manifest, values["tasks"])
+        every = task_every(self.engine.manifest, values["task_every"])
         for channel in self._channels.values():
-            channel.apply(values, allowed)
+            channel.apply(values, allowed, every)
 
     def start(self) -> None:
         """Take frames."""

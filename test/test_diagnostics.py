@@ -142,6 +142,6 @@ def test_a_repeated_fault_is_logged_once_per_kind(monkeypatch):
 def test_while_engines_are_compiled_the_status_says_how_far() -> None:
     text = "compiling engine base for this GPU: 40 %, about 3 min left"
     condition = Condition("opening", "room", "auto", progress=text)
-    found = status("/camera", condition, Statistics().summary(), {})
+    found = diagnostics.status("/camera", condition, Statistics().summary(), {})
     assert found.level == DiagnosticStatus.OK and found.message == text
     assert {v.key: v.value for v in found.values}["progress"] == text

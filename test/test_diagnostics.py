@@ -1,11 +1,14 @@
 """Counts, times, levels, and the worker that makes them."""
 
+import logging
 import threading
+from types import SimpleNamespace
 
 from diagnostic_msgs.msg import DiagnosticStatus
 
 from mtshare_ros.ros import diagnostics
 from mtshare_ros.ros.diagnostics import Condition
+from mtshare_ros.ros.forward_log import ForwardLog
 from mtshare_ros.ros.report import Reporter
 from mtshare_ros.ros.statistics import WINDOW, Statistics, Summary
 from mtshare_ros.ros.worker import NewestWorker
@@ -145,3 +148,17 @@ def test_while_engines_are_compiled_the_status_says_how_far() -> None:
     found = diagnostics.status("/camera", condition, Statistics().summary(), {})
     assert found.level == DiagnosticStatus.OK and found.message == text
     assert {v.key: v.value for v in found.values}["progress"] == text
+
+
+def test_what_the_package_logs_reaches_the_node_s_log_while_it_lives() -> None:
+    seen: list[tuple[str, str]] = []
+    levels = ("info", "warning", "error")
+    logger = SimpleNamespace(**{n: lambda text, n=n: seen.append((n, text)) for n in levels})
+    forward = ForwardLog(logger)
+    forward.start()
+    source = logging.getLogger("mtshare_ros.perception.engines")
+    source.info("backend %s: why", "onnxruntime")
+    source.warning("hm")
+    forward.stop()
+    source.warning("too late")
+    assert seen == [("info", "backend onnxruntime: why"), ("warning", "hm")]

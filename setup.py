@@ -32,6 +32,8 @@ DATA_FILES = [
     ),
 ]
 
+FILES_IN_PACKAGE = ["py.typed", "evaluation/*.html", "perception/engines/exchange_rows.*"]
+
 # A ROS installation brings these as Debian packages (see package.xml), whose names pip doesn't
 # know: so the package itself requires nothing, and pip users choose what they need.
 EXTRAS = {
@@ -82,7 +84,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(include=[PACKAGE, f"{PACKAGE}.*"]),
-    package_data={PACKAGE: ["py.typed", "evaluation/*.html", "perception/engines/*.ptx"]},
+    package_data={PACKAGE: FILES_IN_PACKAGE},
     data_files=[entry for entry in DATA_FILES if entry[1]],
     install_requires=["setuptools"],
     extras_require=EXTRAS,

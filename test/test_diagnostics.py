@@ -1,6 +1,8 @@
 """Counts, times and levels."""
 
 import dataclasses
+import logging
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from diagnostic_msgs.msg import DiagnosticStatus
 
 from mtshare_ros.ros import diagnostics
 from mtshare_ros.ros.diagnostics import Condition, Thresholds
+from mtshare_ros.ros.forward_log import ForwardLog
 from mtshare_ros.ros.report import Reporter
 from mtshare_ros.ros.resident import resident_mib
 from mtshare_ros.ros.statistics import WINDOW, Statistics, Summary
@@ -192,6 +195,20 @@ def test_a_repeated_fault_is_logged_once_per_kind(monkeypatch):
 def test_while_engines_are_compiled_the_status_says_how_far() -> None:
     text = "compiling engine base for this GPU: 40 %, about 3 min left"
     condition = Condition("opening", "room", "auto", progress=text)
-    found = status("/camera", condition, Statistics().summary(), {})
+    found = diagnostics.status("/camera", condition, Statistics().summary(), {})
     assert found.level == DiagnosticStatus.OK and found.message == text
     assert {v.key: v.value for v in found.values}["progress"] == text
+
+
+def test_what_the_package_logs_reaches_the_node_s_log_while_it_lives() -> None:
+    seen: list[tuple[str, str]] = []
+    levels = ("info", "warning", "error")
+    logger = SimpleNamespace(**{n: lambda text, n=n: seen.append((n, text)) for n in levels})
+    forward = ForwardLog(logger)
+    forward.start()
+    source = logging.getLogger("mtshare_ros.perception.engines")
+    source.info("backend %s: why", "onnxruntime")
+    source.warning("hm")
+    forward.stop()
+    source.warning("too late")
+    assert seen == [("info", "backend onnxruntime: why"), ("warning", "hm")]

@@ -28,6 +28,7 @@ NEEDS = {
     "tensorrt_build.py": {"tensorrt"},
     "tensorrt_engine.py": {"tensorrt", "pycuda"},
     "tensorrt_opening.py": {"tensorrt", "pycuda"},
+    "tensorrt_stage.py": {"pycuda"},
     "tensorrt_state.py": {"tensorrt", "pycuda"},
     "torch_engine.py": {"torch"},
     "torch_graphs.py": {"torch", "onnx"},

@@ -44,7 +44,7 @@ def _open(bundle: Path, folder: Path) -> Any:
 
 def _alias(patch: pytest.MonkeyPatch) -> None:
     """Rows go straight into the cache that they are computed from."""
-    from mtshare_ros.perception.engines.tensorrt_state import CompiledGraph
+    from mtshare_ros.perception.engines.tensorrt_stage import CompiledGraph
 
     origin = CompiledGraph.origin
     patch.setattr(CompiledGraph, "origin", lambda g, t: origin(g, t.removesuffix("_rows")))

@@ -13,7 +13,12 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from mtshare_ros.bundle import load_manifest
+from mtshare_ros.evaluation.rivals_gpu import RecordedNetworks
 from mtshare_ros.export.check import ALLOWED_OPERATORS
+from mtshare_ros.export.deploy import deploy
+from mtshare_ros.network.config import NetworkConfig
+from mtshare_ros.network.single_task import SingleTaskNetwork
+from mtshare_ros.perception.decode import Decoder
 from mtshare_ros.perception.engines import open_engine
 from mtshare_ros.perception.engines.interface import EngineError
 from mtshare_ros.perception.engines.selftest import (
@@ -179,3 +184,31 @@ def test_a_model_without_weights_on_the_side_is_whole(bundle_path: Path) -> None
     expected = ReferenceEvaluator(model).run(None, {"image": image.numpy()})
     for name, value in zip(found, expected, strict=True):
         assert np.allclose(found[name].numpy(), value, atol=1e-4)
+
+
+@torch.no_grad()
+def test_the_dense_rival_on_a_gpu_computes_the_single_task_networks(bundle_path: Path) -> None:
+    manifest = load_manifest(bundle_path)
+    rival = RecordedNetworks(manifest, "fp32")
+    spec, rng = manifest.input, np.random.default_rng(0)
+    image = rng.integers(0, 255, (spec.height, spec.width, 3), dtype=np.uint8)
+    depth = rival.step(image, spec)[1]
+    config = NetworkConfig.from_dict(manifest.network)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = deploy(SingleTaskNetwork(config, 1))
+    raw = network(torch.from_numpy(normalise(image, spec)))[0].numpy()
+    expected = Decoder(config.size).depth(raw, manifest.task("depth"), 1.0, 20.0)
+    assert np.allclose(depth, expected, rtol=1e-3, equal_nan=True)
+
+
+def test_bench_of_the_torch_engine_has_the_dense_rival_first(
+    bundle_path: Path, tmp_path: Path
+) -> None:
+    from mtshare_ros.evaluation.bench_engine import bench_engine
+
+    result = bench_engine(
+        bundle_path, "torch", "fp16", tmp_path / "b.json", lambda *_: None, rounds=2, threads=1
+    )
+    assert result["cases"][0]["name"] == "separate dense networks"
+    assert len(result["cases"]) == 6 and result["cases"][0]["ratio"] == 1.0

@@ -1,6 +1,6 @@
 """``mtshare bench --engine``: a bundle's times, stage by stage, on one engine of this machine.
 
-It needs neither torch nor ONNX: a board runs it once, and the file tells the board apart.
+With TensorRT it needs neither torch nor ONNX: a board runs it once, and the file says which.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from mtshare_ros.errors import OptionError
 from mtshare_ros.evaluation.board import describe_board, gpu_versions
 from mtshare_ros.evaluation.build import on_progress
-from mtshare_ros.evaluation.cases import Case, StreamCase, summary, take_turns
+from mtshare_ros.evaluation.cases import Case, SeparateCase, StreamCase, summary, take_turns
 from mtshare_ros.perception.engines import BACKENDS, open_engine
 
 FRACTIONS = (1.0, 0.5, 0.25, 0.125, 0.0625)
@@ -43,7 +43,9 @@ def bench_engine(
 
     Returns:
         What was written: the machine, and ``cases`` with percentiles of the whole step, the
-        median of each stage, and ``ratio`` (median with every token dirty / median of the case).
+        median of each stage, and ``ratio`` (median of the first case / median of the case). With
+        torch the first case is one dense network per task, its launches recorded as ours are;
+        else it is every token dirty.
 
     Raises:
         OptionError: There is no such backend.
@@ -56,6 +58,11 @@ def bench_engine(
     fractions = [size / spec.tokens for size in sizes] or FRACTIONS
     # Bounded, or a token that is due by its age would make the next size of it.
     cases: list[Case] = [StreamCase(engine, part, most=part) for part in fractions]
+    if engine.name == "torch":
+        from mtshare_ros.evaluation.rivals_gpu import RecordedNetworks
+
+        rival = RecordedNetworks(engine.manifest, precision)
+        cases.insert(0, SeparateCase(rival, spec))
     seconds, stages = take_turns(cases, rounds)
     result: dict[str, Any] = {
         "bundle": engine.manifest.name,

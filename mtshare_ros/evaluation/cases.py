@@ -26,6 +26,7 @@ from mtshare_ros.tasks import Task
 
 if TYPE_CHECKING:  # boards that are timed have no torch
     from mtshare_ros.evaluation.rivals import SeparateNetworks
+    from mtshare_ros.evaluation.rivals_gpu import RecordedNetworks
 
 _NEVER = 1_000_000
 _FRAME_NS = 33_333_333
@@ -105,7 +106,7 @@ class SeparateCase:
 
     name = "separate dense networks"
 
-    def __init__(self, networks: SeparateNetworks, spec: InputSpec) -> None:
+    def __init__(self, networks: SeparateNetworks | RecordedNetworks, spec: InputSpec) -> None:
         """Time ``networks`` on images of the size of ``spec``."""
         self._networks, self._spec = networks, spec
         self._scene = ChangingScene(spec, 1.0)

@@ -80,12 +80,16 @@ class SeparateNetworks:
         arrays: list[NDArray[np.generic]] = []
         for task, session in zip(self.tasks, self._sessions, strict=True):
             raw = session.run(None, {"image": tensor})[0][0]
-            if task.kind == "depth":
-                arrays.append(self._decoder.depth(raw, task, 1.0, 20.0))
-            elif task.kind == "segmentation":
-                arrays += [self._decoder.labels(raw), self._decoder.confidence(raw)]
-            elif task.kind in PROBABILITY_KINDS:
-                arrays.append(self._decoder.probability(raw))
-            else:
-                arrays.append(self._decoder.normals(raw))
+            arrays += decode(self._decoder, task, raw)
         return arrays
+
+
+def decode(decoder: Decoder, task: Task, raw: NDArray[np.float32]) -> list[NDArray[np.generic]]:
+    """Return the arrays that a user of a task gets from its raw map (C, h, w)."""
+    if task.kind == "depth":
+        return [decoder.depth(raw, task, 1.0, 20.0)]
+    if task.kind == "segmentation":
+        return [decoder.labels(raw), decoder.confidence(raw)]
+    if task.kind in PROBABILITY_KINDS:
+        return [decoder.probability(raw)]
+    return [decoder.normals(raw)]

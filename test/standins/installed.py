@@ -14,7 +14,14 @@ from mtshare_ros.perception.engines import cuda_graph
 from standins import fake_tensorrt, pycuda_driver
 from standins.device import Device, reset
 
-BACKEND = ("gpu", "tensorrt_build", "tensorrt_engine", "tensorrt_opening", "tensorrt_state")
+BACKEND = (
+    "gpu",
+    "tensorrt_build",
+    "tensorrt_engine",
+    "tensorrt_opening",
+    "tensorrt_stage",
+    "tensorrt_state",
+)
 """Modules that bind the real names when they are imported."""
 
 

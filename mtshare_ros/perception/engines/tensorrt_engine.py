@@ -24,12 +24,8 @@ from mtshare_ros.perception.engines.gpu import CudaError, Gpu
 from mtshare_ros.perception.engines.interface import EngineError, EngineOutput
 from mtshare_ros.perception.engines.sizes import check_index, fill_rows, next_size, static_sizes
 from mtshare_ros.perception.engines.tensorrt_build import TensorRTLog
-from mtshare_ros.perception.engines.tensorrt_state import (
-    Buffer,
-    CompiledGraph,
-    Stage,
-    TensorRTState,
-)
+from mtshare_ros.perception.engines.tensorrt_stage import Buffer, CompiledGraph, Stage
+from mtshare_ros.perception.engines.tensorrt_state import TensorRTState
 
 _LOG = logging.getLogger(__name__)
 

@@ -175,6 +175,7 @@ def _run_on_ray(jobs: Sequence[Job], address: str) -> Iterator[Job]:
     try:
         ray.init(address, log_to_driver=False, **_LOCAL if address == "local" else {})
     except Exception as error:  # Ray raises whatever its parts do.
+        ray.shutdown()  # of what was started of it
         raise JobError(f"Ray at {address}: {one_line(error)}") from error
     try:
         work = ray.remote(_work)

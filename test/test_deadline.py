@@ -9,7 +9,8 @@ import pytest
 
 from mtshare_ros.perception.deadline import BASE, FrameTime
 from mtshare_ros.perception.engines import open_engine
-from mtshare_ros.perception.stream import PerceptionStream, StreamSettings
+from mtshare_ros.perception.stream import PerceptionStream
+from mtshare_ros.perception.stream_settings import StreamSettings
 
 ROWS = 300
 

@@ -31,7 +31,8 @@ from mtshare_ros.evaluation.task_sweep import sweep_tasks
 from mtshare_ros.manifest import BundleError, LayerShare
 from mtshare_ros.manifest_checks import check_manifest
 from mtshare_ros.perception.engines import open_engine
-from mtshare_ros.perception.stream import PerceptionStream, StreamSettings
+from mtshare_ros.perception.stream import PerceptionStream
+from mtshare_ros.perception.stream_settings import StreamSettings
 from mtshare_ros.tasks import BOUNDARY, PROBABILITY_KINDS, SALIENCY, TASKS
 from mtshare_ros.training import stages
 from mtshare_ros.training.batches import BatchSettings, draw_batch, to_batch

@@ -26,7 +26,8 @@ from mtshare_ros.perception.engines.interface import Engine, EngineOutput
 from mtshare_ros.perception.engines.onnxruntime_engine import OnnxRuntimeEngine
 from mtshare_ros.perception.engines.selftest import relative_difference
 from mtshare_ros.perception.engines.torch_bundle_engine import TorchBundleEngine
-from mtshare_ros.perception.stream import PerceptionStream, StreamSettings
+from mtshare_ros.perception.stream import PerceptionStream
+from mtshare_ros.perception.stream_settings import StreamSettings
 from mtshare_ros.perception.tokens import token_rows
 from mtshare_ros.tasks import DEPTH, NORMALS, SEGMENTATION
 

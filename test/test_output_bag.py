@@ -16,7 +16,8 @@ from mtshare_ros import cli
 from mtshare_ros.datasets.bags import ClipReader
 from mtshare_ros.evaluation.recorded import RecordedPredictions
 from mtshare_ros.perception.engines import open_engine
-from mtshare_ros.perception.stream import PerceptionStream, StreamSettings
+from mtshare_ros.perception.stream import PerceptionStream
+from mtshare_ros.perception.stream_settings import StreamSettings
 
 LAYOUT = Path(__file__).parents[1] / "config" / "foxglove.json"
 FRAMES = 5

@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 from mtshare_ros.perception.engines import open_engine
 from mtshare_ros.perception.engines.interface import Engine, EngineError, EngineOutput
-from mtshare_ros.perception.stream import PerceptionStream, Predictions, StreamSettings
+from mtshare_ros.perception.predictions import Predictions
+from mtshare_ros.perception.stream import PerceptionStream
+from mtshare_ros.perception.stream_settings import StreamSettings
 
 TASKS = ["normals", "depth", "segmentation"]
 FRAME = 33_333_333

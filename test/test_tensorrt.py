@@ -19,7 +19,8 @@ from mtshare_ros.perception.engines.engine_files import EngineFiles
 from mtshare_ros.perception.engines.interface import EngineError
 from mtshare_ros.perception.engines.onnxruntime_engine import OnnxRuntimeEngine
 from mtshare_ros.perception.engines.selftest import relative_difference
-from mtshare_ros.perception.stream import PerceptionStream, StreamSettings
+from mtshare_ros.perception.stream import PerceptionStream
+from mtshare_ros.perception.stream_settings import StreamSettings
 
 BOUND = 1e-4
 TASKS = ("normals", "depth", "segmentation")

@@ -21,7 +21,8 @@ from tqdm import tqdm
 from mtshare_ros.manifest import InputSpec
 from mtshare_ros.perception.engines.interface import Engine
 from mtshare_ros.perception.frame import Image
-from mtshare_ros.perception.stream import PerceptionStream, StreamSettings
+from mtshare_ros.perception.stream import PerceptionStream
+from mtshare_ros.perception.stream_settings import StreamSettings
 from mtshare_ros.tasks import Task
 
 if TYPE_CHECKING:  # boards that are timed have no torch

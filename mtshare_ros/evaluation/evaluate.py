@@ -21,7 +21,8 @@ from mtshare_ros.evaluation.scores import EXAMPLES, Scores, maps_of, spread, tru
 from mtshare_ros.evaluation.stills import Stills
 from mtshare_ros.perception.engines import BACKENDS, open_engine
 from mtshare_ros.perception.engines.interface import Engine
-from mtshare_ros.perception.stream import Predictions, StreamSettings
+from mtshare_ros.perception.predictions import Predictions
+from mtshare_ros.perception.stream_settings import StreamSettings
 from mtshare_ros.tasks import Task
 
 WARM_UP = 3

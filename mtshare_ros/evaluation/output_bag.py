@@ -16,7 +16,7 @@ from mtshare_ros.datasets.bags import Frame
 from mtshare_ros.evaluation.pictures import map_picture
 from mtshare_ros.evaluation.recorded import DIRTY, DIRTY_ENCODING, ENCODINGS, OUTPUTS
 from mtshare_ros.evaluation.scores import maps_of
-from mtshare_ros.perception.stream import Predictions
+from mtshare_ros.perception.predictions import Predictions
 from mtshare_ros.tasks import Task
 
 NODE = "perception_node"

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from mtshare_ros.errors import OptionError
 from mtshare_ros.perception.engines.interface import Engine
-from mtshare_ros.perception.stream import PerceptionStream, Predictions, StreamSettings
+from mtshare_ros.perception.predictions import Predictions
+from mtshare_ros.perception.stream import PerceptionStream
+from mtshare_ros.perception.stream_settings import StreamSettings
 
 
 class Stepper(Protocol):

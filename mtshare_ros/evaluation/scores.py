@@ -15,7 +15,7 @@ from mtshare_ros.evaluation.boundaries import MAX_DISTANCE
 from mtshare_ros.evaluation.disagreement import disagreement
 from mtshare_ros.evaluation.latency import TOTAL, Latency
 from mtshare_ros.evaluation.metrics import metric_for
-from mtshare_ros.perception.stream import Predictions
+from mtshare_ros.perception.predictions import Predictions
 from mtshare_ros.tasks import Task
 
 EXAMPLES = 4

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,8 @@ from mtshare_ros.perception.decode import Decoder
 from mtshare_ros.perception.engines.interface import Engine, EngineError, EngineOutput
 from mtshare_ros.perception.engines.sizes import next_size
 from mtshare_ros.perception.frame import Image, check_image, depth_scale, normalise, resize
+from mtshare_ros.perception.predictions import Predictions
+from mtshare_ros.perception.stream_settings import StreamSettings
 from mtshare_ros.perception.tokens import (
     Cells,
     TokenMask,
@@ -36,85 +37,6 @@ MAX_GAP_NS = 2_000_000_000
 """A longer silence between two stamps is a jump of the clock: the cache is dropped."""
 
 _LOG = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class StreamSettings:
-    """What may be changed between two frames.
-
-    Attributes:
-        max_dirty_fraction: Largest share of tokens to recompute in a frame, 0 to 1.
-        deadline_ms: Time that a frame may take, from the image to the decoded arrays; 0 for any.
-            As many tokens are recomputed as it has room for, learned while running; a frame
-            without a cache and the age bound go before it.
-        change_threshold: Change in 8-bit levels above which a token is dirty.
-        max_age: Frames after which every token is recomputed.
-        output_size: ``model`` (the bundle's input size) or ``input`` (the image's).
-        max_depth: Metres; depth beyond becomes NaN.
-        policy: ``tokens``, or ``dense`` to recompute everything in every frame.
-        task_every: Task -> frames from one computation of it to the next; 1 for those left out.
-    """
-
-    max_dirty_fraction: float = 1.0
-    deadline_ms: float = 0.0
-    change_threshold: float = 6.0
-    max_age: int = 30
-    output_size: str = "model"
-    max_depth: float = 20.0
-    policy: str = "tokens"
-    task_every: Mapping[str, int] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        """Refuse values out of range."""
-        if not 0.0 <= self.max_dirty_fraction <= 1.0:
-            raise ValueError(f"max_dirty_fraction: {self.max_dirty_fraction}, expected 0 to 1")
-        if not self.deadline_ms >= 0.0:
-            raise ValueError(f"deadline_ms: {self.deadline_ms}, expected 0 or more")
-        if not self.change_threshold >= 0.0:
-            raise ValueError(f"change_threshold: {self.change_threshold}, expected 0 or more")
-        if self.max_age < 1:
-            raise ValueError(f"max_age: {self.max_age}, expected 1 or more")
-        if self.output_size not in ("model", "input"):
-            raise ValueError(f"output_size: {self.output_size!r}, expected 'model' or 'input'")
-        if not self.max_depth > 0.0:
-            raise ValueError(f"max_depth: {self.max_depth}, expected more than 0")
-        if self.policy not in ("tokens", "dense"):
-            raise ValueError(f"policy: {self.policy!r}, expected 'tokens' or 'dense'")
-        for task, frames in self.task_every.items():
-            if frames < 1:
-                raise ValueError(f"task_every: {task}: {frames}, expected 1 or more")
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """What a frame gave. Tasks that it did not compute are None; all arrays are of one size.
-
-    Attributes:
-        stamp: The image's stamp in nanoseconds.
-        depth: (H, W) float32 metres along the optical axis, NaN invalid.
-        labels: (H, W) uint8 class ids of the first segmentation task, 255 unlabelled.
-        confidence: (H, W) uint8, 0-255; comes with ``labels``.
-        normals: (H, W, 3) float32 unit vectors, optical frame, towards the camera.
-        dirty: (rows, columns) bool, the tokens that were recomputed.
-        reset: Why the cache had been dropped before this frame, else None.
-        milliseconds: Stage -> time: ``prepare``, ``select``, the engine's stages, ``decode`` and
-            ``total``.
-        probabilities: Task -> (H, W) uint8, 0-255, of the tasks whose kind is one of
-            ``PROBABILITY_KINDS``.
-        masks: Segmentation task -> class ids and confidence, each as ``labels`` and
-            ``confidence``.
-    """
-
-    stamp: int
-    depth: NDArray[np.float32] | None
-    labels: NDArray[np.uint8] | None
-    confidence: NDArray[np.uint8] | None
-    normals: NDArray[np.float32] | None
-    dirty: NDArray[np.bool_]
-    reset: str | None
-    milliseconds: dict[str, float]
-    probabilities: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
-    masks: dict[str, tuple[NDArray[np.uint8], NDArray[np.uint8]]] = field(default_factory=dict)
 
 
 class _Stopwatch:

@@ -12,7 +12,8 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from mtshare_ros.perception.engines.interface import Engine
-from mtshare_ros.perception.stream import PerceptionStream, StreamSettings
+from mtshare_ros.perception.stream import PerceptionStream
+from mtshare_ros.perception.stream_settings import StreamSettings
 from mtshare_ros.ros.outputs import Outputs
 from mtshare_ros.ros.pipeline import OutputSettings, Pipeline, Received, Report
 from mtshare_ros.ros.statistics import Statistics

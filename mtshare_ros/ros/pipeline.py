@@ -12,7 +12,9 @@ import numpy as np
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from mtshare_ros.perception.engines.interface import EngineError
-from mtshare_ros.perception.stream import PerceptionStream, Predictions, StreamSettings
+from mtshare_ros.perception.predictions import Predictions
+from mtshare_ros.perception.stream import PerceptionStream
+from mtshare_ros.perception.stream_settings import StreamSettings
 from mtshare_ros.ros import camera
 from mtshare_ros.ros.images import ImageError, decode
 from mtshare_ros.ros.result import Result

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
-from mtshare_ros.perception.stream import Predictions
+from mtshare_ros.perception.predictions import Predictions
 from mtshare_ros.ros import camera, palette
 
 FARTHEST_MILLIMETRES = 65535

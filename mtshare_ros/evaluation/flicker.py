@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import cv2
 import numpy as np
@@ -36,7 +35,7 @@ class Flicker:
 
     def update(self, rgb: NDArray[np.uint8], maps: Maps) -> None:
         """Add the next frame: an image (H, W, 3) and its maps, of the same size."""
-        smooth: Any = cv2.blur(rgb.astype(np.float32), (WINDOW, WINDOW))
+        smooth = np.asarray(cv2.blur(rgb.astype(np.float32), (WINDOW, WINDOW)), np.float32)
         before, self._before = self._before, (smooth, maps)
         if before is None or before[0].shape != smooth.shape:
             return

@@ -18,7 +18,7 @@ ROOT = Path(mtshare_ros.__file__).parents[1]
 LAUNCH = ROOT / "launch" / "perception.launch.py"
 PACKAGE = ElementTree.parse(ROOT / "package.xml").getroot()
 DEBIAN = {"numpy": "python3-numpy", "cv2": "python3-opencv"}
-UNDECLARED = {"mtshare_ros", "onnxruntime", "rosbags", "torch", "onnx"}
+UNDECLARED = {"mtshare_ros", "onnxruntime", "rosbags", "torch", "onnx", "tensorrt", "pycuda"}
 """Itself, and what no Debian package has: the documentation says how to install it."""
 ARGUMENTS = [
     "bundle", "params_file", "namespace", "image", "camera_info", "use_sim_time", "log_level",

@@ -19,7 +19,7 @@ LAUNCH = ROOT / "launch" / "perception.launch.py"
 LAUNCHES = sorted((ROOT / "launch").glob("*.launch.py"))
 PACKAGE = ElementTree.parse(ROOT / "package.xml").getroot()
 DEBIAN = {"numpy": "python3-numpy", "cv2": "python3-opencv"}
-UNDECLARED = {"mtshare_ros", "onnxruntime", "rosbags", "torch", "onnx"}
+UNDECLARED = {"mtshare_ros", "onnxruntime", "rosbags", "torch", "onnx", "tensorrt", "pycuda"}
 """Itself, and what no Debian package has: the documentation says how to install it."""
 COMMON = [
     "bundle",

@@ -232,7 +232,7 @@ def test_the_estimate_follows_the_clock() -> None:
     assert str(progress.now()).endswith("25 %, about 2 min left")
 
 
-def test_the_key_changes_with_the_bundle(
+def test_the_key_is_that_of_the_bundle_and_the_machine(
     device: Device, bundle_path: Path, files: EngineFiles
 ) -> None:
     from mtshare_ros.perception.engines.gpu import Gpu
@@ -241,3 +241,6 @@ def test_the_key_changes_with_the_bundle(
     keys = engine_keys(load_manifest(bundle_path), "fp16", Gpu())
     assert keys["base"].graph == file_digest(bundle_path / "base.onnx")
     assert len({key.digest for key in keys.values()}) == len(GRAPHS)
+    key = keys["base"]
+    assert (key.gpu, key.capability) == (device.name, device.capability)
+    assert (key.tensorrt, key.sizes) == (device.tensorrt, (3, 6, 12, 24, 48))

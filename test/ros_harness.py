@@ -9,6 +9,7 @@ import time
 from array import array
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from subprocess import Popen
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,17 @@ def wait_for(condition: Callable[[], Any], what: str, timeout: float = 60.0) -> 
     while not condition():
         assert time.monotonic() < deadline, f"not within {timeout} s: {what}"
         time.sleep(0.005)
+
+
+def wait_for_line(process: Popen[str], text: str) -> None:
+    """Read what a process prints up to the line that has ``text``."""
+    assert process.stdout is not None
+    said = []
+    for line in process.stdout:
+        said.append(line)
+        if text in line:
+            return
+    raise AssertionError(f"the process ended without {text!r}: {''.join(said)}")
 
 
 def header(nanoseconds: int, frame_id: str = "camera_optical_frame") -> Header:

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from ros_harness import DOMAIN
+from ros_harness import DOMAIN, wait_for_line
 
 from mtshare_ros.ros.middleware import environment
 
@@ -43,6 +43,8 @@ worker.FairWorker.work = ("", 1.0)
 sys.exit(node.main())
 """
 
+OPENED = "bundle small"
+"""What the node says when the bundle is open."""
 EXIT_LIMIT = 2.0
 
 
@@ -81,8 +83,7 @@ def start(*parameters, program=("-m", "mtshare_ros.ros.node"), others=()):
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 def test_a_signal_ends_the_node_promptly_and_without_a_traceback(bundle_path, name):
     process = start(f"bundle:={bundle_path}")
-    # What the bundle is, said once it is open.
-    assert "bundle small" in process.stdout.readline()
+    wait_for_line(process, OPENED)
     assert end(process, name) == 0
 
 
@@ -101,7 +102,7 @@ def start_time(bundle_path):
     process = start(f"bundle:={bundle_path}")
     wait_until_its_own(process)
     began = time.monotonic()
-    process.stdout.readline()
+    wait_for_line(process, OPENED)
     took = time.monotonic() - began
     process.kill()
     process.communicate()
@@ -124,14 +125,13 @@ def wait_until_its_own(process):
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 def test_a_signal_ends_a_node_whose_engine_hangs(bundle_path, name):
     process = start(f"bundle:={bundle_path}", program=("-c", HUNG))
-    while process.stdout.readline() != "hung\n":
-        pass
+    wait_for_line(process, "hung")
     assert end(process, name) == 0
 
 
 def test_a_second_signal_while_the_node_ends_changes_nothing(bundle_path):
     process = start(f"bundle:={bundle_path}")
-    process.stdout.readline()
+    wait_for_line(process, OPENED)
     for _ in range(5):
         process.send_signal(signal.SIGINT)
         time.sleep(0.01)
@@ -184,5 +184,5 @@ def test_a_misspelt_parameter_in_a_file_ends_the_start_with_one_line(tmp_path):
 
 def test_a_signal_ends_a_node_whose_bundle_is_still_being_opened():
     process = start("max_age:=5", program=("-c", STUCK))
-    assert process.stdout.readline() == "opening\n"
+    wait_for_line(process, "opening")
     assert end(process, "SIGINT") == 0

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from ros_harness import DOMAIN
+from ros_harness import DOMAIN, wait_for_line
 from test_node_exit import start
 
 from mtshare_ros.ros.middleware import package_path
@@ -28,7 +28,7 @@ def test_images_come_from_and_outputs_go_to_cyclone_dds(bundle_path, tmp_path, m
     monkeypatch.setenv("FASTDDS_DEFAULT_PROFILES_FILE", str(tmp_path / "fastdds.xml"))
     node = start(f"bundle:={bundle_path}")
     try:
-        assert "bundle small" in node.stdout.readline()
+        wait_for_line(node, "bundle small")
         peer = Path(__file__).with_name("cyclone_peer.py")
         found = subprocess.run(
             [sys.executable, str(peer), str(DOMAIN), "90"], capture_output=True, text=True

@@ -46,6 +46,7 @@ sys.exit(node.main())
 OPENED = "bundle small"
 """What the node says when the bundle is open."""
 EXIT_LIMIT = 2.0
+STARTED: list[subprocess.Popen[str]] = []
 
 
 def slowness():
@@ -71,13 +72,23 @@ def end(process, name):
 
 def start(*parameters, program=("-m", "mtshare_ros.ros.node"), others=()):
     arguments = [*others, *(word for p in parameters for word in ("-p", p))]
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, *program, "--ros-args", *arguments],
         env={**os.environ, **environment(), "ROS_DOMAIN_ID": str(DOMAIN)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
+    STARTED.append(process)
+    return process
+
+
+@pytest.fixture(autouse=True)
+def _none_left():
+    """A node that a failed test left running would answer in the tests after it."""
+    yield
+    while STARTED:
+        STARTED.pop().kill()
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
@@ -104,7 +115,7 @@ def start_time(bundle_path):
     began = time.monotonic()
     wait_for_line(process, OPENED)
     took = time.monotonic() - began
-    process.kill()
+    process.terminate()  # One that is killed stays in other nodes' graphs for 20 s.
     process.communicate()
     return took
 

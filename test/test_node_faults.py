@@ -331,7 +331,7 @@ def test_two_nodes_of_one_name_both_serve_and_say_so(context, bundle_path):
     with perception_node(context, bundle=str(bundle_path)) as first, peer(context) as camera:
         camera.listen("depth/image")
         connected(first, camera, "depth")
-        assert condition(first).namesakes == 0
+        wait_for(lambda: condition(first).namesakes == 0, "others before it forgotten")
         serve_both(context, bundle_path, first, camera)
         gc.collect()  # Until then, the graph goes on listing the other.
         wait_for(lambda: condition(first).namesakes == 0, "alone again")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -132,14 +133,12 @@ def test_an_old_tensorrt_is_said(jetson: Device, monkeypatch: pytest.MonkeyPatch
     assert not found.ok and "8.5.2" in found.found and "JetPack 6.2" in found.found
 
 
-def test_what_is_missing_on_a_jetson_comes_with_what_to_do(
-    jetson: Device, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import sys
-
-    for name in ("tensorrt", "pycuda", "pycuda.driver"):
-        monkeypatch.delitem(sys.modules, name)
-    findings = doctor_gpu.examine_gpu()
+def test_what_is_missing_on_a_jetson_comes_with_what_to_do(jetson: Device) -> None:
+    # Undone before the stand-ins go: after them it would put them back for good.
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("tensorrt", "pycuda", "pycuda.driver"):
+            patch.delitem(sys.modules, name)
+        findings = doctor_gpu.examine_gpu()
     assert "apt install python3-libnvinfer" in _found(findings, "tensorrt").found
     assert "pip install pycuda" in _found(findings, "pycuda").found
     assert not any(finding.fatal for finding in findings)  # the node runs on the CPU, too

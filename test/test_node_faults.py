@@ -314,12 +314,12 @@ def test_configuring_fails_with_the_cause_while_the_manifest_is_unusable(
         assert node._cause is None and node._state == "inactive"
 
 
-def serve_both(context, bundle_path, first, camera):
+def serve_both(context, bundle_path, first, camera, before):
     """Let a second node of the same name serve an image, too, and end."""
     with perception_node(context, bundle=str(bundle_path)) as second:
         connected(second, camera, "depth")
-        wait_for(lambda: condition(first).namesakes == 1, "noticed by the first")
-        wait_for(lambda: condition(second).namesakes == 1, "noticed by the second")
+        wait_for(lambda: condition(first).namesakes > before, "noticed by the first")
+        wait_for(lambda: condition(second).namesakes >= 1, "noticed by the second")
         wait_for(lambda: camera.image.get_subscription_count() == 2, "both subscribed")
         camera.image.publish(image(START))
         wait_for(ended(first, 1), "through the first")
@@ -331,9 +331,11 @@ def test_two_nodes_of_one_name_both_serve_and_say_so(context, bundle_path):
     with perception_node(context, bundle=str(bundle_path)) as first, peer(context) as camera:
         camera.listen("depth/image")
         connected(first, camera, "depth")
-        wait_for(lambda: condition(first).namesakes == 0, "others before it forgotten")
-        serve_both(context, bundle_path, first, camera)
+        # Nodes of earlier tests are listed until they are collected, or their lease has run out.
+        gc.collect()
+        before = condition(first).namesakes
+        serve_both(context, bundle_path, first, camera, before)
         gc.collect()  # Until then, the graph goes on listing the other.
-        wait_for(lambda: condition(first).namesakes == 0, "alone again")
+        wait_for(lambda: condition(first).namesakes <= before, "the other is gone")
         send(first, camera, image(START + FRAME))
         assert counts(first)["processed"] == 2

@@ -318,7 +318,7 @@ def serve_both(context, bundle_path, first, camera, before):
     """Let a second node of the same name serve an image, too, and end."""
     with perception_node(context, bundle=str(bundle_path)) as second:
         connected(second, camera, "depth")
-        wait_for(lambda: condition(first).namesakes > before, "noticed by the first")
+        wait_for(lambda: condition(first).namesakes >= max(1, before), "noticed by the first")
         wait_for(lambda: condition(second).namesakes >= 1, "noticed by the second")
         wait_for(lambda: camera.image.get_subscription_count() >= 2, "both subscribed")
         camera.image.publish(image(START))

@@ -168,6 +168,10 @@ def _tensors(values: Any) -> tuple[TensorSpec, ...]:
     )
 
 
+def _colour(red: Any, green: Any, blue: Any) -> tuple[int, int, int]:
+    return int(red), int(green), int(blue)
+
+
 def parse_task(values: dict[str, Any]) -> Task:
     """Build a task from plain values; errors as of ``parse_manifest``."""
     low_high = values["value_range"]
@@ -180,8 +184,7 @@ def parse_task(values: dict[str, Any]) -> Task:
         metrics=tuple(str(m) for m in values["metrics"]),
         higher_is_better=bool(values["higher_is_better"]),
         classes=tuple(
-            SemanticClass(str(c["name"]), tuple(int(x) for x in c["colour"]))  # type: ignore[arg-type]
-            for c in values["classes"]
+            SemanticClass(str(c["name"]), _colour(*c["colour"])) for c in values["classes"]
         ),
     )
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,3 +24,43 @@ def bundle_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("bundles") / "small"
     random_bundle(folder, SMALL, LayerShare(1, 32))
     return folder
+
+
+@pytest.fixture(scope="module")
+def context() -> Iterator[Any]:
+    """A ROS context of a test file's own."""
+    from ros_harness import ros
+
+    with ros() as result:
+        yield result
+
+
+@dataclass(frozen=True)
+class Step:
+    """A call of ``PerceptionStream.step`` and what it returned."""
+
+    wanted: set[str]
+    focal_length: float | None
+    found: Any
+
+
+@pytest.fixture
+def steps(monkeypatch: pytest.MonkeyPatch) -> list[Step]:
+    """Every call of ``PerceptionStream.step``."""
+    from mtshare_ros.perception.stream import PerceptionStream
+
+    calls, step = [], PerceptionStream.step
+
+    def spy(
+        self: Any,
+        picture: Any,
+        stamp: int,
+        wanted: Collection[str],
+        focal_length: float | None = None,
+    ) -> Any:
+        found = step(self, picture, stamp, wanted, focal_length)
+        calls.append(Step(set(wanted), focal_length, found))
+        return found
+
+    monkeypatch.setattr(PerceptionStream, "step", spy)
+    return calls

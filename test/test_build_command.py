@@ -75,19 +75,19 @@ def test_bench_of_an_engine_needs_a_bundle(
 def test_opening_tells_how_far_it_is_and_ends_when_nobody_waits(
     device: Device, bundle_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from standins import fake_tensorrt
+    from standins import fake_builder
 
     from mtshare_ros.ros.opening import Opener
 
     reached, go_on = threading.Event(), threading.Event()
-    work = fake_tensorrt._pretend_to_work
+    work = fake_builder._pretend_to_work
 
     def slowly(monitor: object) -> bool:
         reached.set()
         go_on.wait(60)
         return work(monitor)
 
-    monkeypatch.setattr(fake_tensorrt, "_pretend_to_work", slowly)
+    monkeypatch.setattr(fake_builder, "_pretend_to_work", slowly)
     opener = Opener(bundle_path, "tensorrt", 1, "fp32", on_finished=lambda: None)
     assert reached.wait(60)
     assert opener.progress == "compiling engine stem for this GPU: 0 %" and not opener.finished

@@ -3,7 +3,6 @@
 import re
 import threading
 
-import pytest
 from ros_harness import (
     SECOND,
     active,
@@ -17,7 +16,6 @@ from ros_harness import (
     peer,
     perception_node,
     pipeline,
-    ros,
     send,
     set_parameter,
     wait_for,
@@ -31,27 +29,6 @@ from mtshare_ros.perception.stream import PerceptionStream
 IMAGES = ("depth/image", "segmentation/mask", "segmentation/confidence", "normals/image")
 PICTURES = ("depth/color", "segmentation/color", "normals/color", "overlay", "dirty_tokens")
 START = 5 * SECOND
-
-
-@pytest.fixture(scope="module")
-def context():
-    with ros() as result:
-        yield result
-
-
-@pytest.fixture
-def steps(monkeypatch):
-    """Every call of ``PerceptionStream.step``: its wanted tasks and what it returned."""
-    calls = []
-    step = PerceptionStream.step
-
-    def spy(self, picture, stamp, wanted, focal_length=None):
-        found = step(self, picture, stamp, wanted, focal_length)
-        calls.append((set(wanted), found, focal_length))
-        return found
-
-    monkeypatch.setattr(PerceptionStream, "step", spy)
-    return calls
 
 
 def test_all_outputs_of_a_frame_have_its_stamp_frame_and_one_size(context, bundle_path):
@@ -97,7 +74,7 @@ def test_a_task_that_nobody_subscribes_to_is_not_computed(context, bundle_path, 
         connected(node, camera, "depth", "segmentation")
         assert set_parameter(camera, "tasks", ["segmentation"]).successful
         send(node, camera, image(START + 2))
-        assert [wanted for wanted, _, _ in steps] == [{"depth"}, {"segmentation"}]
+        assert [step.wanted for step in steps] == [{"depth"}, {"segmentation"}]
 
 
 def test_the_dirty_tokens_alone_are_published_whatever_tasks_are_allowed(
@@ -118,7 +95,7 @@ def test_the_dirty_tokens_alone_are_published_whatever_tasks_are_allowed(
         connected(node, camera, "segmentation")
         send(node, camera, image(START + 2))
         wait_for(lambda: len(camera.received["dirty_tokens"]) == 3, "all pictures")
-        assert [wanted for wanted, _, _ in steps] == [
+        assert [step.wanted for step in steps] == [
             {"normals"}, {"segmentation"}, {"segmentation"},
         ]  # fmt: skip
 
@@ -182,7 +159,7 @@ def test_the_cache_is_dropped_on_request_and_with_a_new_frame_id(context, bundle
         send(node, camera, image(START), image(START))
         assert call(camera, Trigger, "perception_node/reset", Trigger.Request()).success
         send(node, camera, image(START), image(START), image(START, "another"))
-        assert [found.reset for _, found, _ in steps] == [
+        assert [step.found.reset for step in steps] == [
             "activated", None, "requested", None, "frame_id",
         ]  # fmt: skip
 
@@ -205,7 +182,7 @@ def test_the_focal_length_of_a_camera_info_that_fits_is_used(context, bundle_pat
             )
             send(node, camera, image(START + len(steps)))
             assert says in condition(node).camera_info
-        assert [focal for _, _, focal in steps] == [0.5, None, None]
+        assert [step.focal_length for step in steps] == [0.5, None, None]
 
 
 def test_dynamic_parameters_hold_from_the_next_frame_and_fixed_ones_are_refused(

@@ -14,7 +14,6 @@ from ros_harness import (
     image,
     peer,
     perception_node,
-    ros,
     set_parameter,
     wait_for,
 )
@@ -29,12 +28,6 @@ from mtshare_ros.ros.resident import resident_mib
 CAMERAS = ("front", "left", "rear", "right")
 START = 5 * SECOND
 FRAME = SECOND // 30
-
-
-@pytest.fixture(scope="module")
-def context():
-    with ros() as result:
-        yield result
 
 
 def cameras_of(node, camera, *names, topic="depth/image"):

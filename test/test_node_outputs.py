@@ -18,36 +18,14 @@ from ros_harness import (
     peer,
     perception_node,
     pipeline,
-    ros,
     send,
     set_parameter,
     wait_for,
 )
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
-from mtshare_ros.perception.stream import PerceptionStream
-
 START = 5 * SECOND
 FRAME = SECOND // 30
-
-
-@pytest.fixture(scope="module")
-def context():
-    with ros() as result:
-        yield result
-
-
-@pytest.fixture
-def wanted(monkeypatch):
-    """The tasks of every call of ``PerceptionStream.step``."""
-    calls, step = [], PerceptionStream.step
-
-    def spy(self, picture, stamp, tasks, focal_length=None):
-        calls.append(set(tasks))
-        return step(self, picture, stamp, tasks, focal_length)
-
-    monkeypatch.setattr(PerceptionStream, "step", spy)
-    return calls
 
 
 def give_info(node, camera):
@@ -59,7 +37,7 @@ def give_info(node, camera):
 
 @pytest.mark.parametrize("output_size", ["model", "input"])
 def test_the_cloud_is_of_the_size_of_the_mask_and_comes_only_with_a_camera_info(
-    context, bundle_path, wanted, output_size
+    context, bundle_path, steps, output_size
 ):
     with (
         perception_node(context, bundle=str(bundle_path), output_size=output_size) as node,
@@ -68,7 +46,7 @@ def test_the_cloud_is_of_the_size_of_the_mask_and_comes_only_with_a_camera_info(
         camera.listen("points", type_=PointCloud2)
         connected(node, camera, "depth", "segmentation")
         send(node, camera, image(START))
-        assert wanted == [{"depth", "segmentation"}]
+        assert [step.wanted for step in steps] == [{"depth", "segmentation"}]
         give_info(node, camera)
         camera.listen("segmentation/mask", "depth/image")
         wait_for(lambda: node.count_subscribers("/perception_node/depth/image"), "mask heard")
@@ -90,7 +68,7 @@ def test_the_cloud_is_of_the_size_of_the_mask_and_comes_only_with_a_camera_info(
         assert (labels == np.frombuffer(mask.data, np.uint8)).all()
 
 
-def test_a_cloud_without_segmentation_is_unlabelled(context, bundle_path, wanted):
+def test_a_cloud_without_segmentation_is_unlabelled(context, bundle_path, steps):
     with (
         perception_node(context, bundle=str(bundle_path), tasks=["depth"]) as node,
         peer(context) as camera,
@@ -101,7 +79,7 @@ def test_a_cloud_without_segmentation_is_unlabelled(context, bundle_path, wanted
         send(node, camera, image(START))
         wait_for(lambda: camera.received["points"], "cloud")
         labels = np.frombuffer(camera.received["points"][0].data, np.uint32).reshape(-1, 5)[:, 4]
-        assert wanted == [{"depth"}] and set(labels) == {255}
+        assert [step.wanted for step in steps] == [{"depth"}] and set(labels) == {255}
 
 
 def test_depth_in_millimetres_by_parameter(context, bundle_path):
@@ -123,7 +101,7 @@ def test_depth_in_millimetres_by_parameter(context, bundle_path):
 
 
 def test_who_unsubscribes_ends_the_work_and_who_comes_back_gets_it_again(
-    context, bundle_path, wanted
+    context, bundle_path, steps
 ):
     with perception_node(context, bundle=str(bundle_path)) as node, peer(context) as camera:
         camera.listen("normals/image")
@@ -138,7 +116,11 @@ def test_who_unsubscribes_ends_the_work_and_who_comes_back_gets_it_again(
         camera.listen("depth/color")
         connected(node, camera, "depth", "normals")
         send(node, camera, image(START + 2 * FRAME))
-        assert wanted == [{"depth", "normals"}, {"normals"}, {"depth", "normals"}]
+        assert [step.wanted for step in steps] == [
+            {"depth", "normals"},
+            {"normals"},
+            {"depth", "normals"},
+        ]
         assert counts(node)["processed"] == 3
 
 

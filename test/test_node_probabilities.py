@@ -10,7 +10,6 @@ from ros_harness import (
     image,
     peer,
     perception_node,
-    ros,
     send,
     wait_for,
 )
@@ -25,12 +24,6 @@ from mtshare_ros.ros.palette import colour_probability
 START = 5 * SECOND
 IMAGES = ("boundary/image", "saliency/image")
 PICTURES = ("boundary/color", "saliency/color")
-
-
-@pytest.fixture(scope="module")
-def context():
-    with ros() as result:
-        yield result
 
 
 @pytest.fixture(scope="module")

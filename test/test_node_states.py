@@ -16,7 +16,6 @@ from ros_harness import (
     image,
     peer,
     perception_node,
-    ros,
     send,
     set_parameter,
     wait_for,
@@ -27,12 +26,6 @@ from mtshare_ros.ros.lifecycle import PerceptionNode
 from mtshare_ros.ros.parameters import ParameterError
 
 START = 5 * SECOND
-
-
-@pytest.fixture(scope="module")
-def context():
-    with ros() as result:
-        yield result
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ ENGINES = Path(mtshare_ros.__file__).parent / "perception" / "engines"
 ENTRIES = json.loads((Path(real_names.__file__).parent / "real_names.json").read_text())
 TENSORRT = {entry["version"]: entry for entry in ENTRIES if "classes" in entry}
 PYCUDA = set(next(entry["names"] for entry in ENTRIES if "names" in entry))
+MODULES = {f"standins.fake_{part}" for part in ("types", "builder", "runtime")}
 
 
 def _classes(owner: Any, prefix: str = "") -> dict[str, type]:
@@ -29,7 +30,7 @@ def _classes(owner: Any, prefix: str = "") -> dict[str, type]:
     found = {}
     for name, value in vars(owner).items():
         if inspect.isclass(value) and not name.startswith("_"):
-            if value.__module__ == fake_tensorrt.__name__:
+            if value.__module__ in MODULES:
                 found[prefix + name] = value
                 found |= _classes(value, f"{prefix}{name}.")
     return found

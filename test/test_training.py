@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from fake_stills import PHASE, UNITS, FakeStills, write_config
 from fake_stills import config as fake_config
 
-from mtshare_ros.datasets.derived import boundaries
 from mtshare_ros.manifest import LayerShare
 from mtshare_ros.network.config import NetworkConfig
 from mtshare_ros.network.single_task import SingleTaskNetwork
 from mtshare_ros.network.units import SubTask
-from mtshare_ros.perception.frame import IMAGE_SCALE
 from mtshare_ros.tasks import DEPTH, NORMALS, SEGMENTATION
 from mtshare_ros.training import loop, stages
-from mtshare_ros.training.batches import Augmentation, BatchSettings, draw_batch, to_batch
+from mtshare_ros.training.batches import to_batch
 from mtshare_ros.training.checkpoints import CheckpointError, load_tensors
-from mtshare_ros.training.config import ConfigError, load_config
+from mtshare_ros.training.config import ConfigError
 from mtshare_ros.training.loop import learning_rate
 from mtshare_ros.training.losses import distillation_loss, task_loss
 from mtshare_ros.training.run import train
@@ -30,57 +26,10 @@ from mtshare_ros.training.stage_settings import Phase
 from mtshare_ros.training.stored import load_elementwise, load_network, load_subtasks, stage_path
 from mtshare_ros.training.subtask_jobs import TogetherJob
 
-JOINT = {"kind": "joint", "name": "joint", "tasks": ["normals", "depth"], "phases": [PHASE]}
-RECIPE = Path(__file__).parents[1] / "config" / "training" / "room.yaml"
-
 
 @pytest.fixture(autouse=True)
 def _stills(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stages, "StillsDataset", FakeStills)
-
-
-def test_the_shipped_recipe_is_valid() -> None:
-    names = [stage.name for stage in load_config(RECIPE).stages]
-    assert names == ["base", "gates", "units", "refine"]
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda c: c.update(precison="fp32"), "precison"),
-        (lambda c: c["stages"][0]["phases"][0].update(step=3), "step"),
-        (lambda c: c["stages"][0]["phases"][0].update(size=[60, 48]), "multiples of 16"),
-        (lambda c: c["network"].update(widht=24), "widht"),
-        (lambda c: c["network"].update(heads=5), "not a multiple of heads"),
-        (lambda c: c["stages"][0].update(task="edges"), "no task 'edges'"),
-        (lambda c: c["stages"][1].update(base="bass"), "base 'bass'"),
-        (lambda c: c["stages"][2].update(start="base"), "start 'base'"),
-        (lambda c: c["stages"][1].update(rho=1.5), "rho"),
-        (lambda c: c["stages"][1].update(neurons=50), "multiple of group 32"),
-        (lambda c: c["stages"][1].update(heads=4), "blocks have 3"),
-        (lambda c: c["stages"][1].update(tasks=["normals"]), "base's own"),
-        (lambda c: c["stages"][1].update(tasks=["depth", "depth"]), "twice"),
-        (lambda c: c["stages"][0].update(name="check.point"), "letters, digits"),
-        (lambda c: c.update(seed=-1), "seed"),
-        (lambda c: c["stages"][2].update(name="base"), "name is taken"),
-        (lambda c: c["stages"].append({**JOINT, "start": "base"}), "not an earlier joint stage"),
-        (
-            lambda c: c["stages"].extend(
-                [JOINT, {**JOINT, "name": "b", "tasks": ["depth", "normals"], "start": "joint"}]
-            ),
-            r"'joint' has \('normals', 'depth'\)",
-        ),
-    ],
-)
-def test_a_wrong_configuration_is_refused_by_file_and_key(
-    tmp_path: Path, change: Any, message: str
-) -> None:
-    values = fake_config()
-    values["stages"][0]["phases"] = [dict(p) for p in values["stages"][0]["phases"]]
-    change(values)
-    with pytest.raises(ConfigError, match=message) as raised:
-        load_config(write_config(tmp_path / "c.yaml", values))
-    assert "c.yaml" in str(raised.value) and "\n" not in str(raised.value)
 
 
 def test_a_whole_training_runs_and_its_stages_load(tmp_path: Path) -> None:
@@ -279,31 +228,6 @@ def test_full_fine_tuning_starts_with_the_head_of_its_own_task(tmp_path: Path) -
         assert torch.equal(new, old), name
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"distill": {"depth": "base"}}, r"distill.depth: stage 'base' trains \['normals'\]"),
-        ({"read_from": {"normals": "base"}}, "read_from.normals: expected one of the tasks"),
-        ({"form": "replaced", "heads": 3, "pull": 0.1}, "pull: found with form 'replaced'"),
-    ],
-)
-def test_guides_that_do_not_fit_are_refused(
-    tmp_path: Path, change: dict[str, Any], message: str
-) -> None:
-    config = fake_config()
-    config["stages"][1] |= change
-    with pytest.raises(ConfigError, match=message):
-        load_config(write_config(tmp_path / "c.yaml", config))
-
-
-def test_a_later_stage_can_not_pull_replaced_units(tmp_path: Path) -> None:
-    config = fake_config()
-    config["stages"][1] |= {"form": "replaced", "heads": 3}
-    config["stages"][2]["pull"] = 0.1
-    with pytest.raises(ConfigError, match="stage units: pull: found with form 'replaced'"):
-        load_config(write_config(tmp_path / "c.yaml", config))
-
-
 def test_following_a_teacher_costs_nothing_where_both_agree() -> None:
     generator = torch.Generator().manual_seed(0)
     for task in (DEPTH, NORMALS, SEGMENTATION):
@@ -318,51 +242,6 @@ def test_a_broken_checkpoint_is_refused_by_name(tmp_path: Path) -> None:
     path.write_bytes(b"not a checkpoint")
     with pytest.raises(CheckpointError, match=r"base\.safetensors"):
         load_tensors(path)
-
-
-def test_batches_depend_on_their_seed_only() -> None:
-    settings = BatchSettings((32, 16), 4, jitter=0.2, noise=8.0)
-    a, b, c = (draw_batch(FakeStills(), settings, (0, s)) for s in (5, 5, 6))
-    assert all(torch.equal(a[key].nan_to_num(), b[key].nan_to_num()) for key in a)
-    assert not torch.equal(a["image"], c["image"])
-    assert a["image"].shape == (4, 3, 16, 32) and a["depth"].shape == (4, 16, 32)
-
-
-def test_noise_is_added_to_the_image_alone_whatever_part_of_the_batch_it_is_in() -> None:
-    plain = BatchSettings((64, 48), 8)
-    noisy = replace(plain, noise=10.0)
-    before, after = (draw_batch(FakeStills(), s, (0, 5)) for s in (plain, noisy))
-    for key in before.keys() - {"image"}:
-        assert torch.equal(before[key].nan_to_num(), after[key].nan_to_num())
-    added = (after["image"] - before["image"]) / IMAGE_SCALE
-    deviation = added.flatten(1).std(1)
-    assert added.mean().abs() < 0.1 and deviation.max() < 10.5 and deviation.max() > 5.0
-    assert len(set(deviation.round(decimals=2).tolist())) == 8
-    halves = [draw_batch(FakeStills(), replace(noisy, rank=r, world=2), (0, 5)) for r in (0, 1)]
-    assert torch.equal(torch.cat([half["image"] for half in halves]), after["image"])
-
-
-def test_mirroring_turns_the_normals_x_over() -> None:
-    stills = FakeStills()
-    batch = to_batch([stills.stored(0)] * 16)
-    changes = Augmentation.draw(16, 0.0, np.random.default_rng(0))
-    mirrored = to_batch([stills.stored(0)] * 16, changes=changes)
-    flipped = [
-        i for i in range(16) if not torch.equal(mirrored["normals"][i], batch["normals"][i])
-    ]
-    assert 0 < len(flipped) < 16
-    for i in range(16):
-        same = batch["normals"][i]
-        expected = (
-            same.flip(-1) * torch.tensor([-1.0, 1, 1]).view(3, 1, 1) if i in flipped else same
-        )
-        assert torch.equal(mirrored["normals"][i], expected)
-        labels = batch["segmentation"][i]
-        derived = boundaries(mirrored["segmentation"][i].numpy())
-        assert np.array_equal(mirrored["boundary"][i].numpy(), derived, equal_nan=True)
-        assert torch.equal(
-            mirrored["segmentation"][i], labels.flip(-1) if i in flipped else labels
-        )
 
 
 def test_losses_ignore_what_is_invalid_and_vanish_at_the_truth() -> None:
@@ -399,8 +278,3 @@ def test_validation_rooms_that_are_trained_on_and_test_rooms_are_refused(tmp_pat
         with pytest.raises(ConfigError, match=message):
             train(config, tmp_path / "run")
         assert not (tmp_path / "run").exists()
-
-
-def test_a_batch_has_only_the_truth_that_is_wanted() -> None:
-    batch = draw_batch(FakeStills(), BatchSettings((32, 16), 4, ("depth", "boundary")), (0, 5))
-    assert set(batch) == {"image", "depth", "boundary"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,13 +37,13 @@ class SelfTestFrame:
 
 def save_selftest(folder: Path, frames: list[SelfTestFrame]) -> Path:
     """Write the self-test of the bundle in ``folder`` and return its path."""
-    arrays: dict[str, NDArray[np.generic]] = {}
+    arrays: dict[str, Any] = {}
     for number, frame in enumerate(frames):
         arrays[f"image_{number}"] = frame.image
         arrays[f"dirty_{number}"] = frame.dirty
         arrays.update({f"raw_{task}_{number}": raw for task, raw in frame.raw.items()})
     path = folder / SELFTEST_NAME
-    np.savez_compressed(path, **arrays)  # type: ignore[arg-type]
+    np.savez_compressed(path, **arrays)
     return path
 
 

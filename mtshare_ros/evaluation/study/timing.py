@@ -167,7 +167,9 @@ def plan_of(study: Study, system: System) -> tuple[Plan, NetworkConfig]:
         raise StudyError(f"stages of kind {', '.join(sorted(kinds))} have no graph")
     if len(set(system.tasks.values())) == 1 < len(tasks):
         return Plan("shared", tasks), config
-    return Plan("full" if system.rho == 1.0 else "dense", tasks), config
+    # The reference is what others do: dense networks.
+    full = system.rho == 1.0 and system.name != study.reference
+    return Plan("full" if full else "dense", tasks), config
 
 
 def _is_trained(run: Path, system: System) -> bool:

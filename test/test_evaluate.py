@@ -77,6 +77,12 @@ def test_holding_computes_every_third_frame(tmp_path, bundle_path, clip):
     assert report["frames"] == FRAMES
 
 
+def test_warped_frames_cost_less_than_computed_ones(tmp_path, bundle_path, clip):
+    report = evaluate_bag(bundle_path, clip, tmp_path, Options(policy="warp:3"))
+    assert report["dirty_fraction"]["mean"] == pytest.approx(3 / FRAMES)
+    assert report["frames"] == FRAMES and report["disagreement"]
+
+
 def test_a_budget_lowers_what_is_computed(tmp_path, bundle_path, clip):
     free = evaluate_bag(bundle_path, clip, tmp_path, Options())
     tight = evaluate_bag(bundle_path, clip, tmp_path, Options(max_dirty_fraction=0.05))
@@ -89,6 +95,7 @@ def test_a_budget_lowers_what_is_computed(tmp_path, bundle_path, clip):
         (["--policy", "hold:0"], "hold:K"),
         (["--policy", "tokens:3"], "tokens:3"),
         (["--policy", "hold:"], "hold:K"),
+        (["--policy", "warp:x"], "warp:K"),
         (["--policy", "hold:2\nhold:3"], "hold:K"),
         (["--engine", "abacus"], "abacus"),
         (["--engine", "cuda"], "expected one of auto, tensorrt"),

@@ -56,7 +56,7 @@ def evaluate(
     ] = None,
     dataset: Annotated[Dataset | None, typer.Option(help="Instead of a bag.")] = None,
     root: Annotated[list[Path] | None, typer.Option(help="The data set; repeatable.")] = None,
-    policy: Annotated[str, typer.Option(help="tokens, dense or hold:K.")] = "tokens",
+    policy: Annotated[str, typer.Option(help="tokens, dense, hold:K or warp:K.")] = "tokens",
     engine: Annotated[
         str, typer.Option(help="What runs the graphs: auto, tensorrt, onnxruntime, torch.")
     ] = "auto",

@@ -37,7 +37,7 @@ class Options:
     """How to run a bundle.
 
     Attributes:
-        policy: ``tokens``, ``dense`` or ``hold:K``.
+        policy: One of ``policies.POLICIES``.
         engine: One of ``perception.engines.BACKENDS``.
         max_dirty_fraction: Budget of the policy ``tokens``, 0 to 1.
         threads: CPU threads of the engine.

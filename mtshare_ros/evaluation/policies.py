@@ -1,7 +1,8 @@
-"""What decides how much of each frame is computed: ``tokens``, ``dense`` or ``hold:K``."""
+"""What decides how much of each frame is computed: ``POLICIES``."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection
 from dataclasses import replace
 from typing import Any, Protocol
@@ -10,10 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtshare_ros.errors import OptionError
+from mtshare_ros.evaluation.warp import ImageMotion, carried
 from mtshare_ros.perception.engines.interface import Engine
 from mtshare_ros.perception.predictions import Predictions
 from mtshare_ros.perception.stream import PerceptionStream
 from mtshare_ros.perception.stream_settings import StreamSettings
+
+POLICIES = "tokens, dense, hold:K or warp:K with K >= 1 frames"
+"""The names of the policies, for people."""
 
 
 class Stepper(Protocol):
@@ -35,14 +40,18 @@ class Stepper(Protocol):
 
 
 class HoldStream:
-    """The simplest baseline in time: the dense network on every K-th frame, repeated between."""
+    """The baselines in time: the dense network on every K-th frame, repeated between.
 
-    def __init__(self, stream: PerceptionStream, period: int) -> None:
+    What is repeated may be carried along with the image's motion (``warp``).
+    """
+
+    def __init__(self, stream: PerceptionStream, period: int, *, warp: bool = False) -> None:
         """Compute every ``period``-th frame with ``stream``, which has the dense policy."""
         self.stream = stream
         self.period = period
         self.age = 0
         self.held: Predictions | None = None
+        self._motion = ImageMotion() if warp else None
 
     def step(
         self,
@@ -56,16 +65,33 @@ class HoldStream:
         if self.held is None or self.age >= self.period:
             self.age = 0
             self.held = self.stream.step(image, stamp, wanted, focal_length)
+            if self._motion is not None:
+                self._motion.start(image)
             return self.held
-        nothing: Any = np.zeros_like(self.held.dirty)
-        return replace(
-            self.held, stamp=stamp, dirty=nothing, reset=None, milliseconds={"total": 0.0}
-        )
+        start = time.perf_counter()
+        found = self.held
+        if self._motion is not None:
+            found = carried(found, self._motion.back(image, _size(found)))
+        nothing: Any = np.zeros_like(found.dirty)
+        milliseconds = {"total": (time.perf_counter() - start) * 1e3}
+        return replace(found, stamp=stamp, dirty=nothing, reset=None, milliseconds=milliseconds)
 
     def reset(self, reason: str = "requested") -> None:
         """Compute the next frame whatever its turn is."""
         self.held = None
         self.stream.reset(reason)
+
+
+def _size(predictions: Predictions) -> tuple[int, int]:
+    """Return width and height of the arrays."""
+    arrays: list[NDArray[Any] | None] = [
+        predictions.depth,
+        predictions.normals,
+        predictions.labels,
+        *predictions.probabilities.values(),
+    ]
+    shape = next(array.shape for array in arrays if array is not None)
+    return int(shape[1]), int(shape[0])
 
 
 def open_stream(engine: Engine, policy: str, settings: StreamSettings) -> Stepper:
@@ -77,7 +103,7 @@ def open_stream(engine: Engine, policy: str, settings: StreamSettings) -> Steppe
     kind, _, period = policy.partition(":")
     if kind in ("tokens", "dense") and not period:
         return PerceptionStream(engine, replace(settings, policy=kind))
-    if kind == "hold" and period.isdecimal() and int(period) >= 1:
+    if kind in ("hold", "warp") and period.isdecimal() and int(period) >= 1:
         dense = PerceptionStream(engine, replace(settings, policy="dense"))
-        return HoldStream(dense, int(period))
-    raise OptionError(f"policy {policy!r}: expected tokens, dense or hold:K with K >= 1 frames")
+        return HoldStream(dense, int(period), warp=kind == "warp")
+    raise OptionError(f"policy {policy!r}: expected {POLICIES}")

@@ -48,7 +48,7 @@ class Run:
     Attributes:
         bundle: The bundle's folder, as given.
         engine: Name of the engine.
-        policy: ``tokens``, ``dense`` or ``hold:K``.
+        policy: One of ``policies.POLICIES``.
         source: Where the frames come from; on the page only.
     """
 

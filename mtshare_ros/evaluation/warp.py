@@ -26,7 +26,7 @@ class ImageMotion:
 
     def __init__(self) -> None:
         """Start without a key frame."""
-        self._flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+        self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
         self._key: NDArray[Any] | None = None
 
     def start(self, image: NDArray[np.uint8]) -> None:
@@ -44,7 +44,7 @@ class ImageMotion:
             (height, width, 2) float32, x and y in its pixels.
         """
         assert self._key is not None, "no key frame"
-        flow = self._flow.calc(_grey(image), self._key, _NONE)
+        flow: NDArray[Any] = self._flow.calc(_grey(image), self._key, _NONE)
         width, height = size
         if flow.shape[1::-1] != size:
             scale = np.array([width / flow.shape[1], height / flow.shape[0]], np.float32)

@@ -15,6 +15,7 @@ from mtshare_ros.options import parse_size
 RESULTS_NAME = "results.json"
 TIMING_NAME = "timing.json"
 TABLE_NAME = "table.md"
+REUSE_NAME = "reuse.json"
 _TIMING_KEYS = ("network", "threads", "rounds", "machine", "fractions", "cases")
 
 app = typer.Typer(
@@ -108,6 +109,35 @@ def elements(
     header = ("task", "theta", "accuracy", "linears counted", "CSR time / dense time")
     print_table("", header, rows)
     typer.echo(str(output))
+
+
+@app.command()
+def reuse(
+    bundle: Annotated[Path, typer.Argument(help="Folder of a bundle.")],
+    bag: Annotated[list[Path], typer.Option(help="A clip with ground truth; repeatable.")],
+    output: Output,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 2,
+) -> None:
+    """Compare reuse over time with holding dense frames; writes reuse.json and the plots."""
+    from mtshare_ros.evaluation.reuse.run import Options, compare_reuse
+
+    found, files = compare_reuse(bundle, bag, output, Options(threads=threads))
+    _write_json(output / REUSE_NAME, found)
+    for clip in found["clips"]:
+        rows = [
+            (
+                way["name"],
+                f"{way['mean_ms']:.1f}",
+                f"{way['p99_ms']:.1f}",
+                f"{100 * way['dirty']:.0f} %",
+                *(f"{value:.4f}" for value in way["error"].values()),
+            )
+            for way in clip["ways"]
+        ]
+        header = ("", "mean, ms", "p99, ms", "dirty", *clip["ways"][0]["error"])
+        print_table(f"{clip['name']}: disagreement with dense", header, rows)
+    for path in (output / REUSE_NAME, *files):
+        typer.echo(str(path))
 
 
 @app.command()

@@ -31,7 +31,7 @@ def accuracy_over_time(results: dict[str, Any], timing: dict[str, Any], path: Pa
     """
     rows = [row for row in results["systems"] if row["plotted"] and row["delta_m"] is not None]
     fractions = timing["fractions"]
-    figure, panels = _figure(5.2, 1, len(fractions), sharey=True)
+    figure, panels = new_figure(5.2, 1, len(fractions), sharey=True)
     for panel, fraction in zip(panels, fractions, strict=True):
         times = {c["system"]: c["p50_ms"] for c in timing["cases"] if c["fraction"] == fraction}
         shown = [row for row in rows if row["name"] in times]
@@ -50,8 +50,7 @@ def accuracy_over_time(results: dict[str, Any], timing: dict[str, Any], path: Pa
         )
         panel.set_title(title, fontsize=10)
     panels[0].set_ylabel(f"Δm against {_title(results)}, %   (numbers: ρ)")
-    _legend_below(figure, panels)
-    _save(figure, path)
+    save(figure, panels, path)
 
 
 def _draw_families(
@@ -116,7 +115,7 @@ def learning_curves(curves: Sequence[Curve], path: Path) -> None:
     """
     tasks = list(dict.fromkeys(curve.task for curve in curves))
     stages = list(dict.fromkeys(curve.stage for curve in curves))
-    figure, panels = _figure(4.6, 1, len(tasks), sharex=True)
+    figure, panels = new_figure(4.6, 1, len(tasks), sharex=True)
     for panel, task in zip(panels, tasks, strict=True):
         for curve in (c for c in curves if c.task == task):
             number = stages.index(curve.stage)
@@ -135,8 +134,7 @@ def learning_curves(curves: Sequence[Curve], path: Path) -> None:
         panel.set_title(task, fontsize=10)
         panel.set_xlabel("steps, the base's included", fontsize=9)
     panels[0].set_ylabel("training loss, smoothed")
-    _legend_below(figure, panels, order=stages)
-    _save(figure, path)
+    save(figure, panels, path, order=stages)
 
 
 def private_shares(
@@ -149,7 +147,7 @@ def private_shares(
         whole: Heads and hidden neurons of a block of the base.
         path: PNG file to write.
     """
-    figure, panels = _figure(3.8, 2, 1, sharex=True)
+    figure, panels = new_figure(3.8, 2, 1, sharex=True)
     blocks = np.arange(max(len(layers) for layers in shares.values()))
     bar = 0.8 / len(shares)
     for panel, kind, of in (
@@ -171,11 +169,11 @@ def private_shares(
         panel.margins(y=0.18)
     panels[1].set_xlabel("block")
     panels[1].set_xticks(blocks)
-    _legend_below(figure, panels)
-    _save(figure, path)
+    save(figure, panels, path)
 
 
-def _figure(height: float, rows: int, columns: int, **options: Any) -> tuple[Any, list[Any]]:
+def new_figure(height: float, rows: int, columns: int, **options: Any) -> tuple[Any, list[Any]]:
+    """Return a figure of the plots' width, ``height`` inches high, and its panels row by row."""
     # The object interface: no global state of pyplot, no window system.
     from matplotlib.figure import Figure
 
@@ -189,7 +187,8 @@ def _figure(height: float, rows: int, columns: int, **options: Any) -> tuple[Any
     return figure, panels
 
 
-def _legend_below(figure: Any, panels: Sequence[Any], order: Sequence[str] = ()) -> None:
+def save(figure: Any, panels: Sequence[Any], path: Path, order: Sequence[str] = ()) -> None:
+    """Write a figure with one legend of all its panels below it, in ``order`` or as drawn."""
     found: dict[str, Any] = {}
     for panel in panels:
         for handle, label in zip(*panel.get_legend_handles_labels(), strict=True):
@@ -203,13 +202,10 @@ def _legend_below(figure: Any, panels: Sequence[Any], order: Sequence[str] = ())
         fontsize=9,
         frameon=False,
     )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path)
 
 
 def _title(results: dict[str, Any]) -> str:
     name = results["reference"]
     return str(next(row["title"] for row in results["systems"] if row["name"] == name)).lower()
-
-
-def _save(figure: Any, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path)

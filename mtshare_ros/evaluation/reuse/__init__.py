@@ -1,0 +1,1 @@
+"""Reuse over time against its baselines: error and time over the frames of a clip."""

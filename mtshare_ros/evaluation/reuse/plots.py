@@ -1,0 +1,108 @@
+"""The plots of reuse over time as PNG."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mtshare_ros.evaluation.disagreement import UNITS
+from mtshare_ros.evaluation.pictures import dirty_picture
+from mtshare_ros.evaluation.reuse.compare import Track
+from mtshare_ros.evaluation.study.plots import COLOURS, new_figure, save
+from mtshare_ros.tasks import Task
+
+_LOOKS = {
+    "tokens": {"color": COLOURS[0], "marker": "o", "linestyle": "-"},
+    "hold": {"color": COLOURS[1], "marker": "s", "linestyle": "--"},
+    "warp": {"color": COLOURS[2], "marker": "^", "linestyle": ":"},
+}
+_TITLES = {
+    "tokens": "recomputed tokens, by budget",
+    "hold": "every k-th dense frame held",
+    "warp": "held and carried along with optical flow",
+}
+
+
+def error_over_time(clips: Sequence[dict[str, Any]], tasks: Sequence[Task], path: Path) -> None:
+    """Draw the mean error against the mean time of every way: a column a clip, a row a task.
+
+    Args:
+        clips: Content of ``clips`` in ``reuse.json``.
+        tasks: The bundle's tasks.
+        path: PNG file to write.
+    """
+    figure, panels = new_figure(
+        2.3 * len(tasks) + 0.6, len(tasks), len(clips), sharex=True, sharey="row"
+    )
+    for number, panel in enumerate(panels):
+        task, clip = tasks[number // len(clips)], clips[number % len(clips)]
+        for kind, look in _LOOKS.items():
+            ways = [way for way in clip["ways"] if _kind(way) == kind]
+            ways.sort(key=lambda way: way["mean_ms"])
+            x, y = [w["mean_ms"] for w in ways], [w["error"][task.name] for w in ways]
+            panel.plot(x, y, markersize=4, linewidth=1.2, label=_TITLES[kind], **look)
+        dense = next(way for way in clip["ways"] if way["policy"] == "dense")
+        panel.axvline(dense["mean_ms"], color="#999999", linewidth=0.8, label="dense")
+        panel.set_xscale("log")
+        panel.xaxis.set_major_formatter("{x:g}")
+        panel.xaxis.set_minor_formatter("{x:g}")
+        panel.tick_params(which="both", labelsize=7)
+        panel.set_ylim(bottom=0)
+        if number < len(clips):
+            panel.set_title(clip["name"], fontsize=10)
+        if number % len(clips) == 0:
+            panel.set_ylabel(f"{task.name}:\n{UNITS[task.kind]}", fontsize=8)
+        if number >= len(clips) * (len(tasks) - 1):
+            panel.set_xlabel("ms per frame, mean", fontsize=9)
+    save(figure, panels, path)
+
+
+def frames(clip: dict[str, Any], tasks: Sequence[Task], names: Sequence[str], path: Path) -> None:
+    """Draw error and time of some ways, frame by frame: a row a task, and one of the time.
+
+    Args:
+        clip: One of ``clips`` in ``reuse.json``.
+        tasks: The bundle's tasks.
+        names: The ways to draw.
+        path: PNG file to write.
+    """
+    figure, panels = new_figure(1.7 * (len(tasks) + 1) + 0.6, len(tasks) + 1, 1, sharex=True)
+    ways = {way["name"]: way for way in clip["ways"]}
+    for number, name in enumerate(names):
+        look = {"color": COLOURS[number % len(COLOURS)], "linewidth": 1.0, "label": name}
+        for task, panel in zip(tasks, panels, strict=False):
+            panel.plot(ways[name]["errors"][task.name], **look)
+        panels[-1].plot(ways[name]["ms"], **look)
+    for task, panel in zip(tasks, panels, strict=False):
+        panel.set_ylabel(f"{task.name}:\n{UNITS[task.kind]}", fontsize=7)
+    panels[-1].set_ylabel("ms", fontsize=9)
+    panels[-1].set_xlabel("frame")
+    panels[0].set_title(clip["name"], fontsize=10)
+    save(figure, panels, path)
+
+
+def strips(tracks: Sequence[tuple[str, Track]], path: Path) -> None:
+    """Draw the recomputed tokens of a few frames of each clip: a row a clip.
+
+    Args:
+        tracks: Name of the clip and the way that is shown.
+        path: PNG file to write.
+    """
+    columns = max(len(track.scores.examples) for _, track in tracks)
+    figure, panels = new_figure(1.45 * len(tracks), len(tracks), columns)
+    for panel in panels:
+        panel.set_axis_off()
+    for row, (name, track) in enumerate(tracks):
+        for column, example in enumerate(track.scores.examples):
+            assert example.dirty is not None
+            panel = panels[row * columns + column]
+            panel.imshow(dirty_picture(example.rgb, example.dirty))
+            share = f"{100 * example.dirty_fraction:.0f} %"
+            title = f"{name}, frame {example.index}: {share}" if column == 0 else share
+            panel.set_title(title, fontsize=7, loc="left")
+    figure.savefig(path)
+
+
+def _kind(way: dict[str, Any]) -> str:
+    return str(way["policy"]).partition(":")[0]

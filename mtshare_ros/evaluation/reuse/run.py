@@ -1,0 +1,134 @@
+"""The job behind `mtshare study reuse`."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import onnxruntime as ort
+
+from mtshare_ros.console import progress
+from mtshare_ros.evaluation.cases import pinned, processor
+from mtshare_ros.evaluation.evaluate import warm_up
+from mtshare_ros.evaluation.reuse.compare import Clip, Track, Way, play
+from mtshare_ros.evaluation.reuse.plots import error_over_time, frames, strips
+from mtshare_ros.evaluation.reuse.summary import summary
+from mtshare_ros.evaluation.rivals import SeparateNetworks
+from mtshare_ros.manifest import Manifest
+from mtshare_ros.network.config import NetworkConfig
+from mtshare_ros.perception.engines import open_engine
+from mtshare_ros.perception.frame import Image
+from mtshare_ros.perception.stream_settings import StreamSettings
+
+SHOWN = 6
+"""Frames of each clip in the strip of dirty tokens."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is compared.
+
+    Attributes:
+        periods: Each K of ``hold:K`` and ``warp:K``.
+        budgets: Each ``max_dirty_fraction`` of the policy ``tokens``.
+        max_age: Of the policy ``tokens``.
+        change_threshold: Of the policy ``tokens``.
+        threads: CPU threads.
+    """
+
+    periods: tuple[int, ...] = (2, 4, 8)
+    budgets: tuple[float, ...] = (1.0, 0.5, 0.35, 0.25, 0.18, 0.12, 0.08, 0.05)
+    max_age: int = 30
+    change_threshold: float = 6.0
+    threads: int = 2
+
+    def ways(self) -> list[Way]:
+        """Return every way beside the dense network."""
+        plain = StreamSettings()
+        tokens = [
+            StreamSettings(
+                max_dirty_fraction=budget,
+                max_age=self.max_age,
+                change_threshold=self.change_threshold,
+            )
+            for budget in self.budgets
+        ]
+        return [
+            *(Way(f"tokens:{s.max_dirty_fraction:g}", "tokens", s) for s in tokens),
+            *(
+                Way(f"{kind}:{period}", f"{kind}:{period}", plain)
+                for kind in ("hold", "warp")
+                for period in self.periods
+            ),
+        ]
+
+
+def compare_reuse(
+    bundle: Path, bags: Sequence[Path], output: Path, options: Options
+) -> tuple[dict[str, Any], list[Path]]:
+    """Play clips through every way; return the content of ``reuse.json`` and the plots.
+
+    Args:
+        bundle: The bundle's folder.
+        bags: The clips.
+        output: Folder of the plots.
+        options: What is compared.
+
+    Raises:
+        ValueError: The bundle or a bag can't be used; the message says why.
+    """
+    clips: list[Clip] = []
+    with pinned(options.threads):
+        engine = open_engine(bundle, "onnxruntime", options.threads)
+        warm_up(engine)
+        with _separate(engine.manifest, options.threads) as networks:
+            for bag in bags:
+                with progress(bag.stem) as on_frame:
+                    clips.append(
+                        play(engine, bag, options.ways(), networks, SHOWN, on_frame=on_frame)
+                    )
+    found = {
+        "bundle": str(bundle),
+        "machine": {"processor": processor(), "onnxruntime": ort.__version__},
+        "threads": options.threads,
+        "clips": [summary(clip, options.periods) for clip in clips],
+    }
+    return found, _draw(clips, found, engine.manifest, output)
+
+
+@contextmanager
+def _separate(manifest: Manifest, threads: int) -> Iterator[Callable[[Image], float]]:
+    """Yield what times separate dense networks of the bundle's size, of random weights."""
+    config = NetworkConfig.from_dict(manifest.network)
+    with tempfile.TemporaryDirectory() as folder:
+        networks = SeparateNetworks(config, manifest.tasks, Path(folder), threads)
+
+        def milliseconds(image: Image) -> float:
+            start = time.perf_counter()
+            networks.step(image, manifest.input)
+            return (time.perf_counter() - start) * 1e3
+
+        yield milliseconds
+
+
+def _draw(
+    clips: Sequence[Clip], found: dict[str, Any], manifest: Manifest, output: Path
+) -> list[Path]:
+    files = [output / "error_over_time.png"]
+    error_over_time(found["clips"], manifest.tasks, files[0])
+    shown: list[tuple[str, Track]] = []
+    for clip, numbers in zip(clips, found["clips"], strict=True):
+        middle = numbers["equal_time"][len(numbers["equal_time"]) // 2]
+        ours, period = middle["tokens"], middle["period"]
+        files.append(output / f"frames_{clip.name}.png")
+        names = (ours, f"hold:{period}", f"warp:{period}")
+        frames(numbers, manifest.tasks, names, files[-1])
+        shown.append((clip.name, next(t for t in clip.tracks if t.way.name == ours)))
+    files.append(output / "dirty_tokens.png")
+    strips(shown, files[-1])
+    return files

@@ -1,0 +1,88 @@
+"""From played clips to numbers: ``reuse.json``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from mtshare_ros.evaluation.reuse.compare import Clip, Track
+
+SETTLED = 20
+"""Frames after which the time of a frame is taken to be that of a running stream."""
+
+SAME_TIME = 1.02
+"""Factor up to which a mean time is called equal."""
+
+
+def summary(clip: Clip, periods: Sequence[int]) -> dict[str, Any]:
+    """Return everything about a clip.
+
+    Args:
+        clip: The clip, with ways called ``hold:K``, ``warp:K`` and ``tokens:SHARE``.
+        periods: Each K.
+    """
+    ways = [_way(track) for track in clip.tracks]
+    found = {way["name"]: way for way in ways}
+    tokens = [way for way in ways if way["policy"] == "tokens"]
+    return {
+        "name": clip.name,
+        "frames": len(clip.tracks[0].dirty),
+        "separate_ms": clip.networks_ms,
+        "ways": ways,
+        "equal_time": [_equal_time(found, tokens, period) for period in periods],
+    }
+
+
+def _way(track: Track) -> dict[str, Any]:
+    times = track.scores.timeline()
+    settled = times[SETTLED:] or times
+    p50, p95, p99 = (float(np.percentile(settled, q)) for q in (50, 95, 99))
+    return {
+        "name": track.way.name,
+        "policy": track.way.policy,
+        "max_dirty_fraction": track.way.settings.max_dirty_fraction,
+        "mean_ms": float(np.mean(times)),
+        "p50_ms": p50,
+        "p95_ms": p95,
+        "p99_ms": p99,
+        "p99_over_mean": p99 / float(np.mean(settled)),
+        "dirty": float(np.mean([dirty.mean() for dirty in track.dirty])),
+        "error": {
+            task: float(np.mean(values)) for task, values in track.scores.disagreements.items()
+        },
+        "accuracy": track.scores.accuracy(),
+        "ms": times,
+        "errors": track.scores.disagreements,
+        "resets": track.resets,
+    }
+
+
+def _equal_time(
+    ways: Mapping[str, dict[str, Any]], tokens: Sequence[dict[str, Any]], period: int
+) -> dict[str, Any]:
+    """Compare with holding every K-th dense frame, at the same mean time.
+
+    The largest budget is taken whose mean time is no longer; where none is as short, the
+    smallest, and ``time`` says by how much it is longer.
+    """
+    hold, warp = ways[f"hold:{period}"], ways[f"warp:{period}"]
+    within = [way for way in tokens if way["mean_ms"] <= SAME_TIME * hold["mean_ms"]]
+    ours = (
+        max(within, key=lambda way: way["mean_ms"])
+        if within
+        else min(tokens, key=lambda way: way["mean_ms"])
+    )
+    return {
+        "period": period,
+        "tokens": ours["name"],
+        "time": ours["mean_ms"] / hold["mean_ms"],
+        "warp_time": warp["mean_ms"] / hold["mean_ms"],
+        "of_hold": _ratios(ours["error"], hold["error"]),
+        "of_warp": _ratios(ours["error"], warp["error"]),
+    }
+
+
+def _ratios(ours: Mapping[str, float], theirs: Mapping[str, float]) -> dict[str, float | None]:
+    return {task: value / theirs[task] if theirs[task] else None for task, value in ours.items()}

@@ -1,0 +1,107 @@
+"""Reuse over time against its baselines: `mtshare study reuse`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mtshare_ros import cli
+from mtshare_ros.datasets.clips import write_clip
+from mtshare_ros.evaluation.reuse.compare import Clip, Way, play
+from mtshare_ros.evaluation.reuse.summary import summary
+from mtshare_ros.perception.engines import open_engine
+from mtshare_ros.perception.stream_settings import StreamSettings
+
+FRAMES = 9
+TASKS = {"normals", "depth", "segmentation"}
+
+
+@pytest.fixture(scope="module")
+def bag(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("clips") / "clip.mcap"
+    write_clip(path, "pan", 200_001, FRAMES, (128, 96))
+    return path
+
+
+@pytest.fixture(scope="module")
+def played(bundle_path: Path, bag: Path) -> Clip:
+    engine = open_engine(bundle_path, "onnxruntime", 1)
+    settings = StreamSettings()
+    ways = [
+        Way("tokens:1", "tokens", settings),
+        Way("tokens:0.1", "tokens", StreamSettings(max_dirty_fraction=0.1)),
+        Way("hold:3", "hold:3", settings),
+        Way("warp:3", "warp:3", settings),
+        Way("hold:1", "hold:1", settings),
+    ]
+    return play(engine, bag, ways, lambda image: 1.0, 3)
+
+
+def named(clip: Clip) -> dict[str, Any]:
+    return {track.way.name: track for track in clip.tracks}
+
+
+def test_each_way_computes_what_its_policy_says(played: Clip) -> None:
+    tracks = named(played)
+    whole = [frame.all() for frame in tracks["hold:3"].dirty]
+    assert whole == [number % 3 == 0 for number in range(FRAMES)]
+    assert all(frame.all() for frame in tracks["dense"].dirty)
+    assert np.mean([d.mean() for d in tracks["tokens:0.1"].dirty[1:4]]) < 0.15
+    assert played.networks_ms == [1.0] * FRAMES
+
+
+def test_disagreement_is_with_the_dense_network_on_the_same_frame(played: Clip) -> None:
+    tracks = named(played)
+    for name in ("dense", "hold:1"):
+        assert all(not any(v) for v in tracks[name].scores.disagreements.values())
+    for task in TASKS:
+        held = tracks["hold:3"].scores.disagreements[task]
+        assert not any(held[::3]) and all(held[1:3])
+        assert tracks["tokens:1"].scores.disagreements[task][0] == 0.0
+
+
+def test_the_summary_has_every_way_and_what_it_is_compared_with(played: Clip) -> None:
+    found = json.loads(json.dumps(summary(played, [3])))
+    ways = {way["name"]: way for way in found["ways"]}
+    assert found["frames"] == FRAMES and len(ways["hold:3"]["ms"]) == FRAMES
+    assert set(ways["dense"]["accuracy"]) == TASKS
+    (equal,) = found["equal_time"]
+    ours = ways[equal["tokens"]]
+    assert equal["time"] == pytest.approx(ours["mean_ms"] / ways["hold:3"]["mean_ms"])
+    for task in TASKS:
+        expected = ours["error"][task] / ways["warp:3"]["error"][task]
+        assert equal["of_warp"][task] == pytest.approx(expected)
+
+
+def test_at_equal_time_the_largest_budget_within_is_taken(played: Clip) -> None:
+    def budget(milliseconds: dict[str, float]) -> dict[str, Any]:
+        for track in played.tracks:
+            if track.way.name in milliseconds:
+                times = track.scores.latency.stages["total"]
+                times[:] = [milliseconds[track.way.name]] * FRAMES
+        (equal,) = summary(played, [3])["equal_time"]
+        return equal
+
+    within = budget({"tokens:1": 8.0, "tokens:0.1": 4.0, "hold:3": 8.0})
+    assert within["tokens"] == "tokens:1" and within["time"] == 1.0
+    assert budget({"hold:3": 7.0})["tokens"] == "tokens:0.1"
+    beyond = budget({"hold:3": 2.0})
+    assert beyond["tokens"] == "tokens:0.1" and beyond["time"] == 2.0
+
+
+def test_the_command_writes_numbers_and_plots(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, bundle_path: Path, bag: Path
+) -> None:
+    arguments = ["study", "reuse", str(bundle_path), "--bag", str(bag)]
+    assert cli.run([*arguments, "--output", str(tmp_path), "--threads", "1"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    written = {Path(line).name for line in lines if line.startswith(str(tmp_path))}
+    plots = {"error_over_time.png", "frames_clip.png", "dirty_tokens.png"}
+    assert written == {"reuse.json", *plots}
+    (clip,) = json.loads((tmp_path / "reuse.json").read_text())["clips"]
+    assert [entry["period"] for entry in clip["equal_time"]] == [2, 4, 8]
+    assert all((tmp_path / name).stat().st_size > 5000 for name in plots)

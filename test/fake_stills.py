@@ -17,9 +17,13 @@ from mtshare_ros.tasks import ROOM_CLASSES, TASKS
 
 
 class FakeStills:
-    """A few stills with structure: a bright square that is nearer and of another class."""
+    """A few stills with structure: a bright square that is nearer and of another class.
+
+    Taken as clips they are two, of four frames each.
+    """
 
     tasks = TASKS
+    clip_length = 4
 
     def __init__(self, path: Path = Path("train")) -> None:
         """Make 8 views of the split that the folder's name says."""
@@ -93,11 +97,11 @@ def losses_of(run: Path, stage: str) -> dict[str, list[float]]:
 
 def train_here(config_path: Path, run: Path, **options: Any) -> dict[str, Any]:
     """Train with the fake stills, every step logged."""
-    from mtshare_ros.training import loop, stages
+    from mtshare_ros.training import loop, rooms
     from mtshare_ros.training.run import train
 
     with (
-        mock.patch.object(stages, "StillsDataset", FakeStills),
+        mock.patch.object(rooms, "StillsDataset", FakeStills),
         mock.patch.object(loop, "LOG_STEPS", 1),
     ):
         return train(config_path, run, **options)

@@ -149,3 +149,15 @@ def test_a_mistake_on_the_command_line_is_one_line_and_writes_nothing(
     err = capsys.readouterr().err
     assert err.count("\n") == 1 and said in err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_frames_of_a_clip_follow_each_other(rendered, tmp_path):
+    folder = render(tmp_path / "clips", rooms=2, views_per_room=3, clips=True)
+    dataset = StillsDataset(folder)
+    assert (dataset.clip_length, len(dataset), dataset.seeds) == (3, 6, {0, 1})
+    assert StillsDataset(rendered).clip_length == 1
+    frames = [dataset.stored(n)["rgb"].astype(float) for n in range(6)]
+    near = max(abs(frames[n + 1] - frames[n]).mean() for n in (0, 1, 3, 4))
+    assert near < abs(frames[3] - frames[2]).mean() / 2
+    with pytest.raises(StillsError, match="clips is True, expected False"):
+        render(folder, rooms=2, views_per_room=3)

@@ -34,7 +34,7 @@ from mtshare_ros.perception.engines import open_engine
 from mtshare_ros.perception.stream import PerceptionStream
 from mtshare_ros.perception.stream_settings import StreamSettings
 from mtshare_ros.tasks import BOUNDARY, PROBABILITY_KINDS, SALIENCY, TASKS
-from mtshare_ros.training import stages
+from mtshare_ros.training import rooms
 from mtshare_ros.training.batches import BatchSettings, draw_batch, to_batch
 from mtshare_ros.training.losses import BOUNDARY_WEIGHT, task_loss
 from mtshare_ros.training.run import train
@@ -108,7 +108,7 @@ def test_they_are_trained_and_validated_as_base_and_as_sub_tasks(
         return {**sample, "labels": np.where(sample["labels"] == 4, 12, sample["labels"])}
 
     monkeypatch.setattr(FakeStills, "stored", with_a_plant)
-    monkeypatch.setattr(stages, "StillsDataset", FakeStills)
+    monkeypatch.setattr(rooms, "StillsDataset", FakeStills)
     phases = [PHASE]
     values = fake_config(
         {"kind": "single_task", "name": "base", "task": "saliency", "phases": phases},

@@ -11,7 +11,7 @@ from mtshare_ros.bundle import load_manifest
 from mtshare_ros.datasets import stills as stored_stills
 from mtshare_ros.export import run as export
 from mtshare_ros.perception.engines import open_engine
-from mtshare_ros.training import stages
+from mtshare_ros.training import rooms
 from mtshare_ros.training.config import ConfigError
 from mtshare_ros.training.run import train
 
@@ -33,7 +33,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for stage in values["stages"]:
         stage.setdefault("phases", [PHASE])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stages, "StillsDataset", FakeStills)
+        patch.setattr(rooms, "StillsDataset", FakeStills)
         trained = [s["name"] for s in values["stages"] if s["name"] != "later"]
         train(write_config(folder / "c.yaml", values), folder / "run", only=trained)
     return folder / "run"

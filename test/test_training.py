@@ -15,7 +15,7 @@ from mtshare_ros.network.config import NetworkConfig
 from mtshare_ros.network.single_task import SingleTaskNetwork
 from mtshare_ros.network.units import SubTask
 from mtshare_ros.tasks import DEPTH, NORMALS, SEGMENTATION
-from mtshare_ros.training import loop, stages
+from mtshare_ros.training import loop, rooms, stages
 from mtshare_ros.training.batches import to_batch
 from mtshare_ros.training.checkpoints import CheckpointError, load_tensors
 from mtshare_ros.training.config import ConfigError
@@ -29,7 +29,7 @@ from mtshare_ros.training.subtask_jobs import TogetherJob
 
 @pytest.fixture(autouse=True)
 def _stills(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stages, "StillsDataset", FakeStills)
+    monkeypatch.setattr(rooms, "StillsDataset", FakeStills)
 
 
 def test_a_whole_training_runs_and_its_stages_load(tmp_path: Path) -> None:

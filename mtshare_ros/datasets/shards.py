@@ -11,12 +11,15 @@ from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from mtshare_ros.datasets.rooms.camera import robot_intrinsics, sample_pose
-from mtshare_ros.datasets.rooms.render import Renderer
+from mtshare_ros.datasets.rooms.clips import ClipFrame, render_clip
+from mtshare_ros.datasets.rooms.render import Renderer, View
 from mtshare_ros.datasets.rooms.room import make_room
 from mtshare_ros.datasets.rooms.scene import compile_scene
 from mtshare_ros.datasets.rooms.sensor import expose, random_sensor
+from mtshare_ros.datasets.rooms.trajectories import KINDS as MOVEMENTS
 
 ROOMS_PER_SHARD = 10
 """Rooms in one shard: what is lost when rendering is interrupted."""
@@ -37,6 +40,7 @@ class Job:
     views_per_room: int
     size: tuple[int, int]
     textures: str
+    clips: bool = False
 
 
 def parts(seeds: range) -> Iterator[range]:
@@ -57,23 +61,7 @@ def render_shard(job: Job) -> int:
     # One core per worker: the workers are what runs in parallel.
     os.environ["LP_NUM_THREADS"] = "1"
     cv2.setNumThreads(1)
-    frames: list[dict[str, Any]] = []
-    with Renderer(robot_intrinsics(job.size)) as renderer:
-        for seed in job.seeds:
-            room = make_room(seed, job.textures)
-            renderer.load(compile_scene(room))
-            for view in range(job.views_per_room):
-                rng = np.random.default_rng([seed, 1, view])
-                seen = renderer.render(sample_pose(rng, room))
-                frames.append(
-                    {
-                        "rgb": expose(seen.rgb, random_sensor(rng, seen.rgb), rng),
-                        "depth": seen.depth.astype(np.float16),
-                        "labels": seen.labels,
-                        "normals": np.rint(seen.normals * NORMAL_SCALE).astype(np.int8),
-                        "seeds": seed,
-                    }
-                )
+    frames = list(_clips(job) if job.clips else _views(job))
     partial = job.folder.with_name(f"partial-{job.folder.name}")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
@@ -82,3 +70,35 @@ def render_shard(job: Job) -> int:
     shutil.rmtree(job.folder, ignore_errors=True)
     partial.rename(job.folder)
     return len(frames)
+
+
+def _views(job: Job) -> Iterator[dict[str, Any]]:
+    """Yield single views of every room."""
+    with Renderer(robot_intrinsics(job.size)) as renderer:
+        for seed in job.seeds:
+            room = make_room(seed, job.textures)
+            renderer.load(compile_scene(room))
+            for view in range(job.views_per_room):
+                rng = np.random.default_rng([seed, 1, view])
+                seen = renderer.render(sample_pose(rng, room))
+                rgb = expose(seen.rgb, random_sensor(rng, seen.rgb), rng)
+                yield _stored(rgb, seen, seed)
+
+
+def _clips(job: Job) -> Iterator[dict[str, Any]]:
+    """Yield the first frames of a clip of every room; the kinds of movement take turns."""
+    for seed in job.seeds:
+        kind = MOVEMENTS[seed % len(MOVEMENTS)]
+        clip = render_clip(kind, seed, job.views_per_room, job.size, textures=job.textures)
+        for frame in clip:
+            yield _stored(frame.rgb, frame, seed)
+
+
+def _stored(rgb: NDArray[np.uint8], seen: View | ClipFrame, seed: int) -> dict[str, Any]:
+    return {
+        "rgb": rgb,
+        "depth": seen.depth.astype(np.float16),
+        "labels": seen.labels,
+        "normals": np.rint(seen.normals * NORMAL_SCALE).astype(np.int8),
+        "seeds": seed,
+    }

@@ -1,4 +1,6 @@
-"""The training set: single views of many simulated rooms, in files that can be memory-mapped.
+"""The training set: views of many simulated rooms, in files that can be memory-mapped.
+
+The views of a room are single ones, or the frames of a clip in order.
 
 A folder holds ``meta.json`` and shards; a shard is a folder with one array per kind, ``M`` frames
 each: ``rgb.npy`` uint8 (M, H, W, 3); ``depth.npy`` float16 (M, H, W) metres, NaN invalid;
@@ -45,6 +47,8 @@ def render_stills(
     size: tuple[int, int],
     workers: int = 2,
     textures: str = "auto",
+    *,
+    clips: bool = False,
 ) -> None:
     """Render views of rooms into a folder; a run that was interrupted continues where it was.
 
@@ -57,6 +61,7 @@ def render_stills(
         size: Width and height in pixels.
         workers: Processes that render at once.
         textures: ``auto``, ``A``, ``B`` or ``mix``; see ``rooms.seeds``.
+        clips: Whether the frames of a room are those of a clip, see ``rooms.clips``.
 
     Raises:
         StillsError: Where the folder holds frames of other settings, or an argument is out of
@@ -66,9 +71,9 @@ def render_stills(
     _check(seeds, views_per_room, workers)
     require_gl()
     output.mkdir(parents=True, exist_ok=True)
-    _write_meta(output, seeds, views_per_room, size, textures)
+    _write_meta(output, seeds, views_per_room, size, textures, clips)
     jobs = [
-        Job(output / f"shard-{part[0]:06d}", part, views_per_room, size, textures)
+        Job(output / f"shard-{part[0]:06d}", part, views_per_room, size, textures, clips)
         for part in parts(seeds)
     ]
     todo = [job for job in jobs if not is_finished(job)]
@@ -107,7 +112,12 @@ def _read_meta(path: Path) -> dict[str, Any]:
 
 
 def _write_meta(
-    output: Path, seeds: range, views_per_room: int, size: tuple[int, int], textures: str
+    output: Path,
+    seeds: range,
+    views_per_room: int,
+    size: tuple[int, int],
+    textures: str,
+    clips: bool,
 ) -> None:
     """Write ``meta.json``, or check that the one that is there says the same."""
     k = robot_intrinsics(size)
@@ -122,6 +132,7 @@ def _write_meta(
         "seeds": [seeds.start, seeds.stop, seeds.step],
         "views_per_room": views_per_room,
         "textures": textures,
+        **({"clips": True} if clips else {}),
     }
     path = output / "meta.json"
     if not path.exists():
@@ -132,6 +143,8 @@ def _write_meta(
         # A set may grow by further rooms of the same kind.
         if key != "seeds" and found.get(key) != value:
             raise StillsError(f"{path}: {key} is {found.get(key)}, expected {value}")
+    if found.get("clips", False) != clips:
+        raise StillsError(f"{path}: clips is {found.get('clips', False)}, expected {clips}")
     old = found["seeds"]
     meta["seeds"] = [min(old[0], seeds.start), max(old[1], seeds.stop), seeds.step]
     path.write_text(json.dumps(meta, indent=1) + "\n")
@@ -168,6 +181,11 @@ class StillsDataset:
     def __len__(self) -> int:
         """Return the number of frames."""
         return int(self._ends[-1]) if len(self._ends) else 0
+
+    @property
+    def clip_length(self) -> int:
+        """Frames of a clip, which follow each other; 1 of single views."""
+        return int(self.meta["views_per_room"]) if self.meta.get("clips") else 1
 
     @property
     def seeds(self) -> set[int]:
@@ -221,11 +239,12 @@ def main() -> int:
     parser.add_argument("--size", default="320x240", help="as 320x240")
     parser.add_argument("--workers", type=int, default=2, help="processes that render at once")
     parser.add_argument("--textures", default="auto", choices=["auto", "A", "B", "mix"])
+    parser.add_argument("--clips", action="store_true", help="frames of a room are a clip's")
     a = parser.parse_args()
     seeds = range(a.first_seed, a.first_seed + a.rooms)
     try:
         size = parse_size(a.size)
-        render_stills(a.output, seeds, a.views, size, a.workers, a.textures)
+        render_stills(a.output, seeds, a.views, size, a.workers, a.textures, clips=a.clips)
     except (OptionError, StillsError, GLUnavailableError, OSError) as error:
         print(f"stills: {one_line(error)}", file=sys.stderr)
         return 2

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import cv2
@@ -17,9 +17,8 @@ from torch.nn import functional as F
 from mtshare_ros.datasets.derived import DERIVED
 from mtshare_ros.perception.frame import IMAGE_MEAN, IMAGE_SCALE
 from mtshare_ros.tasks import KINDS, Task
+from mtshare_ros.training.augmentation import Augmentation, Batch
 from mtshare_ros.training.crops import CropSettings, Sample, cut, wanted_keys
-
-Batch = dict[str, Tensor]
 
 
 class Stills(Protocol):
@@ -28,6 +27,11 @@ class Stills(Protocol):
     @property
     def tasks(self) -> Mapping[str, Task]:
         """Tasks that there is truth for, by name."""
+        ...
+
+    @property
+    def clip_length(self) -> int:
+        """Images that follow each other as frames of a clip; 1 of single images."""
         ...
 
     def __len__(self) -> int:
@@ -68,6 +72,7 @@ class SmallStills:
     ) -> None:
         """Offer ``stills`` at ``size`` (width, height) with the truth of wanted tasks."""
         self._stills, self._size, self.tasks = stills, size, stills.tasks
+        self.clip_length = stills.clip_length
         self._filled = np.zeros(len(stills), np.bool_)
         self._kept: dict[str, NDArray[Any]] = {}
         first = stills.stored(0)
@@ -91,79 +96,6 @@ class SmallStills:
                 array[index] = small[kind]
             self._filled[index] = True
         return {kind: array[index] for kind, array in self._kept.items()}
-
-
-@dataclass(frozen=True)
-class Augmentation:
-    """Random changes of the images of a batch.
-
-    Attributes:
-        flip: (B,) bool, which images are mirrored.
-        contrast: (B, 1, 1, 1) factor on the distance to the image's mean.
-        channel: (B, 3, 1, 1) factor on the mean of each channel.
-        brightness: (B, 1, 1, 1) added.
-        noise: (B, 1, 1, 1) standard deviation of added noise.
-        seeds: (B,) of that noise.
-    """
-
-    flip: NDArray[np.bool_]
-    contrast: NDArray[np.float64]
-    channel: NDArray[np.float64]
-    brightness: NDArray[np.float64]
-    noise: NDArray[np.float64]
-    seeds: NDArray[np.int64]
-
-    @staticmethod
-    def draw(
-        count: int, jitter: float, rng: np.random.Generator, noise: float = 0.0
-    ) -> Augmentation:
-        """Draw for ``count`` images.
-
-        Args:
-            count: Number of images.
-            jitter: Largest relative change of brightness and contrast.
-            rng: Source of every choice.
-            noise: Largest standard deviation of added noise, in 8-bit levels.
-        """
-        flip = rng.random(count) < 0.5
-        contrast = 1 + jitter * (2 * rng.random((count, 1, 1, 1)) - 1)
-        channel = 1 + jitter * (2 * rng.random((count, 3, 1, 1)) - 1)
-        brightness = jitter * 2 * (2 * rng.random((count, 1, 1, 1)) - 1)
-        deviation = noise * IMAGE_SCALE * rng.random((count, 1, 1, 1))
-        seeds = rng.integers(2**62, size=count)
-        return Augmentation(flip, contrast, channel, brightness, deviation, seeds)
-
-    def part(self, images: slice) -> Augmentation:
-        """Return the changes of some of the images."""
-        return Augmentation(*(getattr(self, f.name)[images] for f in fields(self)))
-
-    def mirror(self, images: Tensor) -> Tensor:
-        """Return (B, ..., W) with the chosen images mirrored."""
-        choose = torch.from_numpy(self.flip).view(-1, *[1] * (images.dim() - 1))
-        return torch.where(choose, images.flip(-1), images)
-
-    def apply(self, batch: Batch) -> Batch:
-        """Mirror images (their normals' x turns over), vary brightness, contrast and noise."""
-        changed = {key: self.mirror(value) for key, value in batch.items()}
-        sign = torch.from_numpy(np.where(self.flip, -1.0, 1.0)).float().view(-1, 1, 1)
-        for key in changed.keys() - {"image"}:
-            if changed[key].dim() == 4:
-                changed[key][:, 0] *= sign
-        contrast, channel, brightness = (
-            torch.from_numpy(values).float()
-            for values in (self.contrast, self.channel, self.brightness)
-        )
-        image = changed["image"]
-        mean = image.mean(dim=(2, 3), keepdim=True)
-        changed["image"] = (image - mean) * contrast + mean * channel + brightness
-        if self.noise.any():
-            changed["image"] += self._white(changed["image"].shape[1:])
-        return changed
-
-    def _white(self, shape: Sequence[int]) -> Tensor:
-        """Return white noise (B, *shape); an image's is the same whatever batch it is in."""
-        drawn = [np.random.default_rng(s).standard_normal(shape, np.float32) for s in self.seeds]
-        return torch.from_numpy(np.stack(drawn) * self.noise.astype(np.float32))
 
 
 def _tensor(truth: NDArray[Any]) -> Tensor:
@@ -230,6 +162,7 @@ class BatchSettings:
         jitter: Largest relative change of brightness and contrast.
         noise: Largest standard deviation of added noise, in 8-bit levels.
         crop: How random crops are taken; None stretches whole images.
+        frames: Images that follow each other in the batch, of one clip; 1 for single images.
         rank: Number of this process, which gets its part of the batch only.
         world: Number of processes.
     """
@@ -240,16 +173,32 @@ class BatchSettings:
     jitter: float = 0.0
     noise: float = 0.0
     crop: CropSettings | None = None
+    frames: int = 1
     rank: int = 0
     world: int = 1
+
+
+def _drawn_clips(
+    stills: Stills, clips: int, frames: int, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Return the numbers of ``frames`` frames of each of some clips, in order within each."""
+    length = stills.clip_length
+    first = length * rng.integers(len(stills) // length, size=(clips, 1))
+    within = [np.sort(rng.choice(length, frames, replace=False)) for _ in range(clips)]
+    return np.asarray(first + np.stack(within), np.int64).ravel()
 
 
 def draw_batch(stills: Stills, settings: BatchSettings, seed: tuple[int, ...]) -> Batch:
     """Draw an augmented training batch; the same ``seed`` gives the same batch."""
     count, crop = settings.count, settings.crop
     rng = np.random.default_rng(seed)
-    chosen = rng.integers(len(stills), size=count)
-    changes = Augmentation.draw(count, settings.jitter, rng, settings.noise)
+    if settings.frames == 1:
+        chosen = rng.integers(len(stills), size=count)
+        changes = Augmentation.draw(count, settings.jitter, rng, settings.noise)
+    else:
+        chosen = _drawn_clips(stills, count // settings.frames, settings.frames, rng)
+        changes = Augmentation.draw(count // settings.frames, settings.jitter, rng, settings.noise)
+        changes = changes.repeated(settings.frames, rng)
     part = slice(
         settings.rank * count // settings.world, (settings.rank + 1) * count // settings.world
     )

@@ -42,6 +42,7 @@ class DataSettings(Strict):
         train: Folder to train on: of rendered stills, or a data set with a split ``train``.
         validation: Folder that is scored at the end of each stage: of other rooms, or a data
             set with a split ``val``.
+        clips: Folder of rendered clips, for stages of several ``frames``.
         colour_jitter: Largest relative change of brightness and contrast.
         kind: ``rooms`` are rendered stills; the others are those of ``image_sets.kinds``.
         normal_axes: Axes of a data set's normals, see ``image_sets.axes``.
@@ -50,6 +51,7 @@ class DataSettings(Strict):
 
     train: Path
     validation: Path
+    clips: Path | None = None
     colour_jitter: float = Field(default=0.2, ge=0, lt=1)
     kind: Literal["rooms", "nyud", "pascal_context", "folder"] = "rooms"
     normal_axes: str | None = None
@@ -122,11 +124,22 @@ class TrainingConfig(Strict):
         self._check_size(stage.heads, stage.neurons)
         if stage.rho is not None and stage.neurons % stage.group:
             raise ValueError(f"neurons {stage.neurons} is not a multiple of group {stage.group}")
+        if stage.frames > 1:
+            self._check_frames(stage)
         if stage.start is None:
             return
         if stage.heads or stage.neurons:
             raise ValueError(f"heads and neurons: {stage.start!r} has them, expected none here")
         _check_same_tasks(stage, seen)
+
+    def _check_frames(self, stage: TogetherStage) -> None:
+        if self.data.clips is None:
+            raise ValueError(f"frames {stage.frames}: needs data.clips, a folder of clips")
+        if stage.rho is not None:
+            raise ValueError("rho and frames: found both, expected one")
+        for phase in stage.phases:
+            if phase.batch % stage.frames:
+                raise ValueError(f"batch {phase.batch} is not a multiple of frames {stage.frames}")
 
     def _check_size(self, heads: int, neurons: int) -> None:
         if heads > self.network.heads or neurons > self.network.hidden:

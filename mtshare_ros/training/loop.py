@@ -39,9 +39,11 @@ class Job(nn.Module, ABC):
     Attributes:
         tasks: Names of the tasks whose truth a batch has to have.
         known: The data set's tasks by name.
+        frames: Images that follow each other in a batch, of one clip; 1 for single images.
     """
 
     tasks: Collection[str] = ()
+    frames: int = 1
     known: Mapping[str, Task] = TASKS
 
     @abstractmethod
@@ -180,6 +182,7 @@ def fit(
             jitter=settings.jitter,
             noise=phase.noise,
             crop=settings.crop,
+            frames=job.frames,
             rank=fabric.global_rank,
             world=fabric.world_size,
         )

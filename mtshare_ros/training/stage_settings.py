@@ -174,6 +174,9 @@ class TogetherStage(Strict):
         rho: Private share that gates lead to; None keeps all units.
         group: Neurons behind one gate.
         gate_lr: Learning rate of the gates' logits and of the constraint's multipliers.
+        frames: Frames of each clip that are trained on as the stream runs: the first one dense,
+            then some tokens anew and the others cached (see ``running_job``). 1 trains on single
+            images. Every batch is a whole number of clips.
         backbone: Pretrained weights, if it starts anew.
     """
 
@@ -187,6 +190,7 @@ class TogetherStage(Strict):
     rho: float | None = Field(default=None, gt=0, lt=1)
     group: int = Field(default=32, gt=0)
     gate_lr: float = Field(default=0.02, gt=0)
+    frames: int = Field(default=1, ge=1)
     backbone: PretrainedBackbone | None = None
     phases: tuple[Phase, ...] = Field(min_length=1)
 

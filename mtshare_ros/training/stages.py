@@ -11,22 +11,21 @@ import torch
 from lightning_fabric import Fabric
 from torch import nn
 
-from mtshare_ros.datasets.rooms.seeds import split_of
-from mtshare_ros.datasets.stills import StillsDataset
 from mtshare_ros.manifest import LayerShare
 from mtshare_ros.network.heads import Head
 from mtshare_ros.network.pretrained import load_backbone
 from mtshare_ros.network.single_task import SharedEncoder, SingleTaskNetwork
 from mtshare_ros.network.units import SubTask, private_share
 from mtshare_ros.network.vit import VisionTransformer
-from mtshare_ros.tasks import ROOM_CLASSES
 from mtshare_ros.training.batches import Stills
 from mtshare_ros.training.checkpoints import load_tensors, save_tensors
-from mtshare_ros.training.config import ConfigError, TrainingConfig
+from mtshare_ros.training.config import TrainingConfig
 from mtshare_ros.training.data_sets import data_record, open_image_sets
 from mtshare_ros.training.elementwise_job import ElementwiseJob
 from mtshare_ros.training.jobs import JointJob, SingleTaskJob
 from mtshare_ros.training.loop import Job, LoopSettings, fit
+from mtshare_ros.training.rooms import open_clips, open_rooms
+from mtshare_ros.training.running_job import RunningJob
 from mtshare_ros.training.stage_settings import (
     AnyStage,
     BaseStage,
@@ -70,9 +69,10 @@ class StageTrainer:
         self.network = config.network
         self.stills: Stills
         self.validation: Stills
-        opener = _open_rooms if config.data.kind == "rooms" else open_image_sets
+        opener = open_rooms if config.data.kind == "rooms" else open_image_sets
         self.stills, self.validation = opener(config)
         self.tasks = self.stills.tasks
+        self.clips = None if config.data.clips is None else open_clips(config, self.validation)
 
     def train(self, stage: AnyStage) -> None:
         """Train one stage and keep what it gave."""
@@ -107,7 +107,11 @@ class StageTrainer:
             resume=self.resume,
             crop=self.config.data.crop,
         )
-        record = fit(job, stage.name, stage.phases, self.stills, settings, self.fabric)
+        stills = self.stills
+        if job.frames > 1:
+            assert self.clips is not None
+            stills = self.clips
+        record = fit(job, stage.name, stage.phases, stills, settings, self.fabric)
         return {
             "kind": stage.kind,
             "network": self.network.to_dict(),
@@ -194,7 +198,10 @@ class StageTrainer:
         gates = None
         if stage.rho is not None:
             gates = LearnedGates(subtasks, stage.group, stage.rho, stage.gate_lr)
-        record = self._fit(TogetherJob(base, task, subtasks, stage.gradient, gates), stage)
+        kind = RunningJob if stage.frames > 1 else TogetherJob
+        job = kind(base, task, subtasks, stage.gradient, gates)
+        job.frames = stage.frames
+        record = self._fit(job, stage)
         if gates is not None:
             subtasks = gates.prune(subtasks)
         record |= {"form": "added", "task": task, "base": stage.name, **self._shares(subtasks)}
@@ -293,28 +300,3 @@ def _freeze_norms(subtasks: Mapping[str, SubTask]) -> None:
     for subtask in subtasks.values():
         for block in subtask.blocks:
             block.freeze_norms()
-
-
-def _open_rooms(config: TrainingConfig) -> tuple[StillsDataset, StillsDataset]:
-    """Return the simulated rooms to train and to validate on."""
-    data = config.data
-    train, validation = StillsDataset(data.train), StillsDataset(data.validation)
-    _check_rooms(data.train, train)
-    _check_rooms(data.validation, validation)
-    shared = train.seeds & validation.seeds
-    if shared:
-        raise ConfigError(
-            f"{data.validation}: rooms {min(shared)} to {max(shared)} are trained on"
-            f" in {data.train}; validation needs rooms of its own"
-        )
-    return train, validation
-
-
-def _check_rooms(folder: Path, stills: StillsDataset) -> None:
-    """Refuse stills with other classes, and rooms that are kept for tests."""
-    expected = [c.name for c in ROOM_CLASSES]
-    if stills.meta["classes"] != expected:
-        raise ConfigError(f"{folder}: classes {stills.meta['classes']}, expected {expected}")
-    splits = {split_of(seed) for seed in stills.seeds} - {"train", "validation"}
-    if splits:
-        raise ConfigError(f"{folder}: holds rooms of {sorted(splits)}, which are never trained on")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import cv2
 from numpy.typing import NDArray
@@ -83,8 +83,10 @@ class ImageSet:
             another one than is trained on.
         focal_length: fx in pixels of the images, or None where it is not known.
         max_distance: Tolerance of boundaries in image diagonals, as published.
+        clip_length: 1, as no image follows another.
     """
 
+    clip_length: ClassVar[int] = 1
     title: str
     root: Path
     names: tuple[str, ...]

@@ -23,6 +23,7 @@ test: $(VENV)/.all lint ## Check style and types, then run the tests
 	$(BIN)/python -m pytest
 
 test-slow: $(VENV)/.all ## Run the tests that take minutes
+	$(PIP) -e ".[cluster]"
 	$(BIN)/python -m pytest -m slow
 
 lint: $(VENV)/.all ## Check style and types only

@@ -18,12 +18,15 @@ class Published:
     """Outputs that somebody wants, and what was published on them."""
 
     def __init__(self) -> None:
+        """Start empty."""
         self.results: list[Any] = []
 
     def wanted(self, allowed: Any) -> set[str]:
+        """Return all that may be computed."""
         return set(allowed)
 
     def publish(self, result: Any) -> None:
+        """Keep a result."""
         self.results.append(result)
 
 

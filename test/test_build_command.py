@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from mtshare_ros.evaluation.bench_engine import bench_engine
 from standins.device import Device
 from standins.installed import installed
 
 from mtshare_ros.cli import run
-from mtshare_ros.evaluation.bench_engine import bench_engine
 
 
 @pytest.fixture

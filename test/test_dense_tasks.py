@@ -15,6 +15,8 @@ import torch
 from conftest import SMALL
 from fake_stills import PHASE, FakeStills, write_config
 from fake_stills import config as fake_config
+from mtshare_ros.evaluation.rivals import SeparateNetworks
+from mtshare_ros.evaluation.task_sweep import sweep_tasks
 
 from mtshare_ros.bundle import load_manifest
 from mtshare_ros.datasets.clips import write_clip
@@ -22,12 +24,10 @@ from mtshare_ros.datasets.derived import boundaries
 from mtshare_ros.datasets.stills import render_stills
 from mtshare_ros.errors import OptionError
 from mtshare_ros.evaluation import pictures
-from mtshare_ros.evaluation.bench import random_bundle
 from mtshare_ros.evaluation.demo import run_demo
 from mtshare_ros.evaluation.evaluate import Options, evaluate_bag, evaluate_stills
-from mtshare_ros.evaluation.rivals import SeparateNetworks
 from mtshare_ros.evaluation.stills import Stills
-from mtshare_ros.evaluation.task_sweep import sweep_tasks
+from mtshare_ros.export.random_bundle import random_bundle
 from mtshare_ros.manifest import BundleError, LayerShare
 from mtshare_ros.manifest_checks import check_manifest
 from mtshare_ros.perception.engines import open_engine

@@ -9,11 +9,11 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from mtshare_ros.evaluation.rivals_gpu import RecordedNetworks
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from mtshare_ros.bundle import load_manifest
-from mtshare_ros.evaluation.rivals_gpu import RecordedNetworks
 from mtshare_ros.export.check import ALLOWED_OPERATORS
 from mtshare_ros.export.deploy import deploy
 from mtshare_ros.network.config import NetworkConfig

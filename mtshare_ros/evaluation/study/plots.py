@@ -8,15 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from mtshare_ros.evaluation.figures import COLOURS, legend_below, new_figure, save_figure
 from mtshare_ros.evaluation.study.curves import Curve
 from mtshare_ros.manifest import LayerShare
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-"""Okabe and Ito's colours, without the yellow that is too light on white."""
 _DASHES = ("-", "--", ":", "-.")
 _MARKS = ("s", "D", "^", "v", "P", "X", "*")
-_WIDTH = 8.0
-_DPI = 200
 
 
 def accuracy_over_time(results: dict[str, Any], timing: dict[str, Any], path: Path) -> None:
@@ -31,7 +28,7 @@ def accuracy_over_time(results: dict[str, Any], timing: dict[str, Any], path: Pa
     """
     rows = [row for row in results["systems"] if row["plotted"] and row["delta_m"] is not None]
     fractions = timing["fractions"]
-    figure, panels = _figure(5.2, 1, len(fractions), sharey=True)
+    figure, panels = new_figure(5.2, 1, len(fractions), sharey=True)
     for panel, fraction in zip(panels, fractions, strict=True):
         times = {c["system"]: c["p50_ms"] for c in timing["cases"] if c["fraction"] == fraction}
         shown = [row for row in rows if row["name"] in times]
@@ -50,8 +47,8 @@ def accuracy_over_time(results: dict[str, Any], timing: dict[str, Any], path: Pa
         )
         panel.set_title(title, fontsize=10)
     panels[0].set_ylabel(f"Δm against {_title(results)}, %   (numbers: ρ)")
-    _legend_below(figure, panels)
-    _save(figure, path)
+    legend_below(figure, panels)
+    save_figure(figure, path)
 
 
 def _draw_families(
@@ -116,7 +113,7 @@ def learning_curves(curves: Sequence[Curve], path: Path) -> None:
     """
     tasks = list(dict.fromkeys(curve.task for curve in curves))
     stages = list(dict.fromkeys(curve.stage for curve in curves))
-    figure, panels = _figure(4.6, 1, len(tasks), sharex=True)
+    figure, panels = new_figure(4.6, 1, len(tasks), sharex=True)
     for panel, task in zip(panels, tasks, strict=True):
         for curve in (c for c in curves if c.task == task):
             number = stages.index(curve.stage)
@@ -135,8 +132,8 @@ def learning_curves(curves: Sequence[Curve], path: Path) -> None:
         panel.set_title(task, fontsize=10)
         panel.set_xlabel("steps, the base's included", fontsize=9)
     panels[0].set_ylabel("training loss, smoothed")
-    _legend_below(figure, panels, order=stages)
-    _save(figure, path)
+    legend_below(figure, panels, order=stages)
+    save_figure(figure, path)
 
 
 def private_shares(
@@ -149,7 +146,7 @@ def private_shares(
         whole: Heads and hidden neurons of a block of the base.
         path: PNG file to write.
     """
-    figure, panels = _figure(3.8, 2, 1, sharex=True)
+    figure, panels = new_figure(3.8, 2, 1, sharex=True)
     blocks = np.arange(max(len(layers) for layers in shares.values()))
     bar = 0.8 / len(shares)
     for panel, kind, of in (
@@ -171,45 +168,10 @@ def private_shares(
         panel.margins(y=0.18)
     panels[1].set_xlabel("block")
     panels[1].set_xticks(blocks)
-    _legend_below(figure, panels)
-    _save(figure, path)
-
-
-def _figure(height: float, rows: int, columns: int, **options: Any) -> tuple[Any, list[Any]]:
-    # The object interface: no global state of pyplot, no window system.
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(_WIDTH, height), dpi=_DPI, layout="constrained")
-    panels = list(np.ravel(figure.subplots(rows, columns, squeeze=False, **options)))
-    for panel in panels:
-        panel.spines[["top", "right"]].set_visible(False)
-        panel.tick_params(labelsize=9)
-        panel.xaxis.label.set_size(10)
-        panel.yaxis.label.set_size(10)
-    return figure, panels
-
-
-def _legend_below(figure: Any, panels: Sequence[Any], order: Sequence[str] = ()) -> None:
-    found: dict[str, Any] = {}
-    for panel in panels:
-        for handle, label in zip(*panel.get_legend_handles_labels(), strict=True):
-            found.setdefault(label, handle)
-    labels = [*order] or list(found)
-    figure.legend(
-        [found[label] for label in labels],
-        labels,
-        loc="outside lower center",
-        ncols=min(3, len(found)),
-        fontsize=9,
-        frameon=False,
-    )
+    legend_below(figure, panels)
+    save_figure(figure, path)
 
 
 def _title(results: dict[str, Any]) -> str:
     name = results["reference"]
     return str(next(row["title"] for row in results["systems"] if row["name"] == name)).lower()
-
-
-def _save(figure: Any, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path)

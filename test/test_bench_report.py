@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -174,3 +176,22 @@ def test_the_ideal_line_is_the_separate_networks_time_by_work(result: Any) -> No
     (held,) = [line for label, line in lines.items() if "held" in label]
     assert list(held.get_xydata()[0]) == [0.25, 41.0]
     assert set(lines["separate dense networks"].get_ydata()) == {300.0}
+    assert [tick.get_text() for tick in panel.get_xticklabels()] == ["1/20", "1/4", "1"]
+
+
+def test_the_tables_of_an_engine_without_rivals_leave_out_what_is_not_known(result: Any) -> None:
+    streams = [r for r in result["cases"] if r["kind"] == "stream" and r["tasks"] == 3]
+    for one in streams:
+        one["stages_p50"] = {"total": 5.0}
+        del one["work"], one["ideal_ms"]
+    assert "| a quarter | 40.0 | 41.0 | 42.0 | 7.50 |  |" in close_look(streams)
+    assert by_tasks(streams) == "" and fixed_share(streams, "normals") is None
+
+
+def test_an_engine_is_measured_without_torch_and_what_draws() -> None:
+    absent = ("torch", "onnx", "matplotlib", "pydantic")
+    modules = ("commands", "engine", "tables")
+    code = f"import sys; sys.modules.update(dict.fromkeys({absent}))\n"
+    code += "\n".join(f"import mtshare_ros.evaluation.bench.{name}" for name in modules)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -139,6 +139,8 @@ def _has_tasks(rows: Sequence[dict[str, Any]]) -> bool:
 
 def _as_ratio(fraction: float) -> str:
     inverse = round(1 / fraction)
+    if abs(inverse * fraction - 1) > 0.01:
+        return f"{fraction:.2g}"
     return "1" if inverse == 1 else f"1/{inverse}"
 
 

@@ -105,14 +105,17 @@ def added_by_tasks(rows: Rows) -> dict[int, float]:
 
 
 def fixed_share(rows: Rows, base: str) -> float | None:
-    """Return the share of one dense network's time that stem and the base's head take."""
+    """Return the share of one dense network's time that stem and the base's head take.
+
+    None where no dense network was measured, or the engine doesn't tell these stages.
+    """
     count = main_count({row["tasks"] for row in rows})
     shown = [row for row in rows if row["tasks"] == count]
     dense = [row for row in shown if row["kind"] == "separate"]
     full = [row for row in shown if row["kind"] == "stream" and row["fraction"] == 1]
-    if not dense or not full:
+    stages = full[0]["stages_p50"] if full else {}
+    if not dense or not {"stem", base} <= set(stages):
         return None
-    stages = full[0]["stages_p50"]
     return float((stages["stem"] + stages[base]) / (dense[0]["p50_ms"] / count))
 
 

@@ -14,8 +14,9 @@ from typing import Annotated
 import typer
 
 from mtshare_ros.console import print_report, print_table, progress
-from mtshare_ros.errors import OptionError, exit_status, one_line
+from mtshare_ros.errors import exit_status, one_line
 from mtshare_ros.evaluation import commands
+from mtshare_ros.evaluation.bench import commands as bench_commands
 from mtshare_ros.evaluation.study.commands import app as study
 from mtshare_ros.options import (
     Kind,
@@ -33,6 +34,8 @@ app = typer.Typer(
 )
 
 app.add_typer(study, name="study")
+app.command()(bench_commands.bench)
+app.command("bench-report")(bench_commands.bench_report)
 app.command()(commands.label)
 app.command()(commands.evaluate)
 app.command("boundary-score")(commands.boundary_score)
@@ -161,82 +164,6 @@ def replay(
     table = [[stage, *(f"{t[key]:.2f}" for key in ("p50", "p95", "p99"))] for stage, t in times]
     print_table("", ("stage, ms", "p50", "p95", "p99"), table)
     typer.echo(str(result.path))
-
-
-@app.command()
-def bench(
-    output: Annotated[Path, typer.Option(help="JSON file to write.")],
-    bundle: OptionalBundle = None,
-    width: Annotated[int, typer.Option(help="Channels of the network, without a bundle.")] = 384,
-    size: Annotated[str, typer.Option(help="Input width and height.")] = "320x240",
-    sweep_tasks: Annotated[
-        bool, typer.Option("--sweep-tasks", help="Measure what each further task costs.")
-    ] = False,
-    engine: Annotated[
-        str | None,
-        typer.Option(help="Time a bundle on this engine alone; needs no torch: tensorrt."),
-    ] = None,
-    precision: Annotated[Precision, typer.Option(help="With --engine.")] = Precision.fp16,
-) -> None:
-    """Time this network against separate dense networks, interleaved in one run."""
-    if engine is not None:
-        _bench_engine(bundle, engine, precision.value, output)
-        return
-    pixels = parse_size(size)
-    from mtshare_ros.network.config import NetworkConfig
-
-    try:
-        NetworkConfig(width=width, size=pixels)
-    except ValueError as error:
-        raise OptionError(str(error)) from error
-    if sweep_tasks:
-        _bench_tasks(bundle, width, pixels, output)
-        return
-    from mtshare_ros.evaluation.bench import run_bench
-
-    cases = run_bench(bundle, width, pixels, output)["cases"]
-    rows = [
-        (c["name"], f"{c['p50_ms']:.1f}", f"{c['p95_ms']:.1f}", f"{c['ratio']:.2f}") for c in cases
-    ]
-    print_table("", ("case", "p50, ms", "p95, ms", "times faster"), rows)
-    typer.echo(str(output))
-
-
-def _bench_engine(bundle: Path | None, engine: str, precision: str, output: Path) -> None:
-    if bundle is None:
-        raise OptionError("--engine needs a bundle: mtshare bench BUNDLE --engine tensorrt")
-    from mtshare_ros.evaluation.bench_engine import bench_engine
-
-    with progress("compiling") as on_step:
-        result = bench_engine(bundle, engine, precision, output, on_step)
-    rows = [
-        (c["name"], *(f"{c[key]:.2f}" for key in ("p50_ms", "p95_ms", "p99_ms", "ratio")))
-        for c in result["cases"]
-    ]
-    machine = result["machine"]
-    title = f"{machine['board']}, {machine['power_mode']}, {result['engine']}"
-    print_table(title, ("case", "p50, ms", "p95, ms", "p99, ms", "times faster"), rows)
-    typer.echo(str(output))
-
-
-def _bench_tasks(bundle: Path | None, width: int, size: tuple[int, int], output: Path) -> None:
-    from mtshare_ros.evaluation import task_sweep
-
-    result = task_sweep.sweep_tasks(bundle, width, size, output)
-    rows = [
-        (
-            c["name"],
-            f"{c['p50_ms']:.1f}",
-            f"{c['p95_ms']:.1f}",
-            f"{c['added']:.2f}" if "added" in c else "",
-        )
-        for c in result["cases"]
-    ]
-    if result["mean_added"] is not None:
-        rows.append(("mean of the further tasks", "", "", f"{result['mean_added']:.2f}"))
-    header = ("case", "p50, ms", "p95, ms", "added, dense networks")
-    print_table(f"target: at most {result['target_added']:.2f} a task", header, rows)
-    typer.echo(str(output))
 
 
 @app.command()

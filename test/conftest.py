@@ -19,7 +19,7 @@ SMALL = NetworkConfig(width=48, depth=3, heads=3, hidden=96, fine_width=16, size
 @pytest.fixture(scope="session")
 def bundle_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small bundle with random weights: normals as base, depth and segmentation on it."""
-    from mtshare_ros.evaluation.bench import random_bundle
+    from mtshare_ros.export.random_bundle import random_bundle
 
     folder = tmp_path_factory.mktemp("bundles") / "small"
     random_bundle(folder, SMALL, LayerShare(1, 32))

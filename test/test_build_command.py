@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Iterator
@@ -13,7 +12,8 @@ from standins.device import Device
 from standins.installed import installed
 
 from mtshare_ros.cli import run
-from mtshare_ros.evaluation.bench_engine import bench_engine
+from mtshare_ros.evaluation.bench.engine import bench_engine
+from mtshare_ros.evaluation.bench.result import read_result
 
 
 @pytest.fixture
@@ -53,8 +53,9 @@ def test_bench_of_an_engine_tells_stages_and_board(
     result = bench_engine(
         bundle_path, "tensorrt", "fp32", output, lambda *_: None, rounds=3, threads=1
     )
-    assert json.loads(output.read_text()) == result
-    assert (result["engine"], result["precision"]) == ("tensorrt", "fp32")
+    assert read_result(output) == result
+    (setting,) = result["settings"]
+    assert (setting["engine"], setting["precision"]) == ("tensorrt", "fp32")
     assert result["machine"]["gpu"] == device.name and result["machine"]["tensorrt"] == "10.3.0"
     assert {"board", "jetpack", "power_mode", "cuda_driver"} <= set(result["machine"])
     tokens = [48, 24, 12, 6, 3]

@@ -36,6 +36,13 @@ def run(capsys, *arguments):
         (["bench", "--output", "x.json", "--size", "0x240"], "0x240"),
         (["bench", "--output", "x.json", "--size", "321x240"], "321"),
         (["bench", "--output", "x.json", "--width", "385"], "385"),
+        (["bench", "--output", "x.json", "--tasks", "6"], "--tasks 6: expected 1 to 5"),
+        (["bench", "--output", "x.json", "--fraction", "2"], "--fraction 2"),
+        (["bench", "--output", "x.json", "--rounds", "5"], "--rounds 5"),
+        (["bench", "missing_bundle", "--output", "x.json"], "missing_bundle"),
+        (["bench", "b", "--output", "x.json", "--width", "192"], "--width: not with a bundle"),
+        (["bench", "b", "--output", "x.json", "--engine", "torch", "--all"], "--all: not with"),
+        (["bench-report", "missing.json", "--output", "x.md"], "missing.json"),
         (["train", "missing.yaml", "--output", "run"], "missing.yaml"),
         (["inspect", "missing_bundle"], "missing_bundle"),
         (["evaluate", "missing_bundle", "--output", "o", "--bag", "missing.mcap"], "missing"),
@@ -58,7 +65,7 @@ def test_help_lists_every_command(capsys):
     status, out, _ = run(capsys, "--help")
     assert status == 0
     commands = "simulate label train export evaluate boundary-score replay bench inspect doctor"
-    commands += " demo"
+    commands += " bench-report demo"
     assert all(command in out for command in commands.split())
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,12 +20,11 @@ from mtshare_ros.datasets.derived import boundaries
 from mtshare_ros.datasets.stills import render_stills
 from mtshare_ros.errors import OptionError
 from mtshare_ros.evaluation import pictures
-from mtshare_ros.evaluation.bench import random_bundle
+from mtshare_ros.evaluation.bench.rivals import Rivals
 from mtshare_ros.evaluation.demo import run_demo
 from mtshare_ros.evaluation.evaluate import Options, evaluate_bag, evaluate_stills
-from mtshare_ros.evaluation.rivals import SeparateNetworks
 from mtshare_ros.evaluation.stills import Stills
-from mtshare_ros.evaluation.task_sweep import sweep_tasks
+from mtshare_ros.export.random_bundle import random_bundle
 from mtshare_ros.manifest import BundleError, LayerShare
 from mtshare_ros.manifest_checks import check_manifest
 from mtshare_ros.perception.engines import open_engine
@@ -183,44 +180,6 @@ def test_prediction_and_truth_have_one_scale_of_colours() -> None:
 
 def test_the_dense_rivals_decode_them(five: Path, tmp_path: Path) -> None:
     spec = load_manifest(five).input
-    networks = SeparateNetworks(SMALL, [BOUNDARY, SALIENCY], tmp_path, threads=1)
-    maps = networks.step(np.zeros((96, 128, 3), np.uint8), spec)
+    networks = Rivals(SMALL, [BOUNDARY, SALIENCY], tmp_path, threads=1)
+    maps = networks.separate([BOUNDARY, SALIENCY]).step(np.zeros((96, 128, 3), np.uint8), spec)
     assert [(found.shape, found.dtype) for found in maps] == [((96, 128), np.uint8)] * 2
-
-
-def test_the_sweep_reports_what_each_further_task_adds(tmp_path: Path) -> None:
-    cores = os.sched_getaffinity(0)
-    output = tmp_path / "sweep.json"
-    result = sweep_tasks(None, 48, SIZE, output, depth=2, threads=1, rounds=4)
-    assert json.loads(output.read_text()) == result
-    assert result["tasks"] == list(TASKS) and result["target_added"] == 0.3
-    assert list(result["rho"].values()) == [pytest.approx(1 / 6, abs=0.01)] * 4
-    dense, *streams = result["cases"]
-    assert dense["name"] == "one dense network" and dense["ratio"] == 1.0
-    assert [c["name"] for c in streams] == ["1 task", *(f"{n} tasks" for n in range(2, 6))]
-    for count, case in enumerate(streams, start=1):
-        assert case["p50_ms"] <= case["p95_ms"] and case["stages_p50"]["dirty_fraction"] == 1.0
-        computed = set(case["stages_p50"]) & set(TASKS)
-        assert computed == set(list(TASKS)[:count])
-    pairs = zip(streams, streams[1:], strict=False)
-    expected = [(b["p50_ms"] - a["p50_ms"]) / dense["p50_ms"] for a, b in pairs]
-    assert [c["added"] for c in streams[1:]] == pytest.approx(expected, abs=1e-4)
-    assert result["mean_added"] == pytest.approx(np.mean(expected), abs=1e-4)
-    assert "added" not in streams[0] and "added" not in dense
-    assert os.sched_getaffinity(0) == cores
-
-
-def test_the_command_line_sweeps_the_tasks_of_a_bundle(
-    two: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
-) -> None:
-    from mtshare_ros import cli
-    from mtshare_ros.evaluation import task_sweep
-
-    sweep: Callable[..., dict[str, Any]] = task_sweep.sweep_tasks
-    monkeypatch.setattr(task_sweep, "sweep_tasks", lambda *a: sweep(*a, threads=1, rounds=3))
-    output = tmp_path / "s.json"
-    assert cli.run(["bench", str(two), "--sweep-tasks", "--output", str(output)]) == 0
-    assert "mean of the further tasks" in capsys.readouterr().out
-    result = json.loads(output.read_text())
-    assert result["bundle"] == "two" and result["tasks"] == ["saliency", "boundary"]
-    assert [case["name"] for case in result["cases"][1:]] == ["1 task", "2 tasks"]

@@ -14,7 +14,7 @@ from ros_harness import (
     wait_for,
 )
 
-from mtshare_ros.evaluation.bench import random_bundle
+from mtshare_ros.export.random_bundle import random_bundle
 from mtshare_ros.manifest import LayerShare
 from mtshare_ros.perception.engines import open_engine
 from mtshare_ros.perception.stream import PerceptionStream

@@ -24,7 +24,7 @@ from mtshare_ros import cli
 from mtshare_ros.datasets.stills import StillsDataset
 from mtshare_ros.evaluation.study import rooms
 from mtshare_ros.evaluation.study.config import StudyError, load_study
-from mtshare_ros.evaluation.study.timing import plan_of
+from mtshare_ros.evaluation.study.plans import plan_of
 from mtshare_ros.evaluation.study.trained import full_parameters, predict
 from mtshare_ros.tasks import TASKS
 from mtshare_ros.training.stored import load_network, load_subtasks

@@ -6,13 +6,9 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
-import torch
 import yaml
 from study_files import (
-    SEPARATE,
-    TINY,
     study_values,
     write_run,
     write_stills,
@@ -21,12 +17,11 @@ from study_files import (
 )
 
 from mtshare_ros import cli
-from mtshare_ros.evaluation.study import timing
 from mtshare_ros.evaluation.study.config import load_study
-from mtshare_ros.evaluation.study.timing import SharedEncoderCase, SharedGraph, measure, plan_of
+from mtshare_ros.evaluation.study.plans import plan_of
+from mtshare_ros.evaluation.study.timing import measure
+from mtshare_ros.export.random_bundle import random_networks
 from mtshare_ros.manifest import LayerShare
-from mtshare_ros.network.single_task import SharedEncoder
-from mtshare_ros.tasks import TASKS
 
 
 @pytest.fixture(scope="module")
@@ -39,27 +34,6 @@ def study_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     values["systems"].append({"name": "alike", "tasks": alike})
     values["systems"].append({"name": "later", "tasks": {**alike, "depth": "not_yet"}})
     return write_study(folder / "s.yaml", values)
-
-
-@torch.no_grad()
-def test_the_shared_graph_computes_every_head_of_the_shared_encoder() -> None:
-    torch.manual_seed(0)
-    network = SharedEncoder(TINY, {"normals": 3, "depth": 1}).eval()
-    image = torch.randn(1, 3, 48, 64)
-    expected = network(image)
-    for raw, task in zip(SharedGraph(network)(image), expected, strict=True):
-        assert torch.allclose(raw, expected[task], atol=1e-5)
-
-
-def test_the_shared_encoder_gives_every_task_decoded(tmp_path: Path) -> None:
-    case = SharedEncoderCase(TINY, [TASKS[task] for task in SEPARATE], tmp_path, threads=1)
-    arrays = case.predict(np.zeros((48, 64, 3), np.uint8))
-    assert [(a.shape, str(a.dtype)) for a in arrays] == [
-        ((48, 64, 3), "float32"),
-        ((48, 64), "float32"),
-        ((48, 64), "uint8"),
-        ((48, 64), "uint8"),
-    ]
 
 
 def test_plans_follow_from_what_the_stages_trained(study_file: Path) -> None:
@@ -118,7 +92,7 @@ def test_another_size_has_random_weights_and_the_trained_private_units(study_fil
     study = load_study(study_file)
     plan, config = plan_of(study, study.system("units"))
     larger = replace(config, size=(96, 64))
-    base, subtasks = timing._random(plan, larger)
+    base, subtasks = random_networks(larger, plan.tasks, plan.shares)
     assert base.config.tokens == 24
     assert {task.name: s.shares for task, s in subtasks.items()} == {
         task: [LayerShare(1, 32)] * 2 for task in ("depth", "segmentation")

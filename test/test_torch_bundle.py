@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from mtshare_ros.bundle import load_manifest
-from mtshare_ros.evaluation.rivals_gpu import RecordedNetworks
+from mtshare_ros.evaluation.bench.rivals_gpu import RecordedNetworks
 from mtshare_ros.export.check import ALLOWED_OPERATORS
 from mtshare_ros.export.deploy import deploy
 from mtshare_ros.network.config import NetworkConfig
@@ -205,10 +205,11 @@ def test_the_dense_rival_on_a_gpu_computes_the_single_task_networks(bundle_path:
 def test_bench_of_the_torch_engine_has_the_dense_rival_first(
     bundle_path: Path, tmp_path: Path
 ) -> None:
-    from mtshare_ros.evaluation.bench_engine import bench_engine
+    from mtshare_ros.evaluation.bench.engine import bench_engine
 
     result = bench_engine(
         bundle_path, "torch", "fp16", tmp_path / "b.json", lambda *_: None, rounds=2, threads=1
     )
     assert result["cases"][0]["name"] == "separate dense networks"
+    assert result["cases"][0]["kind"] == "separate"
     assert len(result["cases"]) == 6 and result["cases"][0]["ratio"] == 1.0

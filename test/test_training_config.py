@@ -17,7 +17,7 @@ RECIPE = Path(__file__).parents[1] / "config" / "training" / "room.yaml"
 
 def test_the_shipped_recipe_is_valid() -> None:
     names = [stage.name for stage in load_config(RECIPE).stages]
-    assert names == ["base", "gates", "units", "refine"]
+    assert names == ["together"]
 
 
 @pytest.mark.parametrize(

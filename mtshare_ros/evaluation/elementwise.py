@@ -22,8 +22,8 @@ import torch
 from scipy import sparse
 from torch import Tensor, nn
 
-from mtshare_ros.evaluation.cases import pinned, processor, take_turns
-from mtshare_ros.evaluation.rivals import DenseGraph
+from mtshare_ros.evaluation.bench.graphs import DenseGraph
+from mtshare_ros.evaluation.bench.measure import pinned, processor, take_turns
 from mtshare_ros.export.deploy import deploy
 from mtshare_ros.export.onnx_writer import write_onnx
 from mtshare_ros.manifest import TensorSpec
@@ -108,6 +108,8 @@ def _torch_csr(matrix: Tensor) -> Tensor:
 
 class _Case:
     """A computation that takes its images in turn."""
+
+    period = 1
 
     def __init__(self, name: str, images: Sequence[Any], run: Callable[[Any], object]) -> None:
         self.name, self._images, self._run = name, images, run
@@ -202,7 +204,7 @@ def measure_elementwise(
             _Case("csr torch", products, lambda one: [p.by_torch() for p in one]),
             _Case("to csr", products, lambda one: [p.to_csr() for p in one]),
         ]
-        seconds, _ = take_turns(list(cases), rounds)
+        seconds, _ = take_turns(cases, rounds)
     medians = {
         case.name: 1e3 * float(np.median(times))
         for case, times in zip(cases, seconds, strict=True)

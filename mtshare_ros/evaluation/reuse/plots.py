@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from mtshare_ros.evaluation.disagreement import UNITS
+from mtshare_ros.evaluation.figures import COLOURS, legend_below, new_figure, save_figure
 from mtshare_ros.evaluation.pictures import dirty_picture
 from mtshare_ros.evaluation.reuse.compare import Track
-from mtshare_ros.evaluation.study.plots import COLOURS, new_figure, save
 from mtshare_ros.tasks import Task
 
 _LOOKS = {
@@ -55,7 +55,8 @@ def error_over_time(clips: Sequence[dict[str, Any]], tasks: Sequence[Task], path
             panel.set_ylabel(f"{task.name}:\n{UNITS[task.kind]}", fontsize=8)
         if number >= len(clips) * (len(tasks) - 1):
             panel.set_xlabel("ms per frame, mean", fontsize=9)
-    save(figure, panels, path)
+    legend_below(figure, panels)
+    save_figure(figure, path)
 
 
 def frames(clip: dict[str, Any], tasks: Sequence[Task], names: Sequence[str], path: Path) -> None:
@@ -79,7 +80,8 @@ def frames(clip: dict[str, Any], tasks: Sequence[Task], names: Sequence[str], pa
     panels[-1].set_ylabel("ms", fontsize=9)
     panels[-1].set_xlabel("frame")
     panels[0].set_title(clip["name"], fontsize=10)
-    save(figure, panels, path)
+    legend_below(figure, panels)
+    save_figure(figure, path)
 
 
 def strips(tracks: Sequence[tuple[str, Track]], path: Path) -> None:
@@ -101,7 +103,7 @@ def strips(tracks: Sequence[tuple[str, Track]], path: Path) -> None:
             share = f"{100 * example.dirty_fraction:.0f} %"
             title = f"{name}, frame {example.index}: {share}" if column == 0 else share
             panel.set_title(title, fontsize=7, loc="left")
-    figure.savefig(path)
+    save_figure(figure, path)
 
 
 def _kind(way: dict[str, Any]) -> str:

@@ -10,15 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import onnxruntime as ort
-
 from mtshare_ros.console import progress
-from mtshare_ros.evaluation.cases import pinned, processor
+from mtshare_ros.evaluation.bench.measure import machine, pinned
+from mtshare_ros.evaluation.bench.rivals import Rivals
 from mtshare_ros.evaluation.evaluate import warm_up
 from mtshare_ros.evaluation.reuse.compare import Clip, Track, Way, play
 from mtshare_ros.evaluation.reuse.plots import error_over_time, frames, strips
 from mtshare_ros.evaluation.reuse.summary import summary
-from mtshare_ros.evaluation.rivals import SeparateNetworks
 from mtshare_ros.manifest import Manifest
 from mtshare_ros.network.config import NetworkConfig
 from mtshare_ros.perception.engines import open_engine
@@ -94,7 +92,7 @@ def compare_reuse(
                     )
     found = {
         "bundle": str(bundle),
-        "machine": {"processor": processor(), "onnxruntime": ort.__version__},
+        "machine": machine(),
         "threads": options.threads,
         "clips": [summary(clip, options.periods) for clip in clips],
     }
@@ -106,7 +104,8 @@ def _separate(manifest: Manifest, threads: int) -> Iterator[Callable[[Image], fl
     """Yield what times separate dense networks of the bundle's size, of random weights."""
     config = NetworkConfig.from_dict(manifest.network)
     with tempfile.TemporaryDirectory() as folder:
-        networks = SeparateNetworks(config, manifest.tasks, Path(folder), threads)
+        rivals = Rivals(config, manifest.tasks, Path(folder), threads)
+        networks = rivals.separate(manifest.tasks)
 
         def milliseconds(image: Image) -> float:
             start = time.perf_counter()

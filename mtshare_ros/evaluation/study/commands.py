@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mtshare_ros.console import print_table
+from mtshare_ros.console import print_table, progress
 from mtshare_ros.errors import OptionError
 from mtshare_ros.options import parse_size
 
@@ -69,7 +69,9 @@ def timing(
     from mtshare_ros.evaluation.study.config import load_study
     from mtshare_ros.evaluation.study.timing import measure
 
-    found = measure(load_study(config), size=pixels, threads=threads, rounds=rounds)
+    study = load_study(config)
+    with progress("measuring") as on_round:
+        found = measure(study, size=pixels, threads=threads, rounds=rounds, on_round=on_round)
     _write_json(output / TIMING_NAME, found)
     rows = [
         (c["system"], f"{100 * c['fraction']:g} %", f"{c['p50_ms']:.1f}", f"{c['ratio']:.2f}")

@@ -8,15 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from mtshare_ros.evaluation.figures import COLOURS, legend_below, new_figure, save_figure
 from mtshare_ros.evaluation.study.curves import Curve
 from mtshare_ros.manifest import LayerShare
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-"""Okabe and Ito's colours, without the yellow that is too light on white."""
 _DASHES = ("-", "--", ":", "-.")
 _MARKS = ("s", "D", "^", "v", "P", "X", "*")
-_WIDTH = 8.0
-_DPI = 200
 
 
 def accuracy_over_time(results: dict[str, Any], timing: dict[str, Any], path: Path) -> None:
@@ -50,7 +47,8 @@ def accuracy_over_time(results: dict[str, Any], timing: dict[str, Any], path: Pa
         )
         panel.set_title(title, fontsize=10)
     panels[0].set_ylabel(f"Δm against {_title(results)}, %   (numbers: ρ)")
-    save(figure, panels, path)
+    legend_below(figure, panels)
+    save_figure(figure, path)
 
 
 def _draw_families(
@@ -134,7 +132,8 @@ def learning_curves(curves: Sequence[Curve], path: Path) -> None:
         panel.set_title(task, fontsize=10)
         panel.set_xlabel("steps, the base's included", fontsize=9)
     panels[0].set_ylabel("training loss, smoothed")
-    save(figure, panels, path, order=stages)
+    legend_below(figure, panels, order=stages)
+    save_figure(figure, path)
 
 
 def private_shares(
@@ -169,41 +168,8 @@ def private_shares(
         panel.margins(y=0.18)
     panels[1].set_xlabel("block")
     panels[1].set_xticks(blocks)
-    save(figure, panels, path)
-
-
-def new_figure(height: float, rows: int, columns: int, **options: Any) -> tuple[Any, list[Any]]:
-    """Return a figure of the plots' width, ``height`` inches high, and its panels row by row."""
-    # The object interface: no global state of pyplot, no window system.
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(_WIDTH, height), dpi=_DPI, layout="constrained")
-    panels = list(np.ravel(figure.subplots(rows, columns, squeeze=False, **options)))
-    for panel in panels:
-        panel.spines[["top", "right"]].set_visible(False)
-        panel.tick_params(labelsize=9)
-        panel.xaxis.label.set_size(10)
-        panel.yaxis.label.set_size(10)
-    return figure, panels
-
-
-def save(figure: Any, panels: Sequence[Any], path: Path, order: Sequence[str] = ()) -> None:
-    """Write a figure with one legend of all its panels below it, in ``order`` or as drawn."""
-    found: dict[str, Any] = {}
-    for panel in panels:
-        for handle, label in zip(*panel.get_legend_handles_labels(), strict=True):
-            found.setdefault(label, handle)
-    labels = [*order] or list(found)
-    figure.legend(
-        [found[label] for label in labels],
-        labels,
-        loc="outside lower center",
-        ncols=min(3, len(found)),
-        fontsize=9,
-        frameon=False,
-    )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path)
+    legend_below(figure, panels)
+    save_figure(figure, path)
 
 
 def _title(results: dict[str, Any]) -> str:

@@ -5,15 +5,16 @@ With TensorRT it needs neither torch nor ONNX: a board runs it once, and the fil
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from mtshare_ros.errors import OptionError
+from mtshare_ros.evaluation.bench.cases import Camera, Case, DenseCase, StreamCase
+from mtshare_ros.evaluation.bench.measure import ratio, summary, take_turns
+from mtshare_ros.evaluation.bench.result import SCHEMA_VERSION, describe, write_result
 from mtshare_ros.evaluation.board import describe_board, gpu_versions
 from mtshare_ros.evaluation.build import on_progress
-from mtshare_ros.evaluation.cases import Case, SeparateCase, StreamCase, summary, take_turns
 from mtshare_ros.perception.engines import BACKENDS, open_engine
 
 FRACTIONS = (1.0, 0.5, 0.25, 0.125, 0.0625)
@@ -29,6 +30,7 @@ def bench_engine(
     *,
     rounds: int = 200,
     threads: int = 2,
+    command: str = "",
 ) -> dict[str, Any]:
     """Measure and write the result to ``output`` as JSON.
 
@@ -37,15 +39,14 @@ def bench_engine(
         backend: One of ``BACKENDS``.
         precision: What a GPU computes in.
         output: JSON file.
-        on_step: Called while engines are compiled.
+        on_step: Called while engines are compiled, then after each round.
         rounds: Measured frames of each case; the cases take turns.
         threads: CPU threads.
+        command: The command line that asked for it, for the record.
 
     Returns:
-        What was written: the machine, and ``cases`` with percentiles of the whole step, the
-        median of each stage, and ``ratio`` (median of the first case / median of the case). With
-        torch the first case is one dense network per task, its launches recorded as ours are;
-        else it is every token dirty.
+        What was written; see ``result.py``. With torch the first case is one dense network per
+        task, its launches recorded as ours are; else it is every token dirty.
 
     Raises:
         OptionError: There is no such backend.
@@ -53,27 +54,34 @@ def bench_engine(
     if backend not in BACKENDS:
         raise OptionError(f"--engine {backend!r}: expected one of {', '.join(BACKENDS)}")
     engine = open_engine(bundle, backend, threads, precision, on_progress(on_step))
-    spec = engine.manifest.input
+    manifest = engine.manifest
+    spec, count = manifest.input, len(manifest.tasks)
     sizes = [size - spec.prefix for size in engine.sizes[::-1]]
     fractions = [size / spec.tokens for size in sizes] or FRACTIONS
     # Bounded, or a token that is due by its age would make the next size of it.
-    cases: list[Case] = [StreamCase(engine, part, most=part) for part in fractions]
+    cases: list[Case] = [StreamCase(Camera(engine, most=part), part) for part in fractions]
+    facts = [{"kind": "stream", "tasks": count, "fraction": round(f, 4)} for f in fractions]
     if engine.name == "torch":
-        from mtshare_ros.evaluation.rivals_gpu import RecordedNetworks
+        from mtshare_ros.evaluation.bench.rivals import SEPARATE
+        from mtshare_ros.evaluation.bench.rivals_gpu import RecordedNetworks
 
-        rival = RecordedNetworks(engine.manifest, precision)
-        cases.insert(0, SeparateCase(rival, spec))
-    seconds, stages = take_turns(cases, rounds)
+        rival = RecordedNetworks(manifest, precision)
+        cases.insert(0, DenseCase(SEPARATE, rival, spec))
+        facts.insert(0, {"kind": "separate", "tasks": count, "fraction": 1.0})
+    rows = summary(cases, take_turns(cases, rounds, on_step))
     result: dict[str, Any] = {
-        "bundle": engine.manifest.name,
-        "network": engine.manifest.network,
-        "tasks": [task.name for task in engine.manifest.tasks],
-        "engine": engine.name,
-        "precision": getattr(engine, "precision", "fp32"),
-        "rounds": rounds,
+        "schema_version": SCHEMA_VERSION,
+        "command": command,
         "machine": {**describe_board(), **gpu_versions()},
-        "cases": summary(cases, seconds, stages),
+        "threads": threads,
+        "rounds": rounds,
+        "settings": [
+            describe(manifest, manifest.name, engine.name, getattr(engine, "precision", "fp32"))
+        ],
+        "cases": [
+            {"setting": 0, **row, **fact, "ratio": ratio(rows[0], row)}
+            for row, fact in zip(rows, facts, strict=True)
+        ],
     }
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(json.dumps(result, indent=1) + "\n")
+    write_result(output, result)
     return result

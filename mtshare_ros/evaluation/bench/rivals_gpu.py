@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mtshare_ros.evaluation.rivals import DenseGraph, decode
+from mtshare_ros.evaluation.bench.graphs import DenseGraph
+from mtshare_ros.evaluation.bench.rivals import decode
 from mtshare_ros.export.deploy import deploy
 from mtshare_ros.manifest import InputSpec, Manifest
 from mtshare_ros.network.config import FINE_STRIDE, NetworkConfig

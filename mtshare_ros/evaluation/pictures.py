@@ -1,10 +1,8 @@
-"""Pictures for people: predictions, truths, errors, and where the time went."""
+"""Pictures for people: predictions, truths, errors and recomputed tokens."""
 
 from __future__ import annotations
 
-import base64
-import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import cv2
@@ -26,6 +24,9 @@ Picture = NDArray[np.uint8]
 
 WORST = {"depth": 0.5, "normals": 60.0}
 """Error that gets the brightest colour: a relative one for depth, degrees for normals."""
+
+DEPTH_RATIO = 40.0
+"""Farthest by nearest depth of a report's colours."""
 
 NO_TRUTH = (60, 60, 60)
 DIRTY = (230, 159, 0)
@@ -54,6 +55,34 @@ def map_picture(task: Task, array: NDArray[Any], far: float) -> Picture:
     if task.kind in PROBABILITY_KINDS:
         return colour_probability(np.rint(255 * np.nan_to_num(_share(array))).astype(np.uint8))
     return colour_normals(np.nan_to_num(array))
+
+
+def depth_range(task: Task) -> tuple[float, float]:
+    """Return the nearest and farthest depth in metres that a report's colours tell apart.
+
+    They follow from the task, not from the frames: a colour means the same distance in every
+    report, and a frame's picture can be made before the next frame is known.
+    """
+    assert task.value_range is not None
+    far = task.value_range[1]
+    return far / DEPTH_RATIO, far
+
+
+def report_picture(task: Task, array: NDArray[Any]) -> Picture:
+    """Return a map in a report's colours; depth is safe for colour-blind readers, and logarithmic.
+
+    Viridis, yellow near and violet far: as many colours for 1 to 2 metres as for 5 to 10, since
+    errors of depth are relative ones.
+    """
+    if task.kind != "depth":
+        return map_picture(task, array, 0.0)
+    near, far = depth_range(task)
+    valid = np.isfinite(array) & (array > 0)
+    share = np.log(far / np.where(valid, array, far)) / np.log(far / near)
+    level = np.rint(255 * np.clip(share, 0, 1)).astype(np.uint8)
+    picture = cv2.cvtColor(cv2.applyColorMap(level, cv2.COLORMAP_VIRIDIS), cv2.COLOR_BGR2RGB)
+    picture[~valid] = 0
+    return np.asarray(picture, np.uint8)
 
 
 def error_picture(task: Task, prediction: NDArray[Any], truth: NDArray[Any]) -> Picture:
@@ -91,75 +120,3 @@ def dirty_picture(rgb: Picture, dirty: NDArray[np.bool_]) -> Picture:
     grey = cv2.cvtColor(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
     tinted = cv2.addWeighted(grey, 0.55, np.full_like(grey, DIRTY), 0.45, 0)
     return np.where(mask[..., None] > 0, tinted, grey).astype(np.uint8)
-
-
-def embedded(picture: Picture, extension: str = "png") -> str:
-    """Return a picture as the content of an ``src`` attribute."""
-    _, data = cv2.imencode(f".{extension}", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-    kind = "jpeg" if extension == "jpg" else extension
-    return f"data:image/{kind};base64,{base64.b64encode(data.tobytes()).decode()}"
-
-
-def timeline_plot(
-    milliseconds: Sequence[float], dense: Sequence[float], dirty: Sequence[float]
-) -> str:
-    """Return the plot of time and dirty fraction over the frames as an SVG element.
-
-    Without the time of each frame (a recorded bag has none) only the dirty fraction is drawn.
-    """
-    rows = 2 if milliseconds else 1
-    figure, axes = _figure(1.5 * rows + 0.3, rows=rows, sharex=True, squeeze=False)
-    if milliseconds:
-        top = axes[0, 0]
-        if dense:
-            top.plot(dense, color="#999999", linewidth=1.2, label="dense network")
-        top.plot(milliseconds, color="#0072B2", linewidth=1.4, label="this run")
-        top.set_ylabel("ms per frame")
-        top.set_ylim(bottom=0)
-        if dense:
-            top.legend(loc="best", frameon=False, ncols=2, fontsize=8)
-    bottom = axes[-1, 0]
-    percent = [100 * fraction for fraction in dirty]
-    bottom.fill_between(range(len(dirty)), percent, color="#E69F00", alpha=0.8, linewidth=0)
-    bottom.set_ylabel("dirty tokens, %")
-    bottom.set_ylim(0, 105)
-    bottom.set_xlabel("frame")
-    bottom.set_xlim(0, max(len(dirty) - 1, 1))
-    bottom.xaxis.get_major_locator().set_params(integer=True)
-    return _svg(figure)
-
-
-def stages_plot(latency: dict[str, dict[str, float]]) -> str:
-    """Return the bars of each stage (median, and a whisker to p95) as an SVG element."""
-    stages = list(reversed(latency))
-    figure, bars = _figure(0.5 + 0.32 * len(stages))
-    p50 = [latency[stage]["p50"] for stage in stages]
-    beyond = [max(latency[stage]["p95"] - latency[stage]["p50"], 0.0) for stage in stages]
-    colours = ["#333333" if stage == "total" else "#0072B2" for stage in stages]
-    bars.barh(stages, p50, color=colours, height=0.62)
-    bars.errorbar(
-        p50, stages, xerr=[[0.0] * len(stages), beyond], fmt="none", ecolor="#D55E00", capsize=3
-    )
-    bars.set_xlabel("ms: median, whisker to the 95th percentile")
-    return _svg(figure)
-
-
-def _figure(height: float, rows: int = 1, **options: Any) -> tuple[Any, Any]:
-    # The object interface: no global state of pyplot, no window system.
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7.2, height), layout="constrained")
-    axes = figure.subplots(rows, **options)
-    for one in np.ravel(axes):
-        one.spines[["top", "right"]].set_visible(False)
-        one.tick_params(labelsize=8)
-        one.xaxis.label.set_size(8)
-        one.yaxis.label.set_size(8)
-    return figure, axes
-
-
-def _svg(figure: Any) -> str:
-    text = io.StringIO()
-    figure.savefig(text, format="svg", transparent=True)
-    svg = text.getvalue()
-    return svg[svg.index("<svg") :]

@@ -37,8 +37,8 @@ class Stepper(Protocol):
 class HoldStream:
     """The simplest baseline in time: the dense network on every K-th frame, repeated between."""
 
-    def __init__(self, stream: PerceptionStream, period: int) -> None:
-        """Compute every ``period``-th frame with ``stream``, which has the dense policy."""
+    def __init__(self, stream: Stepper, period: int) -> None:
+        """Compute every ``period``-th frame with ``stream``, which is dense."""
         self.stream = stream
         self.period = period
         self.age = 0

@@ -1,0 +1,95 @@
+"""The pictures of one frame as a report embeds them: small, and encoded at once."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from mtshare_ros.evaluation import pictures
+from mtshare_ros.evaluation.outcome import Outcome, to_size
+from mtshare_ros.evaluation.pictures import Picture
+from mtshare_ros.tasks import Task
+
+LONGEST_SIDE = 320
+"""Pixels of a picture; larger ones are made smaller."""
+
+QUALITY = 80
+"""Of WebP, 0 to 100; 101 is lossless."""
+
+CAMERA, DIRTY = "camera", "dirty"
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Pictures of one frame.
+
+    Attributes:
+        data: (``camera``, ``""``), (``dirty``, ``""``), and (task, ``prediction``, ``truth`` or
+            ``error``) -> WebP.
+    """
+
+    data: dict[tuple[str, str], bytes]
+
+    @property
+    def size(self) -> int:
+        """Bytes of all of them."""
+        return sum(map(len, self.data.values()))
+
+    def sources(self) -> dict[str, dict[str, str]]:
+        """Return the same as ``src`` attributes, by name and by kind."""
+        found: dict[str, dict[str, str]] = {}
+        for (name, kind), data in self.data.items():
+            text = base64.b64encode(data).decode()
+            found.setdefault(name, {})[kind] = f"data:image/webp;base64,{text}"
+        return found
+
+
+def encode(tasks: Sequence[Task], outcome: Outcome) -> Encoded:
+    """Return the pictures of a frame.
+
+    Errors are those of the maps at the truth's size, as in the metrics, made smaller by averaging.
+    """
+    shape = _shown_shape(outcome.rgb.shape)
+    data = {(CAMERA, ""): _webp(_smaller(outcome.rgb, shape))}
+    if outcome.dirty is not None:
+        picture = pictures.dirty_picture(_smaller(outcome.rgb, shape), outcome.dirty)
+        data[DIRTY, ""] = _webp(picture)
+    for task in tasks:
+        prediction = outcome.predictions.get(task.name)
+        if prediction is None:
+            continue
+        # Colours of classes must not be mixed: lossless, and few colours compress well so.
+        quality = 101 if task.kind == "segmentation" else QUALITY
+        found = pictures.report_picture(task, to_size(prediction, shape))
+        data[task.name, "prediction"] = _webp(found, quality)
+        truth = outcome.truths.get(task.name)
+        if truth is None:
+            continue
+        found = pictures.report_picture(task, to_size(truth, shape))
+        data[task.name, "truth"] = _webp(found, quality)
+        error = pictures.error_picture(task, to_size(prediction, truth.shape[:2]), truth)
+        data[task.name, "error"] = _webp(_smaller(error, shape))
+    return Encoded(data)
+
+
+def _shown_shape(shape: tuple[int, ...]) -> tuple[int, int]:
+    """Return the height and width of an image's pictures."""
+    factor = min(1.0, LONGEST_SIDE / max(shape[:2]))
+    return max(1, round(shape[0] * factor)), max(1, round(shape[1] * factor))
+
+
+def _smaller(picture: Picture, shape: tuple[int, int]) -> Picture:
+    if picture.shape[:2] == shape:
+        return picture
+    made = cv2.resize(picture, (shape[1], shape[0]), interpolation=cv2.INTER_AREA)
+    return np.asarray(made, np.uint8)
+
+
+def _webp(picture: Picture, quality: int = QUALITY) -> bytes:
+    bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+    _, data = cv2.imencode(".webp", bgr, [cv2.IMWRITE_WEBP_QUALITY, quality])
+    return data.tobytes()

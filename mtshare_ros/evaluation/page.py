@@ -35,6 +35,7 @@ def page(run: Run, scores: Scores, numbers: dict[str, Any], manifest: Manifest) 
         lstrip_blocks=True,
     )
     environment.filters["metric"] = metric_text
+    environment.policies["json.dumps_kwargs"] = {"sort_keys": False}  # Stages have an order.
     latency = numbers["latency_ms"]
     depth = [task for task in scores.tasks if task.kind == "depth"]
     return environment.get_template("report.html").render(

@@ -44,7 +44,7 @@ class Layout:
         return self.left / self.width, 1 - self.right / self.width
 
 
-WIDE = Layout(11.6, 0.62, 0.75)
+WIDE = Layout(11.6, 0.62, 0.25)
 HALF = Layout(5.6, 1.15, 0.3)
 NARROW = Layout(3.5, 0.46, 0.16)
 NARROW_BARS = Layout(3.5, 1.0, 0.2)
@@ -88,14 +88,17 @@ def stage_bars(latency: Times, layout: Layout) -> str:
     figure, (axis,) = _figure(layout, [0.3 * len(stages)], gap=0.0, top=0.36)
     values = {key: [latency[stage][key] for stage in stages] for key in PERCENTILES}
     colours = [INK if stage == TOTAL else RUN for stage in stages]
-    axis.barh(stages, values["p50"], color=colours, height=0.6, label="median")
+    median = axis.barh(stages, values["p50"], color=colours, height=0.6, label="p50")
     axis.hlines(stages, values["p50"], values["p99"], color=SLOW, linewidth=1)
-    axis.plot(values["p95"], stages, "|", color=SLOW, markersize=9, mew=2, label="p95")
-    axis.plot(values["p99"], stages, "D", color=SLOW, markersize=4, label="p99")
+    marks = axis.plot(values["p95"], stages, "|", color=SLOW, markersize=9, mew=2, label="p95")
+    marks += axis.plot(values["p99"], stages, "D", color=SLOW, markersize=4, label="p99")
     axis.set_yticks(range(len(stages)), [stage.replace("_", " ") for stage in stages])
     axis.set_xlim(left=0)
     axis.set_xlabel("ms")
-    axis.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, frameon=False, fontsize=9)
+    axis.legend(
+        handles=[median, *marks], loc="lower right", bbox_to_anchor=(1, 1), ncols=3,
+        frameon=False, fontsize=9,
+    )  # fmt: skip
     return _svg(figure)
 
 
@@ -129,7 +132,7 @@ def _draw_stages(axis: Any, scores: Scores, stages: Sequence[str], layout: Layou
         axis.axhline(value, color=SLOW, linewidth=1.3, linestyle=style, label=f"{key} {value:.1f}")
     axis.set_ylim(0, 1.08 * max(top, summary["p99"], 1e-3))
     _title(axis, "time per frame by stage, ms")
-    columns = 6 if layout is WIDE else 3
+    columns = 6 if layout is WIDE else 2
     axis.legend(
         loc="lower left", bbox_to_anchor=(0, 1.12 if layout is WIDE else 1.11), ncols=columns,
         frameon=False, fontsize=9, handlelength=1.4, columnspacing=1.2, borderaxespad=0,
@@ -179,8 +182,8 @@ def _figure(
     from matplotlib.figure import Figure
 
     if top is None:
-        # The legend above the first row: one or two lines, or many of them.
-        top = 0.75 if layout is WIDE else 1.15
+        # For the legend above the first row: two lines, or many of them.
+        top = 0.75 if layout is WIDE else 1.55
     bottom = 0.5
     whole = sum(heights) + gap * (len(heights) - 1) + top + bottom
     figure = Figure(figsize=(layout.width, whole))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mtshare_ros.errors import JobError, one_line
+from mtshare_ros.evaluation.kept_frames import SLOWEST
 from mtshare_ros.evaluation.page import page
 from mtshare_ros.evaluation.scores import Scores
 from mtshare_ros.manifest import Manifest
@@ -121,11 +122,10 @@ def _summary(
 
 def _worst(scores: Scores) -> dict[str, list[int]]:
     """Return the numbers of the frames that are shown for being worst, by reason."""
-    found: dict[str, list[int]] = {}
-    for kept in scores.kept.result():
-        for reason in kept.reasons:
-            found.setdefault(reason, []).append(kept.moment.index)
-    return found
+    reasons = [*(task.name for task in scores.tasks), SLOWEST]
+    shown = scores.kept.result()
+    found = {r: [kept.moment.index for kept in shown if r in kept.reasons] for r in reasons}
+    return {reason: indices for reason, indices in found.items() if indices}
 
 
 def _check_finite(numbers: Any, where: str) -> None:

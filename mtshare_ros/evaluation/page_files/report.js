@@ -27,8 +27,7 @@
     if (frame.total !== null) words.push(`${number(frame.total, 1)} ms`);
     now.textContent = words.join(" · ");
     slider.setAttribute("aria-valuetext", now.textContent);
-    stages.textContent = Object.entries(frame.stages).map(([name, ms]) => `${name} ${ms}`).join(" · ");
-    stages.parentElement.hidden = !stages.textContent;
+    showStages(frame);
     for (const place of accuracies) place.textContent = frame.accuracy[place.dataset.accuracy] || "";
     for (const jump of jumps) jump.setAttribute("aria-current", Number(jump.dataset.jump) === frame.index);
     for (const timeline of timelines) {
@@ -36,6 +35,20 @@
       const share = left + ((right - left) * frame.index) / Math.max(count - 1, 1);
       timeline.querySelector(".cursor").style.left = `${100 * share}%`;
     }
+  }
+
+  function showStages(frame) {
+    const rows = Object.entries(frame.stages).map(([name, ms]) => {
+      const [label, bar, value] = ["span", "i", "span"].map((tag) => document.createElement(tag));
+      label.textContent = name;
+      bar.style.width = `${(100 * ms) / Math.max(frame.total, ms)}%`;
+      value.textContent = `${number(ms, 1)} ms`;
+      const track = document.createElement("div");
+      track.append(bar);
+      return [label, track, value];
+    });
+    stages.replaceChildren(...rows.flat());
+    stages.hidden = !rows.length;
   }
 
   function nearest(index) {

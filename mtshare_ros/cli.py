@@ -287,9 +287,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     try:
         status = app(arguments, prog_name="mtshare", standalone_mode=False)
         return status if isinstance(status, int) else 0
-    except (KeyboardInterrupt, typer.Abort) as error:
-        # The parser wraps the one in the other.
-        return _fail(str(error) or str(error.__cause__ or "") or "interrupted", 130)
+    except (KeyboardInterrupt, typer.Abort):
+        return _fail("interrupted", 130)
     except Exception as error:
         if isinstance(error, USAGE_ERRORS):
             return _fail(getattr(error, "format_message", error.__str__)(), 2)

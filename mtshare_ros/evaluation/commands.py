@@ -118,8 +118,12 @@ def evaluate(
         numbers, stop = early.numbers, early
     print_report(numbers)
     typer.echo(str(output / "index.html"))
-    if stop is not None:
-        raise stop.reason
+    if stop is None:
+        return
+    if isinstance(stop.reason, KeyboardInterrupt):
+        typer.echo(f"error: {stop.reason}", err=True)
+        raise typer.Exit(130)
+    raise stop.reason
 
 
 def _evaluate_bags(

@@ -69,6 +69,7 @@ EXTRAS = {
         "mcap",
         "mcap-ros2-support",
         "mypy",
+        "playwright",
         "rosbags-image",
         "ruff",
         "scikit-learn",

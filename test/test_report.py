@@ -239,17 +239,6 @@ def test_maps_are_resized_without_inventing_values():
     assert to_size(np.zeros((2, 2, 3), np.float32), (4, 6)).shape == (4, 6, 3)
 
 
-def test_depth_in_a_report_has_one_colour_for_a_distance_whatever_the_frame():
-    task = TASKS["depth"]
-    near, far = pictures.depth_range(task)
-    depth = np.array([[near, (near * far) ** 0.5, far, 2 * far, np.nan]], np.float32)
-    first, middle, last, beyond, invalid = pictures.report_picture(task, depth)[0].astype(int)
-    assert first[0] > 240 and first[1] > 220  # Yellow.
-    assert abs(middle - (33, 145, 140)).max() < 4
-    assert tuple(last) == tuple(beyond) and last.sum() < 200  # Violet.
-    assert not invalid.any()
-
-
 def test_the_overview_shows_frame_predictions_and_truth(tmp_path):
     path = tmp_path / "overview.png"
     write_overview(path, outcome(1), ALL_TASKS)

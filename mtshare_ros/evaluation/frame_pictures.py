@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import cv2
 import numpy as np
 
 from mtshare_ros.evaluation import pictures
+from mtshare_ros.evaluation.depth_colours import DepthColours, Levels, to_levels
 from mtshare_ros.evaluation.outcome import Outcome, to_size
 from mtshare_ros.evaluation.pictures import Picture
 from mtshare_ros.tasks import Task
@@ -17,8 +19,8 @@ from mtshare_ros.tasks import Task
 LONGEST_SIDE = 320
 """Pixels of a picture; larger ones are made smaller."""
 
-QUALITY = 80
-"""Of WebP, 0 to 100; 101 is lossless."""
+QUALITY, LOSSLESS = 80, 101
+"""Of WebP, 0 to 100, and what OpenCV calls lossless."""
 
 CAMERA, DIRTY = "camera", "dirty"
 
@@ -30,19 +32,26 @@ class Encoded:
     Attributes:
         data: (``camera``, ``""``), (``dirty``, ``""``), and (task, ``prediction``, ``truth`` or
             ``error``) -> WebP.
+        depth: Task and kind -> levels of depth, which have no colours yet, as lossless WebP.
     """
 
     data: dict[tuple[str, str], bytes]
+    depth: dict[tuple[str, str], bytes] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
         """Bytes of all of them."""
-        return sum(map(len, self.data.values()))
+        return sum(map(len, [*self.data.values(), *self.depth.values()]))
 
-    def sources(self) -> dict[str, dict[str, str]]:
-        """Return the same as ``src`` attributes, by name and by kind."""
+    def levels(self) -> Iterator[Levels]:
+        """Yield the levels of all maps of depth."""
+        return map(_decoded, self.depth.values())
+
+    def sources(self, colours: DepthColours) -> dict[str, dict[str, str]]:
+        """Return all pictures as ``src`` attributes, by name and by kind."""
         found: dict[str, dict[str, str]] = {}
-        for (name, kind), data in self.data.items():
+        depth = {key: _webp(colours.picture(_decoded(data))) for key, data in self.depth.items()}
+        for (name, kind), data in (self.data | depth).items():
             text = base64.b64encode(data).decode()
             found.setdefault(name, {})[kind] = f"data:image/webp;base64,{text}"
         return found
@@ -54,6 +63,7 @@ def encode(tasks: Sequence[Task], outcome: Outcome) -> Encoded:
     Errors are those of the maps at the truth's size, as in the metrics, made smaller by averaging.
     """
     shape = _shown_shape(outcome.rgb.shape)
+    depth: dict[tuple[str, str], bytes] = {}
     data = {(CAMERA, ""): _webp(_smaller(outcome.rgb, shape))}
     if outcome.dirty is not None:
         picture = pictures.dirty_picture(_smaller(outcome.rgb, shape), outcome.dirty)
@@ -62,18 +72,21 @@ def encode(tasks: Sequence[Task], outcome: Outcome) -> Encoded:
         prediction = outcome.predictions.get(task.name)
         if prediction is None:
             continue
-        # Colours of classes must not be mixed: lossless, and few colours compress well so.
-        quality = 101 if task.kind == "segmentation" else QUALITY
-        found = pictures.report_picture(task, to_size(prediction, shape))
-        data[task.name, "prediction"] = _webp(found, quality)
         truth = outcome.truths.get(task.name)
+        maps = {"prediction": prediction, **({} if truth is None else {"truth": truth})}
+        for kind, values in maps.items():
+            small = to_size(values, shape)
+            if task.kind == "depth":
+                depth[task.name, kind] = _webp(cv2.merge([to_levels(small)] * 3), LOSSLESS)
+                continue
+            # Colours of classes must not be mixed, and few colours compress well without loss.
+            quality = LOSSLESS if task.kind == "segmentation" else QUALITY
+            data[task.name, kind] = _webp(pictures.map_picture(task, small, 0.0), quality)
         if truth is None:
             continue
-        found = pictures.report_picture(task, to_size(truth, shape))
-        data[task.name, "truth"] = _webp(found, quality)
         error = pictures.error_picture(task, to_size(prediction, truth.shape[:2]), truth)
         data[task.name, "error"] = _webp(_smaller(error, shape))
-    return Encoded(data)
+    return Encoded(data, depth)
 
 
 def _shown_shape(shape: tuple[int, ...]) -> tuple[int, int]:
@@ -89,7 +102,12 @@ def _smaller(picture: Picture, shape: tuple[int, int]) -> Picture:
     return np.asarray(made, np.uint8)
 
 
-def _webp(picture: Picture, quality: int = QUALITY) -> bytes:
+def _decoded(data: bytes) -> Levels:
+    found = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    return np.ascontiguousarray(np.asarray(found, np.uint8)[..., 0])
+
+
+def _webp(picture: Any, quality: int = QUALITY) -> bytes:
     bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
     _, data = cv2.imencode(".webp", bgr, [cv2.IMWRITE_WEBP_QUALITY, quality])
     return data.tobytes()

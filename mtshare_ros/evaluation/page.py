@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mtshare_ros.evaluation import pictures, plots
+from mtshare_ros.evaluation.depth_colours import DepthColours, colours_of
 from mtshare_ros.evaluation.disagreement import UNITS
 from mtshare_ros.evaluation.kept_frames import Kept
 from mtshare_ros.evaluation.latency import TOTAL
@@ -37,7 +38,8 @@ def page(run: Run, scores: Scores, numbers: dict[str, Any], manifest: Manifest) 
     environment.filters["metric"] = metric_text
     environment.policies["json.dumps_kwargs"] = {"sort_keys": False}  # Stages have an order.
     latency = numbers["latency_ms"]
-    depth = [task for task in scores.tasks if task.kind == "depth"]
+    shown = scores.kept.result()
+    colours = colours_of(levels for kept in shown for levels in kept.pictures.levels())
     return environment.get_template("report.html").render(
         run=run,
         numbers=numbers,
@@ -46,9 +48,9 @@ def page(run: Run, scores: Scores, numbers: dict[str, Any], manifest: Manifest) 
         metrics=METRICS,
         units={task.name: UNITS[task.kind] for task in scores.tasks},
         private={name: share.rho for name, share in manifest.private.items()},
-        frames=[_shown(kept, scores.tasks) for kept in scores.kept.result()],
+        frames=[_shown(kept, scores.tasks, colours) for kept in shown],
         per_frame=scores.series.frames_per_entry,
-        depth_ticks=_depth_ticks(depth[0]) if depth else [],
+        depth_ticks=colours.ticks() if any(task.kind == "depth" for task in scores.tasks) else [],
         worst=pictures.WORST,
         probabilities=[task.name for task in scores.tasks if task.kind in PROBABILITY_KINDS],
         has_normals=any(task.kind == "normals" for task in scores.tasks),
@@ -67,7 +69,7 @@ def page(run: Run, scores: Scores, numbers: dict[str, Any], manifest: Manifest) 
     )
 
 
-def _shown(kept: Kept, tasks: Sequence[Task]) -> dict[str, Any]:
+def _shown(kept: Kept, tasks: Sequence[Task], colours: DepthColours) -> dict[str, Any]:
     """Return one position of the scrubber."""
     figures = kept.moment.figures
     accuracy = {}
@@ -86,7 +88,7 @@ def _shown(kept: Kept, tasks: Sequence[Task]) -> dict[str, Any]:
         "accuracy": accuracy,
         "total": total,
         "stages": {name.replace("_", " "): round(value, 2) for name, value in stages.items()},
-        "pictures": kept.pictures.sources(),
+        "pictures": kept.pictures.sources(colours),
     }
 
 
@@ -119,15 +121,6 @@ def _row(task: str, name: str, cells: list[str | None], best: int | None) -> dic
 def _best(values: Iterable[float | None], higher: bool) -> int | None:
     known = [(v if higher else -v, -i) for i, v in enumerate(values) if v is not None]
     return -max(known)[1] if known else None
-
-
-def _depth_ticks(task: Task) -> list[tuple[float, str]]:
-    """Return where on the scale of depth, in percent, some distances are."""
-    near, far = pictures.depth_range(task)
-    found = [(near, f"{near:g}")]
-    found += [(v, f"{v:g}") for v in (0.5, 1, 2, 5, 10, 20, 50, 100) if 1.5 * near < v < far / 1.5]
-    found.append((far, f"{far:g} m"))
-    return [(100 * float(np.log(v / near) / np.log(far / near)), text) for v, text in found]
 
 
 def _legend(scores: Scores) -> list[dict[str, Any]]:

@@ -25,9 +25,6 @@ Picture = NDArray[np.uint8]
 WORST = {"depth": 0.5, "normals": 60.0}
 """Error that gets the brightest colour: a relative one for depth, degrees for normals."""
 
-DEPTH_RATIO = 40.0
-"""Farthest by nearest depth of a report's colours."""
-
 NO_TRUTH = (60, 60, 60)
 DIRTY = (230, 159, 0)
 """Orange of Okabe and Ito's colours for all kinds of colour vision."""
@@ -55,34 +52,6 @@ def map_picture(task: Task, array: NDArray[Any], far: float) -> Picture:
     if task.kind in PROBABILITY_KINDS:
         return colour_probability(np.rint(255 * np.nan_to_num(_share(array))).astype(np.uint8))
     return colour_normals(np.nan_to_num(array))
-
-
-def depth_range(task: Task) -> tuple[float, float]:
-    """Return the nearest and farthest depth in metres that a report's colours tell apart.
-
-    They follow from the task, not from the frames: a colour means the same distance in every
-    report, and a frame's picture can be made before the next frame is known.
-    """
-    assert task.value_range is not None
-    far = task.value_range[1]
-    return far / DEPTH_RATIO, far
-
-
-def report_picture(task: Task, array: NDArray[Any]) -> Picture:
-    """Return a map in a report's colours; depth is safe for colour-blind readers, and logarithmic.
-
-    Viridis, yellow near and violet far: as many colours for 1 to 2 metres as for 5 to 10, since
-    errors of depth are relative ones.
-    """
-    if task.kind != "depth":
-        return map_picture(task, array, 0.0)
-    near, far = depth_range(task)
-    valid = np.isfinite(array) & (array > 0)
-    share = np.log(far / np.where(valid, array, far)) / np.log(far / near)
-    level = np.rint(255 * np.clip(share, 0, 1)).astype(np.uint8)
-    picture = cv2.cvtColor(cv2.applyColorMap(level, cv2.COLORMAP_VIRIDIS), cv2.COLOR_BGR2RGB)
-    picture[~valid] = 0
-    return np.asarray(picture, np.uint8)
 
 
 def error_picture(task: Task, prediction: NDArray[Any], truth: NDArray[Any]) -> Picture:

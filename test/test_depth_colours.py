@@ -49,6 +49,6 @@ def test_the_range_is_bounded_and_never_empty() -> None:
 
 def test_ticks_are_where_their_colours_are() -> None:
     ticks = DepthColours(float(to_levels(np.array([[1.0]]))[0, 0]) - 1, 200.0).ticks()
-    assert [text for _, text in ticks][:3] == ["1 m", "2 m", "5 m"]
+    assert [text for _, text in ticks][:3] == ["1 m", "2 m", "3 m"]
     places = [place for place, _ in ticks]
     assert places[0] == pytest.approx(0, abs=4) and places == sorted(places) and places[-1] <= 100

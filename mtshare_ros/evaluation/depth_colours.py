@@ -62,7 +62,7 @@ class DepthColours:
     def ticks(self) -> list[tuple[float, str]]:
         """Return where on the scale, in percent from the near end, some distances are."""
         near, far = to_metres(self.near), to_metres(self.far)
-        round_ones = [m * 10.0**e for e in (-2, -1, 0, 1, 2) for m in (1, 2, 5)]
+        round_ones = [m * 10.0**e for e in (-2, -1, 0, 1, 2) for m in (1, 2, 3, 5)]
         inside = [m for m in round_ones if near <= m <= far]
         return [(100 * np.log(m / near) / np.log(far / near), f"{m:g} m") for m in inside]
 

@@ -152,14 +152,11 @@ def _drawn_curve(series: Series, name: str, title: str, factor: float) -> Any:
         if f"{DENSE}.{name}" in series:
             dense = factor * series.values(f"{DENSE}.{name}")
             axis.plot(series.starts, dense, "--", color=REFERENCE, linewidth=1.1)
-            title_more = ": this run (blue), dense network (grey, dashed)"
-        else:
-            title_more = ""
         values: NDArray[np.float64] = factor * series.values(name)
         marker = "." if len(values) < 3 else None
         axis.plot(series.starts, values, color=RUN, linewidth=1.4, marker=marker)
         axis.yaxis.get_major_locator().set_params(nbins=4)
-        _title(axis, title, title_more)
+        _title(axis, title)
 
     return draw
 
@@ -170,9 +167,8 @@ def _metric_title(task: str, key: str) -> str:
     return f"{task}: {name}{unit} ({'higher' if higher else 'lower'} is better)"
 
 
-def _title(axis: Any, text: str, more: str = "") -> None:
-    wide = axis.figure.get_figwidth() > NARROW.width
-    axis.set_title(text + (more if wide else ""), loc="left", fontsize=10, color=INK, pad=4)
+def _title(axis: Any, text: str) -> None:
+    axis.set_title(text, loc="left", fontsize=10, color=INK, pad=4)
 
 
 def _figure(

@@ -59,7 +59,7 @@ def timeline(scores: Scores, layout: Layout) -> str:
     series = scores.series
     stages = _stages(series)
     rows: list[tuple[float, Any]] = []
-    if stages:
+    if f"ms.{TOTAL}" in series:
         rows.append((2.4, lambda axis: _draw_stages(axis, scores, stages, layout)))
     if "dirty_fraction" in series:
         rows.append((0.9, lambda axis: _draw_dirty(axis, series)))

@@ -32,7 +32,7 @@ DATA_FILES = [
     ),
 ]
 
-FILES_IN_PACKAGE = ["py.typed", "evaluation/*.html", "perception/engines/exchange_rows.*"]
+FILES_IN_PACKAGE = ["py.typed", "evaluation/page_files/*", "perception/engines/exchange_rows.*"]
 
 # A ROS installation brings these as Debian packages (see package.xml), whose names pip doesn't
 # know: so the package itself requires nothing, and pip users choose what they need.
@@ -69,6 +69,7 @@ EXTRAS = {
         "mcap",
         "mcap-ros2-support",
         "mypy",
+        "playwright",
         "rosbags-image",
         "ruff",
         "scikit-learn",

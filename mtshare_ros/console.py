@@ -32,21 +32,30 @@ def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]
 
 
 def print_report(numbers: dict[str, Any]) -> None:
-    """Print the main numbers of a report."""
+    """Print the main numbers of a report, those of baselines beside them."""
+    contenders = [numbers, *numbers["baselines"].values()]
     rows = [
-        (task, key, f"{value:.4g}")
+        (task, key, *(_cell(one["tasks"].get(task, {}).get(key)) for one in contenders))
         for task, values in numbers["tasks"].items()
-        for key, value in values.items()
-    ]
-    rows += [
-        (task, "disagreement with dense", f"{value:.4g}")
-        for task, value in numbers["disagreement"].items()
+        for key in values
     ]
     if "total" in numbers["latency_ms"]:
-        total = numbers["latency_ms"]["total"]
-        rows += [("time", f"{key}, ms", f"{total[key]:.1f}") for key in ("p50", "p95", "p99")]
-    dirty = numbers["dirty_fraction"]
-    rows.append(("tokens", "recomputed, mean", f"{100 * dirty['mean']:.1f} %"))
+        totals = [one["latency_ms"].get("total", {}) for one in contenders]
+        for key in ("p50", "p95", "p99"):
+            rows.append(("time", f"{key}, ms", *(_cell(t.get(key)) for t in totals)))
+    rows += [
+        (task, "disagreement with dense", _cell(value))
+        for task, value in numbers["disagreement"].items()
+    ]
+    if numbers["dirty_fraction"]:
+        mean = numbers["dirty_fraction"]["mean"]
+        rows.append(("tokens", "recomputed, mean", f"{100 * mean:.1f} %"))
     for key, value in numbers.get("delivery", {}).items():
         rows.append(("frames", key, str(value)))
-    print_table(f"{numbers['frames']} frames, {numbers['engine']}", ("", "", ""), rows)
+    frames = f"{numbers['frames']} frames, {numbers['engine']}"
+    title = frames if numbers["complete"] else f"PARTIAL: {frames}"
+    print_table(title, ("", "", "this run", *numbers["baselines"]), rows)
+
+
+def _cell(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"

@@ -29,6 +29,7 @@ USER_ERRORS = frozenset(
 JOB_ERRORS = frozenset(
     {
         "mtshare_ros.errors.JobError",
+        "mtshare_ros.evaluation.stopping.StoppedEarly",
         "mtshare_ros.export.check.GraphError",
         "mtshare_ros.perception.engines.interface.EngineError",
     }

@@ -26,7 +26,7 @@ def bags(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     folder = tmp_path_factory.mktemp("bags")
     found = [write_bag(folder / "short.mcap", 4), write_bag(folder / "long.mcap", 6)]
     damaged = folder / "damaged.mcap"
-    damaged.write_bytes(found[0].read_bytes()[:2000])
+    damaged.write_bytes(found[0].read_bytes()[:200])
     return [found[0], damaged, found[1], folder / "missing.mcap"]
 
 

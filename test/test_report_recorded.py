@@ -108,13 +108,14 @@ def test_an_empty_topic_is_named(tmp_path):
 
 def test_predictions_are_scored_against_the_frame_of_their_stamp(tmp_path):
     bag = write_bag(tmp_path / "bag", [1, 2, 5])
-    scores = score_recording(clip(6), RecordedPredictions(bag, TASK_LIST), 3)
+    scores, calmest = score_recording(clip(6), RecordedPredictions(bag, TASK_LIST))
     assert scores.frames == 3
-    assert scores.accuracy() == {
+    assert calmest is not None and calmest.dirty_fraction == 0.25
+    assert scores.accuracy.result() == {
         "depth": {"abs_rel": 0.0, "rmse": 0.0, "delta1": 1.0},
         "segmentation": {"miou": 1.0},
     }
-    assert scores.dirty_fractions == [0.25] * 3
+    assert scores.dirty_fraction() == {"mean": 0.25, "max": 0.25}
 
 
 @pytest.mark.parametrize(

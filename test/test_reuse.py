@@ -52,16 +52,17 @@ def test_each_way_computes_what_its_policy_says(played: Clip) -> None:
     assert all(frame.all() for frame in tracks["dense"].dirty)
     assert np.mean([d.mean() for d in tracks["tokens:0.1"].dirty[1:4]]) < 0.15
     assert played.networks_ms == [1.0] * FRAMES
+    assert list(played.pictures) == [0, 4, 8]
 
 
 def test_disagreement_is_with_the_dense_network_on_the_same_frame(played: Clip) -> None:
     tracks = named(played)
     for name in ("dense", "hold:1"):
-        assert all(not any(v) for v in tracks[name].scores.disagreements.values())
+        assert all(not any(v) for v in tracks[name].errors.values())
     for task in TASKS:
-        held = tracks["hold:3"].scores.disagreements[task]
+        held = tracks["hold:3"].errors[task]
         assert not any(held[::3]) and all(held[1:3])
-        assert tracks["tokens:1"].scores.disagreements[task][0] == 0.0
+        assert tracks["tokens:1"].errors[task][0] == 0.0
 
 
 def test_the_summary_has_every_way_and_what_it_is_compared_with(played: Clip) -> None:
@@ -81,8 +82,7 @@ def test_at_equal_time_the_largest_budget_within_is_taken(played: Clip) -> None:
     def budget(milliseconds: dict[str, float]) -> dict[str, Any]:
         for track in played.tracks:
             if track.way.name in milliseconds:
-                times = track.scores.latency.stages["total"]
-                times[:] = [milliseconds[track.way.name]] * FRAMES
+                track.ms[:] = [milliseconds[track.way.name]] * FRAMES
         (equal,) = summary(played, [3])["equal_time"]
         return equal
 

@@ -15,6 +15,7 @@ from rosbags.highlevel import AnyReader
 from rosbags.typesys import Stores, get_typestore
 
 from mtshare_ros.datasets import topics
+from mtshare_ros.datasets.cut_off import WholeRecords, is_cut_off
 from mtshare_ros.datasets.messages import array_of
 
 LONGEST_WAIT = 15
@@ -71,7 +72,11 @@ class ClipReader:
     """
 
     def __init__(
-        self, path: Path, classes: int | None = None, image_topic: str | None = None
+        self,
+        path: Path,
+        classes: int | None = None,
+        image_topic: str | None = None,
+        salvage: bool = False,
     ) -> None:
         """Look into a bag: a single ``.mcap`` or ``.db3``, or a folder of ``ros2 bag record``.
 
@@ -81,6 +86,8 @@ class ClipReader:
             image_topic: Topic of the camera's images, with or without ``/compressed``; its
                 calibration is on ``camera_info`` beside it. By default ``topics.IMAGE``, or the
                 only topic of images that there is.
+            salvage: Read an MCAP file whose end is missing as far as it goes; the iteration then
+                ends with a ``BagError``.
 
         Raises:
             BagError: Where there is no bag, it can't be read, it has no images of a camera, or
@@ -90,6 +97,7 @@ class ClipReader:
         self._classes = classes
         if not self.path.exists():
             raise BagError(f"bag {self.path}: not found")
+        self._cut_off = salvage and self.path.suffix == ".mcap" and is_cut_off(self.path)
         with self._reader() as reader:
             found = {c.topic.lstrip("/"): c for c in reader.connections}
             base = _image_topic(found, image_topic)
@@ -133,6 +141,8 @@ class ClipReader:
         for stamp, waiting in pending.items():
             if topics.IMAGE in waiting.arrays:
                 yield self._frame(stamp, waiting)
+        if self._cut_off:
+            raise BagError(f"bag {self.path}: is cut off; expected a file that ends with an index")
 
     def _ready(self, pending: dict[int, _Pending]) -> Iterator[Frame]:
         """Remove and yield, oldest first, the frames that need not wait any longer."""
@@ -153,7 +163,8 @@ class ClipReader:
     @contextmanager
     def _reader(self) -> Iterator[AnyReader]:
         """Open the bag."""
-        reader = AnyReader([self.path], default_typestore=get_typestore(Stores.LATEST))
+        path: Any = WholeRecords(self.path) if self._cut_off else self.path
+        reader = AnyReader([path], default_typestore=get_typestore(Stores.LATEST))
         # Damaged bytes make rosbags raise whatever its parsers happen to: all mean the same.
         try:
             reader.open()

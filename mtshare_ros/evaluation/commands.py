@@ -57,6 +57,12 @@ def evaluate(
     dataset: Annotated[Dataset | None, typer.Option(help="Instead of a bag.")] = None,
     root: Annotated[list[Path] | None, typer.Option(help="The data set; repeatable.")] = None,
     policy: Annotated[str, typer.Option(help="tokens, dense, hold:K or warp:K.")] = "tokens",
+    baseline: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Also on the same frames: hold:K, warp:K or a bundle; repeatable."
+        ),
+    ] = None,
     engine: Annotated[
         str, typer.Option(help="What runs the graphs: auto, tensorrt, onnxruntime, torch.")
     ] = "auto",
@@ -81,32 +87,45 @@ def evaluate(
     if bool(bag) == (dataset is not None) or (dataset is None) == bool(root):
         raise OptionError("expected either --bag BAG, or --dataset NAME with --root DIR")
     from mtshare_ros.evaluation.evaluate import Options, evaluate_bag, evaluate_stills
+    from mtshare_ros.evaluation.stopping import StoppedEarly
 
-    options = Options(policy, engine, max_dirty_fraction, threads)
+    options = Options(policy, engine, max_dirty_fraction, threads, tuple(baseline or ()))
     if bag and (len(bag) > 1 or ray):
         if record is not None:
             raise OptionError("--record: expected with one --bag")
         _evaluate_bags(bundle, bag, output, options, workers, ray, topic)
         return
-    with progress("evaluating") as on_frame:
-        if bag:
-            numbers = evaluate_bag(bundle, bag[0], output, options, on_frame, topic, record)
-        elif dataset is not Dataset.rooms:
-            from mtshare_ros.datasets.image_sets.kinds import open_images
-            from mtshare_ros.evaluation.images import evaluate_images
+    stop: StoppedEarly | None = None
+    try:
+        with progress("evaluating") as on_frame:
+            if bag:
+                numbers = evaluate_bag(bundle, bag[0], output, options, on_frame, topic, record)
+            elif dataset is not Dataset.rooms:
+                from mtshare_ros.datasets.image_sets.kinds import open_images
+                from mtshare_ros.evaluation.images import evaluate_images
 
-            assert dataset is not None and root
-            if len(root) > 1:
-                raise OptionError(f"--root: found {len(root)}, expected one for {dataset.value}")
-            images = open_images(dataset.value, root[0], split, normal_axes)
-            images = images if names is None else images.only(names)
-            numbers = evaluate_images(
-                bundle, images, dataset.value, output, options, protocol.value, on_frame
-            )
-        else:
-            numbers = evaluate_stills(bundle, root or [], output, options, on_frame)
+                assert dataset is not None and root
+                if len(root) > 1:
+                    raise OptionError(
+                        f"--root: found {len(root)}, expected one for {dataset.value}"
+                    )
+                images = open_images(dataset.value, root[0], split, normal_axes)
+                images = images if names is None else images.only(names)
+                numbers = evaluate_images(
+                    bundle, images, dataset.value, output, options, protocol.value, on_frame
+                )
+            else:
+                numbers = evaluate_stills(bundle, root or [], output, options, on_frame)
+    except StoppedEarly as early:
+        numbers, stop = early.numbers, early
     print_report(numbers)
     typer.echo(str(output / "index.html"))
+    if stop is None:
+        return
+    if isinstance(stop.reason, KeyboardInterrupt):
+        typer.echo(f"error: {stop.reason}", err=True)
+        raise typer.Exit(130)
+    raise stop.reason
 
 
 def _evaluate_bags(

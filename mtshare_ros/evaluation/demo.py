@@ -57,13 +57,10 @@ def run_demo(
         shutil.rmtree(recording)
     result = replay(bundle, bag, recording, on_progress=on_frame)
     _check_topics(manifest, result)
-    scores = score_recording(
-        clip, RecordedPredictions(recording, manifest.tasks), result.counts["processed"]
-    )
+    scores, shown = score_recording(clip, RecordedPredictions(recording, manifest.tasks))
     run = Run(str(bundle), result.backend, "tokens", str(bag))
     numbers = write_report(output, run, scores, manifest, recording=_said(manifest, result))
-    # The frame that shows best what is not computed again.
-    shown = min(scores.examples, key=lambda example: example.dirty_fraction)
+    assert shown is not None  # a report of no frame is refused
     write_overview(output / OVERVIEW, shown, manifest.tasks)
     return DemoResult(numbers, (output / PAGE_NAME, output / OVERVIEW, recording))
 

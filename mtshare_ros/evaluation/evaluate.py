@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,26 +11,25 @@ from typing import Any
 
 import numpy as np
 
-from mtshare_ros.datasets.bags import ClipReader
+from mtshare_ros.datasets.bags import ClipReader, Frame
 from mtshare_ros.errors import OptionError
+from mtshare_ros.evaluation.accuracy import Accuracy
+from mtshare_ros.evaluation.baselines import Baselines
 from mtshare_ros.evaluation.flicker import Flicker
 from mtshare_ros.evaluation.metrics import class_count
+from mtshare_ros.evaluation.outcome import Outcome, maps_of, time_label, truths_of
 from mtshare_ros.evaluation.output_bag import PredictionBag
-from mtshare_ros.evaluation.policies import Stepper, open_stream
+from mtshare_ros.evaluation.policies import open_stream
 from mtshare_ros.evaluation.report import Run, write_report
-from mtshare_ros.evaluation.scores import EXAMPLES, Scores, maps_of, spread, truths_of
-from mtshare_ros.evaluation.stills import Stills
+from mtshare_ros.evaluation.scores import DENSE, Scores
+from mtshare_ros.evaluation.stills import Still, Stills
+from mtshare_ros.evaluation.stopping import OnFrame, StoppedEarly, run_over
 from mtshare_ros.perception.engines import BACKENDS, open_engine
 from mtshare_ros.perception.engines.interface import Engine
-from mtshare_ros.perception.predictions import Predictions
 from mtshare_ros.perception.stream_settings import StreamSettings
-from mtshare_ros.tasks import Task
 
 WARM_UP = 3
 """Frames run before the clock counts: the first calls of an engine allocate and tune."""
-
-OnFrame = Callable[[int, int], None]
-"""Called after each frame with the frames done and the frames in all."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +41,14 @@ class Options:
         engine: One of ``perception.engines.BACKENDS``.
         max_dirty_fraction: Budget of the policy ``tokens``, 0 to 1.
         threads: CPU threads of the engine.
+        baselines: What else to run on the same frames: ``hold:K``, or folders of bundles.
     """
 
     policy: str = "tokens"
     engine: str = "auto"
     max_dirty_fraction: float = 1.0
     threads: int = 2
+    baselines: tuple[str, ...] = ()
 
 
 def evaluate_bag(
@@ -61,8 +63,7 @@ def evaluate_bag(
     """Score a bundle on a bag's frames, in order, and write the report.
 
     Every frame also goes through the dense network with caches of its own; ``disagreement`` is
-    how far the two are apart (0 for the policy ``dense``, which is that network). The time of the
-    dense network is on the report's page.
+    how far the two are apart (0 for the policy ``dense``, which is that network).
 
     Args:
         bundle: The bundle's folder.
@@ -78,31 +79,45 @@ def evaluate_bag(
 
     Raises:
         ValueError: Bundle, bag or options can't be used; the message says why.
+        StoppedEarly: Ctrl-C, the bag is damaged or cut off, or the engine failed: what came
+            before is in the report, which says that it is partial.
     """
     engine = open_bundle(bundle, options)
     tasks = engine.manifest.tasks
-    reader = ClipReader(bag, class_count(tasks), topic)
+    wanted = [task.name for task in tasks]
+    reader = ClipReader(bag, class_count(tasks), topic, salvage=True)
     settings = stream_settings(options)
     stream = open_stream(engine, options.policy, settings)
-    reference = None if options.policy == "dense" else open_stream(engine, "dense", settings)
-    scores = Scores(tasks, spread(len(reader), EXAMPLES))
+    baselines = Baselines(
+        options.baselines, engine, options.engine, options.threads, options.policy, settings
+    )
+    scores = Scores(tasks)
     flicker, dense_flicker = Flicker(tasks), Flicker(tasks)
+    warm_up(engine)
+    start: list[int] = []
+
+    def step(frame: Frame) -> None:
+        if not start:
+            start.append(frame.stamp)
+        predictions = stream.step(frame.rgb, frame.stamp, wanted, frame.focal_length)
+        maps, truths = maps_of(predictions, tasks), truths_of(frame, tasks)
+        dense = maps_of(baselines.step(frame, truths, predictions, scores), tasks)
+        label = time_label(frame.stamp - start[0])
+        times = predictions.milliseconds
+        scores.update(Outcome(frame.rgb, maps, truths, predictions.dirty, times, dense, label))
+        flicker.update(frame.rgb, maps)
+        dense_flicker.update(frame.rgb, dense)
+        if recorded is not None:
+            recorded.write(frame, predictions, tasks)
+
     with nullcontext() if record is None else PredictionBag(record) as recorded:
-        warm_up(engine)
-        for done, frame in enumerate(reader, start=1):
-            predictions = _step(stream, frame, tasks)
-            _add(scores, tasks, frame, predictions)
-            dense = predictions if reference is None else _step(reference, frame, tasks)
-            _compare(scores, tasks, predictions, dense)
-            flicker.update(frame.rgb, maps_of(predictions, tasks))
-            dense_flicker.update(frame.rgb, maps_of(dense, tasks))
-            if recorded is not None:
-                recorded.write(frame, predictions, tasks)
-            if on_frame is not None:
-                on_frame(done, len(reader))
-    run = Run(str(bundle), engine.name, options.policy, str(bag))
+        stop = run_over(reader, len(reader), step, on_frame)
+    run = Run(str(bundle), engine.name, options.policy, str(bag), len(reader))
     more = {"flicker": flicker.result(), "flicker_dense": dense_flicker.result()}
-    return write_report(output, run, scores, engine.manifest, more=more)
+    numbers = write_report(output, run, scores, engine.manifest, stop=stop, more=more)
+    if stop is not None:
+        raise StoppedEarly(numbers, stop, output) from stop
+    return numbers
 
 
 def evaluate_stills(
@@ -126,26 +141,51 @@ def evaluate_stills(
 
     Raises:
         ValueError: Bundle, folders or options can't be used; the message says why.
+        StoppedEarly: As for ``evaluate_bag``.
     """
+    refuse_baselines(options)
     stills = Stills(roots)
     engine = open_bundle(bundle, options)
     tasks = engine.manifest.tasks
+    wanted = [task.name for task in tasks]
     stills.check_classes(tasks)
-    stream = open_stream(engine, "dense", stream_settings(options))
-    scores = Scores(tasks, spread(len(stills), EXAMPLES))
-    pools: dict[str, Scores] = {}
+    stream = open_stream(engine, DENSE, stream_settings(options))
+    scores = Scores(tasks)
+    pools: dict[str, Accuracy] = {}
+    views: Counter[str] = Counter()
     warm_up(engine)
-    for done, still in enumerate(stills, start=1):
+
+    def step(still: Still) -> None:
         stream.reset()
-        predictions = _step(stream, still, tasks)
-        _add(scores, tasks, still, predictions)
-        _compare(scores, tasks, predictions, predictions)
-        _add(pools.setdefault(still.pool, Scores(tasks, ())), tasks, still, predictions)
-        if on_frame is not None:
-            on_frame(done, len(stills))
+        predictions = stream.step(still.rgb, still.stamp, wanted, still.focal_length)
+        maps, truths = maps_of(predictions, tasks), truths_of(still, tasks)
+        label = f"textures {still.pool}"
+        times = predictions.milliseconds
+        scores.update(Outcome(still.rgb, maps, truths, predictions.dirty, times, maps, label))
+        pools.setdefault(still.pool, Accuracy(tasks)).update(maps, truths)
+        views[still.pool] += 1
+
+    stop = run_over(stills, len(stills), step, on_frame)
     source = ", ".join(str(root) for root in roots)
-    run = Run(str(bundle), engine.name, "dense", source)
-    return write_report(output, run, scores, engine.manifest, pools=pools)
+    run = Run(str(bundle), engine.name, DENSE, source, len(stills))
+    parts = {
+        name: {"frames": views[name], "tasks": pools[name].result()} for name in sorted(pools)
+    }
+    more = {"pools": parts}
+    numbers = write_report(output, run, scores, engine.manifest, stop=stop, more=more)
+    if stop is not None:
+        raise StoppedEarly(numbers, stop, output) from stop
+    return numbers
+
+
+def refuse_baselines(options: Options) -> None:
+    """Refuse baselines where there are no frames in time.
+
+    Raises:
+        OptionError: There are some.
+    """
+    if options.baselines:
+        raise OptionError("--baseline: expected with --bag; images have no past to compare")
 
 
 def open_bundle(bundle: Path, options: Options) -> Engine:
@@ -173,31 +213,6 @@ def stream_settings(options: Options) -> StreamSettings:
         return StreamSettings(max_dirty_fraction=options.max_dirty_fraction, output_size="input")
     except ValueError as error:
         raise OptionError(str(error)) from error
-
-
-def _step(stream: Stepper, frame: Any, tasks: Sequence[Task]) -> Predictions:
-    wanted = [task.name for task in tasks]
-    return stream.step(frame.rgb, frame.stamp, wanted, frame.focal_length)
-
-
-def _add(scores: Scores, tasks: Sequence[Task], frame: Any, predictions: Predictions) -> None:
-    scores.update(
-        frame.rgb,
-        maps_of(predictions, tasks),
-        truths_of(frame, tasks),
-        predictions.dirty,
-        predictions.milliseconds,
-    )
-
-
-def _compare(
-    scores: Scores, tasks: Sequence[Task], predictions: Predictions, dense: Predictions
-) -> None:
-    maps = maps_of(predictions, tasks)
-    if dense is predictions:
-        scores.compare(maps, maps, {})
-    else:
-        scores.compare(maps, maps_of(dense, tasks), dense.milliseconds)
 
 
 def warm_up(engine: Engine) -> None:

@@ -12,15 +12,17 @@ from numpy.typing import NDArray
 from mtshare_ros.datasets.image_sets.interface import RGB, ImageSet
 from mtshare_ros.errors import OptionError
 from mtshare_ros.evaluation.evaluate import (
-    OnFrame,
     Options,
     open_bundle,
+    refuse_baselines,
     stream_settings,
     warm_up,
 )
+from mtshare_ros.evaluation.outcome import Outcome, maps_of
 from mtshare_ros.evaluation.policies import open_stream
 from mtshare_ros.evaluation.report import Run, write_report
-from mtshare_ros.evaluation.scores import EXAMPLES, Scores, maps_of, spread
+from mtshare_ros.evaluation.scores import DENSE, Scores
+from mtshare_ros.evaluation.stopping import OnFrame, StoppedEarly, run_over
 from mtshare_ros.manifest import InputSpec
 from mtshare_ros.perception.frame import IMAGE_MEAN
 from mtshare_ros.tasks import Task
@@ -66,17 +68,20 @@ def evaluate_images(
 
     Raises:
         OptionError: The bundle's tasks or its size don't fit the data set or the protocol.
-        DatasetError: A file can't be read.
+        DatasetError: The first file can't be read.
+        StoppedEarly: As for ``evaluate.evaluate_bag``.
     """
+    refuse_baselines(options)
     engine = open_bundle(bundle, options)
     spec = engine.manifest.input
     _check_size(protocol, kind, spec)
     tasks = common_tasks(engine.manifest.tasks, opened)
     names = [task.name for task in tasks]
-    stream = open_stream(engine, "dense", stream_settings(options))
-    scores = Scores(tasks, spread(len(opened), EXAMPLES), opened.max_distance)
+    stream = open_stream(engine, DENSE, stream_settings(options))
+    scores = Scores(tasks, opened.max_distance)
     warm_up(engine)
-    for index in range(len(opened)):
+
+    def step(index: int) -> None:
         sample = opened.to_score(index)
         rgb = sample[RGB]
         shown, region = rgb, np.s_[:, :]
@@ -86,13 +91,18 @@ def evaluate_images(
         predictions = stream.step(shown, index, names, _focal_length(opened, shown))
         maps = {name: values[region] for name, values in maps_of(predictions, tasks).items()}
         truths = {name: sample[name] for name in names}
-        scores.update(rgb, maps, truths, predictions.dirty, predictions.milliseconds)
-        scores.compare(maps, maps, {})
-        if on_frame is not None:
-            on_frame(index + 1, len(opened))
-    run = Run(str(bundle), engine.name, "dense", f"{opened.title}, protocol {protocol}")
-    more = {"data": opened.title, "protocol": protocol, "legacy": scores.legacy()}
-    return write_report(output, run, scores, engine.manifest, more=more)
+        times = predictions.milliseconds
+        scores.update(Outcome(rgb, maps, truths, predictions.dirty, times, maps, sample.name))
+
+    stop = run_over(range(len(opened)), len(opened), step, on_frame)
+    source = f"{opened.title}, protocol {protocol}"
+    run = Run(str(bundle), engine.name, DENSE, source, len(opened))
+    legacy = scores.accuracy.legacy()
+    more = {"data": opened.title, "protocol": protocol, "legacy": legacy}
+    numbers = write_report(output, run, scores, engine.manifest, stop=stop, more=more)
+    if stop is not None:
+        raise StoppedEarly(numbers, stop, output) from stop
+    return numbers
 
 
 def common_tasks(tasks: Sequence[Task], opened: ImageSet) -> list[Task]:

@@ -51,7 +51,8 @@ class Job:
         return {
             "bundle": file_digest(manifest) if manifest.is_file() else None,
             "bag": [str(self.bag.resolve()), stat.st_size, stat.st_mtime_ns],
-            "options": asdict(self.options),
+            # As JSON gives it back, where there are no tuples.
+            "options": asdict(self.options) | {"baselines": list(self.options.baselines)},
             "topic": self.topic,
         }
 

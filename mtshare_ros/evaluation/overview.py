@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from mtshare_ros.evaluation.outcome import Outcome
 from mtshare_ros.evaluation.pictures import Picture, dirty_picture, far_depth, map_picture
-from mtshare_ros.evaluation.scores import Example
 from mtshare_ros.tasks import Task
 
 DOTS_PER_INCH = 160
 
 
-def write_overview(path: Path, example: Example, tasks: Sequence[Task]) -> None:
+def write_overview(path: Path, example: Outcome, tasks: Sequence[Task]) -> None:
     """Write a PNG: frame and predictions above, recomputed tokens and truths below."""
     from matplotlib.figure import Figure
 

@@ -1,10 +1,8 @@
-"""Pictures for people: predictions, truths, errors, and where the time went."""
+"""Pictures for people: predictions, truths, errors and recomputed tokens."""
 
 from __future__ import annotations
 
-import base64
-import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import cv2
@@ -91,75 +89,3 @@ def dirty_picture(rgb: Picture, dirty: NDArray[np.bool_]) -> Picture:
     grey = cv2.cvtColor(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
     tinted = cv2.addWeighted(grey, 0.55, np.full_like(grey, DIRTY), 0.45, 0)
     return np.where(mask[..., None] > 0, tinted, grey).astype(np.uint8)
-
-
-def embedded(picture: Picture, extension: str = "png") -> str:
-    """Return a picture as the content of an ``src`` attribute."""
-    _, data = cv2.imencode(f".{extension}", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-    kind = "jpeg" if extension == "jpg" else extension
-    return f"data:image/{kind};base64,{base64.b64encode(data.tobytes()).decode()}"
-
-
-def timeline_plot(
-    milliseconds: Sequence[float], dense: Sequence[float], dirty: Sequence[float]
-) -> str:
-    """Return the plot of time and dirty fraction over the frames as an SVG element.
-
-    Without the time of each frame (a recorded bag has none) only the dirty fraction is drawn.
-    """
-    rows = 2 if milliseconds else 1
-    figure, axes = _figure(1.5 * rows + 0.3, rows=rows, sharex=True, squeeze=False)
-    if milliseconds:
-        top = axes[0, 0]
-        if dense:
-            top.plot(dense, color="#999999", linewidth=1.2, label="dense network")
-        top.plot(milliseconds, color="#0072B2", linewidth=1.4, label="this run")
-        top.set_ylabel("ms per frame")
-        top.set_ylim(bottom=0)
-        if dense:
-            top.legend(loc="best", frameon=False, ncols=2, fontsize=8)
-    bottom = axes[-1, 0]
-    percent = [100 * fraction for fraction in dirty]
-    bottom.fill_between(range(len(dirty)), percent, color="#E69F00", alpha=0.8, linewidth=0)
-    bottom.set_ylabel("dirty tokens, %")
-    bottom.set_ylim(0, 105)
-    bottom.set_xlabel("frame")
-    bottom.set_xlim(0, max(len(dirty) - 1, 1))
-    bottom.xaxis.get_major_locator().set_params(integer=True)
-    return _svg(figure)
-
-
-def stages_plot(latency: dict[str, dict[str, float]]) -> str:
-    """Return the bars of each stage (median, and a whisker to p95) as an SVG element."""
-    stages = list(reversed(latency))
-    figure, bars = _figure(0.5 + 0.32 * len(stages))
-    p50 = [latency[stage]["p50"] for stage in stages]
-    beyond = [max(latency[stage]["p95"] - latency[stage]["p50"], 0.0) for stage in stages]
-    colours = ["#333333" if stage == "total" else "#0072B2" for stage in stages]
-    bars.barh(stages, p50, color=colours, height=0.62)
-    bars.errorbar(
-        p50, stages, xerr=[[0.0] * len(stages), beyond], fmt="none", ecolor="#D55E00", capsize=3
-    )
-    bars.set_xlabel("ms: median, whisker to the 95th percentile")
-    return _svg(figure)
-
-
-def _figure(height: float, rows: int = 1, **options: Any) -> tuple[Any, Any]:
-    # The object interface: no global state of pyplot, no window system.
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7.2, height), layout="constrained")
-    axes = figure.subplots(rows, **options)
-    for one in np.ravel(axes):
-        one.spines[["top", "right"]].set_visible(False)
-        one.tick_params(labelsize=8)
-        one.xaxis.label.set_size(8)
-        one.yaxis.label.set_size(8)
-    return figure, axes
-
-
-def _svg(figure: Any) -> str:
-    text = io.StringIO()
-    figure.savefig(text, format="svg", transparent=True)
-    svg = text.getvalue()
-    return svg[svg.index("<svg") :]

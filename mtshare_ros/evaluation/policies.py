@@ -45,8 +45,8 @@ class HoldStream:
     What is repeated may be carried along with the image's motion (``warp``).
     """
 
-    def __init__(self, stream: PerceptionStream, period: int, *, warp: bool = False) -> None:
-        """Compute every ``period``-th frame with ``stream``, which has the dense policy."""
+    def __init__(self, stream: Stepper, period: int, *, warp: bool = False) -> None:
+        """Compute every ``period``-th frame with ``stream``, which is dense."""
         self.stream = stream
         self.period = period
         self.age = 0

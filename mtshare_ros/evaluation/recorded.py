@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from mtshare_ros.datasets import pixels
 from mtshare_ros.errors import OptionError
-from mtshare_ros.evaluation.scores import EXAMPLES, Maps, Scores, spread, truths_of
+from mtshare_ros.evaluation.outcome import Maps, Outcome, time_label, truths_of
+from mtshare_ros.evaluation.scores import Scores
 from mtshare_ros.tasks import PROBABILITY_KINDS, Task
 
 OUTPUTS = {
@@ -100,22 +101,33 @@ class RecordedPredictions:
                     waiting = {key: value for key, value in waiting.items() if key > stamp}
 
 
-def score_recording(clip: Iterable[Any], predictions: RecordedPredictions, count: int) -> Scores:
-    """Return the scores of recorded predictions; frames are matched by their stamps.
+def score_recording(
+    clip: Iterable[Any], predictions: RecordedPredictions
+) -> tuple[Scores, Outcome | None]:
+    """Score recorded predictions; frames are matched by their stamps.
 
     Args:
         clip: The frames that were sent, in order, with ground truth (as of ``ClipReader``).
         predictions: What came out of them; frames that were dropped are missing.
-        count: About how many came out, to spread the examples.
+
+    Returns:
+        The scores, and the frame of which least was recomputed.
     """
-    scores = Scores(predictions.tasks, spread(count, EXAMPLES))
+    scores = Scores(predictions.tasks)
     found = _Matching(iter(predictions))
+    calmest: Outcome | None = None
+    start: int | None = None
     for frame in clip:
+        start = frame.stamp if start is None else start
         recorded = found.at(frame.stamp)
         if recorded is not None:
             truths = truths_of(frame, predictions.tasks)
-            scores.update(frame.rgb, recorded.maps, truths, recorded.dirty)
-    return scores
+            label = time_label(frame.stamp - start)
+            outcome = Outcome(frame.rgb, recorded.maps, truths, recorded.dirty, label=label)
+            scores.update(outcome)
+            if calmest is None or outcome.dirty_fraction < calmest.dirty_fraction:
+                calmest = outcome
+    return scores, calmest
 
 
 class _Matching:

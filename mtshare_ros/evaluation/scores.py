@@ -1,168 +1,127 @@
-"""Accuracy, disagreement, latency and examples of one run, frame by frame."""
+"""Everything that a report says about one run, gathered frame by frame in bounded memory."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import cv2
-import numpy as np
-from numpy.typing import NDArray
-
-from mtshare_ros.datasets.derived import DERIVED
+from mtshare_ros.evaluation.accuracy import Accuracy
 from mtshare_ros.evaluation.boundaries import MAX_DISTANCE
 from mtshare_ros.evaluation.disagreement import disagreement
+from mtshare_ros.evaluation.kept_frames import KeptFrames, Moment
 from mtshare_ros.evaluation.latency import TOTAL, Latency
-from mtshare_ros.evaluation.metrics import metric_for
-from mtshare_ros.perception.predictions import Predictions
+from mtshare_ros.evaluation.outcome import Maps, Outcome
+from mtshare_ros.evaluation.series import Series
 from mtshare_ros.tasks import Task
 
-EXAMPLES = 4
-"""Frames that a report shows."""
-
-FIELDS = {"depth": "depth", "segmentation": "labels", "normals": "normals"}
-"""Kind of task -> the field of a clip's frame that holds its truth; others follow from labels."""
-
-Maps = dict[str, NDArray[Any]]
-"""Task -> decoded map."""
-
-
-def maps_of(predictions: Predictions, tasks: Collection[Task]) -> Maps:
-    """Return the maps that predictions have, by task."""
-    fields = {"depth": predictions.depth, "normals": predictions.normals}
-    found: dict[str, NDArray[Any] | None] = {
-        task.name: fields[task.kind] for task in tasks if task.kind in fields
-    }
-    found |= {name: labels for name, (labels, _) in predictions.masks.items()}
-    found |= predictions.probabilities
-    return {name: value for name, value in found.items() if value is not None}
-
-
-def truths_of(frame: Any, tasks: Collection[Task]) -> Maps:
-    """Return the truth that a frame of a clip or of stills has, or that follows from it."""
-    truths = {}
-    for task in tasks:
-        derive = DERIVED.get(task.kind)
-        found = getattr(frame, "labels" if derive else FIELDS[task.kind])
-        if found is not None:
-            truths[task.name] = derive(found) if derive else found
-    return truths
-
-
-def to_size(array: NDArray[Any], shape: tuple[int, int]) -> NDArray[Any]:
-    """Return a map at another height and width, nearest neighbour.
-
-    Nearest, because a mean of two class ids, or of the depths on both sides of an edge, is a
-    value that the network never gave.
-    """
-    if array.shape[:2] == shape:
-        return array
-    height, width = shape
-    return cv2.resize(array, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
-
-
-@dataclass(frozen=True)
-class Example:
-    """A frame that the report shows.
-
-    Attributes:
-        index: Number of the frame in the run, from 0.
-        rgb: (H, W, 3) uint8.
-        predictions: Task -> map, at the image's size.
-        truths: Task -> map, at the image's size; a task without ground truth is missing.
-        dirty: (rows, columns) bool, or None where it isn't known (a recorded bag).
-    """
-
-    index: int
-    rgb: NDArray[np.uint8]
-    predictions: Maps
-    truths: Maps
-    dirty: NDArray[np.bool_] | None
-
-    @property
-    def dirty_fraction(self) -> float:
-        """Share of the tokens that were recomputed; 1 where it isn't known."""
-        return 1.0 if self.dirty is None else float(self.dirty.mean())
+DENSE = "dense"
+"""Name of the baseline that computes every token of every frame."""
 
 
 @dataclass
+class Contender:
+    """A baseline's accuracy and time on the same frames as the run.
+
+    Attributes:
+        accuracy: Its accumulators.
+        latency: Its times.
+    """
+
+    accuracy: Accuracy
+    latency: Latency = field(default_factory=Latency)
+
+    def result(self) -> dict[str, Any]:
+        """Return ``tasks`` and ``latency_ms`` as in ``report.json``."""
+        return {"tasks": self.accuracy.result(), "latency_ms": self.latency.result()}
+
+
 class Scores:
     """Everything that a report says about one run; filled by ``update``.
 
     Attributes:
         tasks: The tasks that are scored.
-        shown: Numbers of the frames that are kept as examples.
-        max_distance: Tolerance of boundaries in image diagonals.
+        frames: Frames so far.
+        accuracy: The run's accuracy.
+        latency: The run's times.
+        baselines: Name -> what else was run on the same frames.
+        series: Figures of each frame: ``dirty_fraction``, ``ms.<stage>``, ``<task>.<main
+            metric>``, ``<baseline>.<task>.<main metric>``, ``disagreement.<task>``.
+        kept: The frames whose pictures the report shows.
     """
 
-    tasks: Sequence[Task]
-    shown: Collection[int]
-    max_distance: float = MAX_DISTANCE
-    frames: int = 0
-    examples: list[Example] = field(default_factory=list)
-    latency: Latency = field(default_factory=Latency)
-    reference_latency: Latency = field(default_factory=Latency)
-    dirty_fractions: list[float] = field(default_factory=list)
+    def __init__(self, tasks: Sequence[Task], max_distance: float = MAX_DISTANCE) -> None:
+        """Start empty; ``max_distance`` is the tolerance of boundaries in image diagonals."""
+        self.tasks = tasks
+        self.frames = 0
+        self.accuracy = Accuracy(tasks, max_distance)
+        self.latency = Latency()
+        self.baselines: dict[str, Contender] = {}
+        self.series = Series()
+        self.kept = KeptFrames(tasks)
+        self._max_distance = max_distance
+        self._dirty = [0, 0.0, 0.0]  # Frames, sum, largest.
+        self._disagreements: dict[str, list[float]] = {}  # Sum, frames.
+        self._row: dict[str, float] = {}
 
-    def __post_init__(self) -> None:
-        """Start one accumulator per task."""
-        self.metrics = {task.name: metric_for(task, self.max_distance) for task in self.tasks}
-        self.disagreements: dict[str, list[float]] = {}
-
-    def update(
+    def baseline(
         self,
-        rgb: NDArray[np.uint8],
+        name: str,
         predictions: Maps,
         truths: Maps,
-        dirty: NDArray[np.bool_] | None = None,
-        milliseconds: Mapping[str, float] | None = None,
+        milliseconds: Mapping[str, float],
     ) -> None:
-        """Add one frame; predictions are brought to the size of the truth (``to_size``)."""
-        for name, truth in truths.items():
-            if name in predictions:
-                self.metrics[name].update(to_size(predictions[name], truth.shape[:2]), truth)
-        if dirty is not None:
-            self.dirty_fractions.append(float(dirty.mean()))
-        if milliseconds is not None:
-            self.latency.update(milliseconds)
-        if self.frames in self.shown:
-            shape = rgb.shape[:2]
-            self.examples.append(
-                Example(
-                    self.frames,
-                    rgb.copy(),
-                    {name: to_size(value, shape).copy() for name, value in predictions.items()},
-                    {name: to_size(value, shape).copy() for name, value in truths.items()},
-                    None if dirty is None else dirty.copy(),
-                )
-            )
+        """Add what a baseline gave for the frame that ``update`` adds next."""
+        if name not in self.baselines:
+            self.baselines[name] = Contender(Accuracy(self.tasks, self._max_distance))
+        contender = self.baselines[name]
+        contender.latency.update(milliseconds)
+        figures = contender.accuracy.update(predictions, truths)
+        self._row |= {f"{name}.{key}": value for key, value in self._named(figures).items()}
+        if TOTAL in milliseconds:
+            self._row[f"{name}.ms.{TOTAL}"] = milliseconds[TOTAL]
+
+    def update(self, outcome: Outcome) -> None:
+        """Add one frame."""
+        row, self._row = self._row, {}
+        figures = self.accuracy.update(outcome.predictions, outcome.truths)
+        row |= self._named(figures)
+        if outcome.dirty is not None:
+            fraction = outcome.dirty_fraction
+            row["dirty_fraction"] = fraction
+            frames, total, largest = self._dirty
+            self._dirty = [frames + 1, total + fraction, max(largest, fraction)]
+        if outcome.milliseconds is not None:
+            self.latency.update(outcome.milliseconds)
+            row |= {f"ms.{stage}": ms for stage, ms in outcome.milliseconds.items()}
+        if outcome.reference is not None:
+            row |= self._compare(outcome.predictions, outcome.reference)
+        self.series.add(row)
+        self.kept.offer(Moment(self.frames, outcome.label, row), outcome, figures)
         self.frames += 1
 
-    def compare(
-        self, predictions: Maps, reference: Maps, milliseconds: Mapping[str, float]
-    ) -> None:
-        """Add one frame's disagreement with the dense network, which took ``milliseconds``."""
+    def _named(self, figures: Mapping[str, float]) -> dict[str, float]:
+        return {
+            f"{task.name}.{task.metrics[0]}": figures[task.name]
+            for task in self.tasks
+            if task.name in figures
+        }
+
+    def _compare(self, predictions: Maps, reference: Maps) -> dict[str, float]:
+        row = {}
         for task in self.tasks:
             value = disagreement(task, predictions[task.name], reference[task.name])
-            self.disagreements.setdefault(task.name, []).append(value)
-        self.reference_latency.update(milliseconds)
+            known = self._disagreements.setdefault(task.name, [0.0, 0])
+            known[0] += value
+            known[1] += 1
+            row[f"disagreement.{task.name}"] = value
+        return row
 
-    def accuracy(self) -> dict[str, dict[str, float]]:
-        """Return the metrics of each task that had ground truth."""
-        results = {name: metric.result() for name, metric in self.metrics.items()}
-        return {name: result for name, result in results.items() if result}
+    def disagreement(self) -> dict[str, float]:
+        """Return the mean distance from the dense network over the frames, by task."""
+        return {name: total / count for name, (total, count) in self._disagreements.items()}
 
-    def legacy(self) -> dict[str, dict[str, float]]:
-        """Return the further variants that published tables have, by task."""
-        results = {name: metric.legacy() for name, metric in self.metrics.items()}
-        return {name: result for name, result in results.items() if result}
-
-    def timeline(self) -> list[float]:
-        """Return the milliseconds of each frame."""
-        return self.latency.stages.get(TOTAL, [])
-
-
-def spread(count: int, wanted: int) -> list[int]:
-    """Return up to ``wanted`` frame numbers, evenly spread over ``count`` frames."""
-    return sorted({int(i) for i in np.linspace(0, count - 1, min(wanted, count)).round()})
+    def dirty_fraction(self) -> dict[str, float]:
+        """Return ``mean`` and ``max`` over the frames; empty where it isn't known."""
+        frames, total, largest = self._dirty
+        return {"mean": total / frames, "max": largest} if frames else {}

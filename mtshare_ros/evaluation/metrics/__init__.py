@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 
-def metric_for(task: Task, max_distance: float = MAX_DISTANCE) -> Metric:
+def metric_for(task: Task, max_distance: float = MAX_DISTANCE) -> Additive:
     """Return an empty accumulator for a task, by its kind.
 
     Args:

@@ -11,9 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtshare_ros.datasets.bags import ClipReader
+from mtshare_ros.evaluation.accuracy import Accuracy
+from mtshare_ros.evaluation.disagreement import disagreement
+from mtshare_ros.evaluation.latency import TOTAL
 from mtshare_ros.evaluation.metrics import class_count
+from mtshare_ros.evaluation.outcome import Maps, maps_of, truths_of
 from mtshare_ros.evaluation.policies import Stepper, open_stream
-from mtshare_ros.evaluation.scores import Maps, Scores, maps_of, spread, truths_of
 from mtshare_ros.perception.engines.interface import Engine
 from mtshare_ros.perception.frame import Image
 from mtshare_ros.perception.stream_settings import StreamSettings
@@ -39,17 +42,21 @@ class Way:
 
 @dataclass
 class Track:
-    """What became of one way on one clip.
+    """What became of one way on one clip, frame by frame.
 
     Attributes:
         way: The way.
-        scores: Accuracy, disagreement with the dense network and time, of every frame.
-        dirty: (frames, rows, columns) bool, the tokens that were recomputed.
+        accuracy: Against the truth.
+        ms: Time of each frame.
+        errors: Task -> disagreement with the dense network in each frame.
+        dirty: (rows, columns) bool each, the tokens that were recomputed.
         resets: Number of the frame -> why the cache had been dropped.
     """
 
     way: Way
-    scores: Scores
+    accuracy: Accuracy
+    ms: list[float] = field(default_factory=list)
+    errors: dict[str, list[float]] = field(default_factory=dict)
     dirty: list[NDArray[np.bool_]] = field(default_factory=list)
     resets: dict[int, str] = field(default_factory=dict)
 
@@ -62,11 +69,13 @@ class Clip:
         name: Name of the bag, without its ending.
         tracks: One for each way, the dense network's first.
         networks_ms: Time of the separate dense networks, of every frame.
+        pictures: Number of the frame -> (H, W, 3) uint8, a few frames evenly spread.
     """
 
     name: str
     tracks: list[Track]
     networks_ms: list[float]
+    pictures: dict[int, Image]
 
 
 def play(
@@ -85,7 +94,7 @@ def play(
         bag: The clip.
         ways: The ways to compare. The dense network is added as the first.
         networks: Computes an image with separate networks and returns the milliseconds.
-        shown: How many frames are kept as examples.
+        shown: How many frames are kept as pictures.
         on_frame: Called after each frame with the frames done and in all.
 
     Raises:
@@ -95,23 +104,32 @@ def play(
     tasks = engine.manifest.tasks
     everything = Way(DENSE, DENSE, replace(ways[0].settings, max_dirty_fraction=1.0))
     reader = ClipReader(bag, class_count(tasks))
-    examples = spread(len(reader), shown)
-    tracks = [Track(way, Scores(tasks, examples)) for way in (everything, *ways)]
+    pictured = _spread(len(reader), shown)
+    pictures: dict[int, Image] = {}
+    tracks = [Track(way, Accuracy(tasks)) for way in (everything, *ways)]
     streams = [open_stream(engine, t.way.policy, t.way.settings) for t in tracks]
     order = np.random.default_rng(0)
     networks_ms: list[float] = []
-    for done, frame in enumerate(reader, start=1):
+    for number, frame in enumerate(reader):
+        if number in pictured:
+            pictures[number] = frame.rgb.copy()
         maps: dict[int, Maps] = {}
-        for number in order.permutation(len(tracks) + 1):
-            if number == len(tracks):
+        for turn in order.permutation(len(tracks) + 1):
+            if turn == len(tracks):
                 networks_ms.append(networks(frame.rgb))
             else:
-                maps[number] = _step(tracks[number], streams[number], frame, tasks)
-        for number, track in enumerate(tracks):
-            track.scores.compare(maps[number], maps[0], {})
+                maps[turn] = _step(tracks[turn], streams[turn], frame, tasks)
+        for turn, track in enumerate(tracks):
+            for task in tasks:
+                error = disagreement(task, maps[turn][task.name], maps[0][task.name])
+                track.errors.setdefault(task.name, []).append(error)
         if on_frame is not None:
-            on_frame(done, len(reader))
-    return Clip(bag.stem, tracks, networks_ms)
+            on_frame(number + 1, len(reader))
+    return Clip(bag.stem, tracks, networks_ms, pictures)
+
+
+def _spread(count: int, wanted: int) -> list[int]:
+    return sorted({int(i) for i in np.linspace(0, count - 1, min(wanted, count)).round()})
 
 
 def _step(track: Track, stream: Stepper, frame: Any, tasks: Sequence[Task]) -> Maps:
@@ -120,7 +138,7 @@ def _step(track: Track, stream: Stepper, frame: Any, tasks: Sequence[Task]) -> M
     if found.reset is not None:
         track.resets[len(track.dirty)] = found.reset
     track.dirty.append(found.dirty)
+    track.ms.append(found.milliseconds[TOTAL])
     maps = maps_of(found, tasks)
-    truths = truths_of(frame, tasks)
-    track.scores.update(frame.rgb, maps, truths, found.dirty, found.milliseconds)
+    track.accuracy.update(maps, truths_of(frame, tasks))
     return maps

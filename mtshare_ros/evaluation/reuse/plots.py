@@ -9,7 +9,7 @@ from typing import Any
 from mtshare_ros.evaluation.disagreement import UNITS
 from mtshare_ros.evaluation.figures import COLOURS, legend_below, new_figure, save_figure
 from mtshare_ros.evaluation.pictures import dirty_picture
-from mtshare_ros.evaluation.reuse.compare import Track
+from mtshare_ros.evaluation.reuse.compare import Clip, Track
 from mtshare_ros.tasks import Task
 
 _LOOKS = {
@@ -84,25 +84,24 @@ def frames(clip: dict[str, Any], tasks: Sequence[Task], names: Sequence[str], pa
     save_figure(figure, path)
 
 
-def strips(tracks: Sequence[tuple[str, Track]], path: Path) -> None:
+def strips(rows: Sequence[tuple[Clip, Track]], path: Path) -> None:
     """Draw the recomputed tokens of a few frames of each clip: a row a clip.
 
     Args:
-        tracks: Name of the clip and the way that is shown.
+        rows: Each clip and the way that is shown.
         path: PNG file to write.
     """
-    columns = max(len(track.scores.examples) for _, track in tracks)
-    figure, panels = new_figure(1.45 * len(tracks), len(tracks), columns)
+    columns = max(len(clip.pictures) for clip, _ in rows)
+    figure, panels = new_figure(1.45 * len(rows), len(rows), columns)
     for panel in panels:
         panel.set_axis_off()
-    for row, (name, track) in enumerate(tracks):
-        for column, example in enumerate(track.scores.examples):
-            assert example.dirty is not None
-            panel = panels[row * columns + column]
-            panel.imshow(dirty_picture(example.rgb, example.dirty))
-            share = f"{100 * example.dirty_fraction:.0f} %"
-            title = f"{name}, frame {example.index}: {share}" if column == 0 else share
-            panel.set_title(title, fontsize=7, loc="left")
+    for row, (clip, track) in enumerate(rows):
+        for column, (number, picture) in enumerate(clip.pictures.items()):
+            panel, dirty = panels[row * columns + column], track.dirty[number]
+            panel.imshow(dirty_picture(picture, dirty))
+            share = f"frame {number}: {100 * dirty.mean():.0f} %"
+            title = share if column else f"{clip.name}, {share}"
+            panel.set_title(title, fontsize=6, loc="left")
     save_figure(figure, path)
 
 

@@ -120,14 +120,14 @@ def _draw(
 ) -> list[Path]:
     files = [output / "error_over_time.png"]
     error_over_time(found["clips"], manifest.tasks, files[0])
-    shown: list[tuple[str, Track]] = []
+    shown: list[tuple[Clip, Track]] = []
     for clip, numbers in zip(clips, found["clips"], strict=True):
         middle = numbers["equal_time"][len(numbers["equal_time"]) // 2]
         ours, period = middle["tokens"], middle["period"]
         files.append(output / f"frames_{clip.name}.png")
         names = (ours, f"hold:{period}", f"warp:{period}")
         frames(numbers, manifest.tasks, names, files[-1])
-        shown.append((clip.name, next(t for t in clip.tracks if t.way.name == ours)))
+        shown.append((clip, next(t for t in clip.tracks if t.way.name == ours)))
     files.append(output / "dirty_tokens.png")
     strips(shown, files[-1])
     return files

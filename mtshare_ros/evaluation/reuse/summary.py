@@ -36,25 +36,22 @@ def summary(clip: Clip, periods: Sequence[int]) -> dict[str, Any]:
 
 
 def _way(track: Track) -> dict[str, Any]:
-    times = track.scores.timeline()
-    settled = times[SETTLED:] or times
+    settled = track.ms[SETTLED:] or track.ms
     p50, p95, p99 = (float(np.percentile(settled, q)) for q in (50, 95, 99))
     return {
         "name": track.way.name,
         "policy": track.way.policy,
         "max_dirty_fraction": track.way.settings.max_dirty_fraction,
-        "mean_ms": float(np.mean(times)),
+        "mean_ms": float(np.mean(track.ms)),
         "p50_ms": p50,
         "p95_ms": p95,
         "p99_ms": p99,
         "p99_over_mean": p99 / float(np.mean(settled)),
         "dirty": float(np.mean([dirty.mean() for dirty in track.dirty])),
-        "error": {
-            task: float(np.mean(values)) for task, values in track.scores.disagreements.items()
-        },
-        "accuracy": track.scores.accuracy(),
-        "ms": times,
-        "errors": track.scores.disagreements,
+        "error": {task: float(np.mean(values)) for task, values in track.errors.items()},
+        "accuracy": track.accuracy.result(),
+        "ms": track.ms,
+        "errors": track.errors,
         "resets": track.resets,
     }
 

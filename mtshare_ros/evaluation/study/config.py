@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import Field, model_validator
 
 from mtshare_ros.errors import OptionError
-from mtshare_ros.evaluation.report import METRICS
+from mtshare_ros.evaluation.metric_names import METRICS
 from mtshare_ros.network.config import STRIDE
 from mtshare_ros.settings import Strict, load_settings
 from mtshare_ros.tasks import TASKS

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mtshare_ros.evaluation.report import METRICS
+from mtshare_ros.evaluation.metric_names import METRICS
 from mtshare_ros.evaluation.study.config import Study, StudyError, System
 from mtshare_ros.evaluation.study.delta import (
     LEVEL,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from mtshare_ros.evaluation.report import METRICS
+from mtshare_ros.evaluation.metric_names import METRICS
 
 _NONE = "–"
 

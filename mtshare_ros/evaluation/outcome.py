@@ -1,0 +1,88 @@
+"""What a frame gave, and the truth about it, by task."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mtshare_ros.datasets.derived import DERIVED
+from mtshare_ros.perception.predictions import Predictions
+from mtshare_ros.tasks import Task
+
+FIELDS = {"depth": "depth", "segmentation": "labels", "normals": "normals"}
+"""Kind of task -> the field of a clip's frame that holds its truth; others follow from labels."""
+
+Maps = dict[str, NDArray[Any]]
+"""Task -> decoded map."""
+
+
+def maps_of(predictions: Predictions, tasks: Collection[Task]) -> Maps:
+    """Return the maps that predictions have, by task."""
+    fields = {"depth": predictions.depth, "normals": predictions.normals}
+    found: dict[str, NDArray[Any] | None] = {
+        task.name: fields[task.kind] for task in tasks if task.kind in fields
+    }
+    found |= {name: labels for name, (labels, _) in predictions.masks.items()}
+    found |= predictions.probabilities
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def truths_of(frame: Any, tasks: Collection[Task]) -> Maps:
+    """Return the truth that a frame of a clip or of stills has, or that follows from it."""
+    truths = {}
+    for task in tasks:
+        derive = DERIVED.get(task.kind)
+        found = getattr(frame, "labels" if derive else FIELDS[task.kind])
+        if found is not None:
+            truths[task.name] = derive(found) if derive else found
+    return truths
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one frame gave.
+
+    Attributes:
+        rgb: (H, W, 3) uint8.
+        predictions: Task -> map.
+        truths: Task -> map; a task without ground truth is missing.
+        dirty: (rows, columns) bool, the recomputed tokens; None where it isn't known.
+        milliseconds: Stage -> time; None where it isn't known (a recorded bag).
+        reference: The maps of the dense network, or None where it was not run.
+        label: What to call the frame besides its number: a time, or a file's name.
+    """
+
+    rgb: NDArray[np.uint8]
+    predictions: Maps
+    truths: Maps
+    dirty: NDArray[np.bool_] | None = None
+    milliseconds: Mapping[str, float] | None = None
+    reference: Maps | None = None
+    label: str = ""
+
+    @property
+    def dirty_fraction(self) -> float:
+        """Share of the tokens that were recomputed; 1 where it isn't known."""
+        return 1.0 if self.dirty is None else float(self.dirty.mean())
+
+
+def to_size(array: NDArray[Any], shape: tuple[int, int]) -> NDArray[Any]:
+    """Return a map at another height and width, nearest neighbour.
+
+    Nearest, because a mean of two class ids, or of the depths on both sides of an edge, is a
+    value that the network never gave.
+    """
+    if array.shape[:2] == shape:
+        return array
+    height, width = shape
+    return np.asarray(cv2.resize(array, (width, height), interpolation=cv2.INTER_NEAREST_EXACT))
+
+
+def time_label(nanoseconds: int) -> str:
+    """Return a time since the first frame as a label."""
+    return f"{nanoseconds / 1e9:.2f} s"

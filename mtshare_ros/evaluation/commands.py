@@ -59,9 +59,7 @@ def evaluate(
     policy: Annotated[str, typer.Option(help="tokens, dense, hold:K or warp:K.")] = "tokens",
     baseline: Annotated[
         list[str] | None,
-        typer.Option(
-            help="Also on the same frames: hold:K, warp:K or a bundle; repeatable."
-        ),
+        typer.Option(help="Also on the same frames: hold:K, warp:K or a bundle; repeatable."),
     ] = None,
     engine: Annotated[
         str, typer.Option(help="What runs the graphs: auto, tensorrt, onnxruntime, torch.")

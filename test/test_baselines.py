@@ -50,7 +50,7 @@ def test_the_same_bundle_as_a_baseline_scores_as_the_run(report: Any, bundle_pat
 def test_held_results_cost_a_share_of_the_dense_network(report: Any) -> None:
     times = {name: one["latency_ms"]["total"] for name, one in report["baselines"].items()}
     assert 0 < times["hold:3"]["mean"] < times["dense"]["mean"]
-    assert times["hold:3"]["p50"] == 0.0
+    assert times["hold:3"]["p50"] < 0.1 * times["dense"]["p50"]
 
 
 def test_the_figures_of_each_frame_have_the_baselines(report: Any) -> None:

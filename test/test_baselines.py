@@ -58,7 +58,8 @@ def test_the_figures_of_each_frame_have_the_baselines(report: Any) -> None:
     assert len(figures["hold:3.depth.abs_rel"]) == FRAMES
     assert figures["hold:3.depth.abs_rel"][0] == figures["dense.depth.abs_rel"][0]
     held = figures["hold:3.ms.total"]
-    assert [ms > 0 for ms in held] == [True, False, False] * 3
+    computed = min(held[::3])
+    assert [ms > computed / 2 for ms in held] == [True, False, False] * 3
 
 
 def test_two_runs_differ_in_their_times_only(

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from mtshare_ros.manifest import LayerShare
 from mtshare_ros.network.config import NetworkConfig
@@ -64,3 +68,40 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> list[Step]:
 
     monkeypatch.setattr(PerceptionStream, "step", spy)
     return calls
+
+
+@pytest.fixture(scope="module")
+def engine(bundle_path: Path) -> Any:
+    """The small bundle, opened in ONNX Runtime."""
+    from mtshare_ros.perception.engines import open_engine
+
+    return open_engine(bundle_path, threads=1)
+
+
+def coarse_image(seed: int = 0, size: tuple[int, int] = (128, 96)) -> NDArray[np.uint8]:
+    """Return a smooth image (H, W, 3) of ``size`` (width, height)."""
+    coarse = np.random.default_rng(seed).integers(40, 200, (12, 16, 3), dtype=np.uint8)
+    return np.asarray(cv2.resize(coarse, size, interpolation=cv2.INTER_LINEAR), np.uint8)
+
+
+@pytest.fixture(scope="module")
+def study_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Stills of test rooms."""
+    from study_files import write_stills
+
+    return write_stills(tmp_path_factory.mktemp("stills") / "test")
+
+
+@pytest.fixture(scope="module")
+def study_trained(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Two runs of a small study, of one seed each."""
+    from study_files import write_run
+
+    folder = tmp_path_factory.mktemp("runs")
+    return [write_run(folder / f"run{seed}", 100 * seed) for seed in range(2)]
+
+
+@pytest.fixture
+def study_runs(tmp_path: Path, study_trained: list[Path]) -> list[Path]:
+    """The same as copies that a test may change."""
+    return [Path(shutil.copytree(run, tmp_path / run.name)) for run in study_trained]

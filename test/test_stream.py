@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
-from numpy.typing import NDArray
+from conftest import coarse_image
 
-from mtshare_ros.perception.engines import open_engine
 from mtshare_ros.perception.engines.interface import Engine, EngineError, EngineOutput
 from mtshare_ros.perception.predictions import Predictions
 from mtshare_ros.perception.stream import PerceptionStream
@@ -19,16 +16,6 @@ from mtshare_ros.perception.stream_settings import StreamSettings
 
 TASKS = ["normals", "depth", "segmentation"]
 FRAME = 33_333_333
-
-
-@pytest.fixture(scope="module")
-def engine(bundle_path: Path) -> Engine:
-    return open_engine(bundle_path, threads=1)
-
-
-def _image(seed: int = 0, size: tuple[int, int] = (128, 96)) -> NDArray[np.uint8]:
-    coarse = np.random.default_rng(seed).integers(40, 200, (12, 16, 3), dtype=np.uint8)
-    return np.asarray(cv2.resize(coarse, size, interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
 def _same(a: Predictions, b: Predictions) -> bool:
@@ -40,7 +27,7 @@ def _same(a: Predictions, b: Predictions) -> bool:
 
 def test_outputs_follow_the_contract(engine: Engine) -> None:
     stream = PerceptionStream(engine, StreamSettings(output_size="input"))
-    got = stream.step(_image(size=(200, 150)), 7, TASKS)
+    got = stream.step(coarse_image(size=(200, 150)), 7, TASKS)
     assert got.stamp == 7 and got.reset == "first frame" and got.dirty.all()
     assert got.depth is not None and got.depth.dtype == np.float32
     assert got.labels is not None and got.labels.dtype == np.uint8
@@ -52,10 +39,10 @@ def test_outputs_follow_the_contract(engine: Engine) -> None:
 
 def test_a_still_scene_computes_only_what_age_demands(engine: Engine) -> None:
     stream = PerceptionStream(engine, StreamSettings(max_age=8))
-    stream.step(_image(), 0, TASKS)
+    stream.step(coarse_image(), 0, TASKS)
     age = np.zeros(48, int)
     for frame in range(1, 30):
-        dirty = stream.step(_image(), frame * FRAME, TASKS).dirty.reshape(-1)
+        dirty = stream.step(coarse_image(), frame * FRAME, TASKS).dirty.reshape(-1)
         assert 0 < dirty.sum() <= 6
         age = np.where(dirty, 0, age + 1)
         assert age.max() < 8
@@ -65,7 +52,7 @@ def test_a_slow_drift_adds_up_until_it_fires(engine: Engine) -> None:
     stream = PerceptionStream(engine, StreamSettings(max_age=10_000, change_threshold=6))
     fired = []
     for frame in range(9):
-        image = _image()
+        image = coarse_image()
         image[:16, :16] += frame  # one level per frame: never above the threshold at once
         fired.append(bool(stream.step(image, frame * FRAME, TASKS).dirty[0, 0]))
     assert fired[1:] == [False] * 6 + [True, False]
@@ -74,7 +61,7 @@ def test_a_slow_drift_adds_up_until_it_fires(engine: Engine) -> None:
 def test_the_budget_bounds_a_frame_and_what_waited_comes_next(engine: Engine) -> None:
     settings = StreamSettings(max_dirty_fraction=0.25, max_age=10_000)
     stream = PerceptionStream(engine, settings)
-    image = _image()
+    image = coarse_image()
     stream.step(image, 0, TASKS)
     image = image.copy()
     image[:64] += 40  # 32 of 48 tokens
@@ -89,11 +76,11 @@ def test_the_budget_bounds_a_frame_and_what_waited_comes_next(engine: Engine) ->
 @pytest.mark.parametrize(
     ("second", "reason"),
     [
-        (lambda s: s.step(_image(size=(160, 120)), FRAME, TASKS), "size"),
-        (lambda s: s.step(_image(), -FRAME, TASKS), "clock"),
-        (lambda s: s.step(_image(), 5_000_000_000, TASKS), "clock"),
-        (lambda s: s.step(_image(seed=5), FRAME, TASKS), "cut"),
-        (lambda s: (s.reset(), s.step(_image(), FRAME, TASKS))[1], "requested"),
+        (lambda s: s.step(coarse_image(size=(160, 120)), FRAME, TASKS), "size"),
+        (lambda s: s.step(coarse_image(), -FRAME, TASKS), "clock"),
+        (lambda s: s.step(coarse_image(), 5_000_000_000, TASKS), "clock"),
+        (lambda s: s.step(coarse_image(seed=5), FRAME, TASKS), "cut"),
+        (lambda s: (s.reset(), s.step(coarse_image(), FRAME, TASKS))[1], "requested"),
     ],
 )
 def test_a_reset_recomputes_everything_whatever_the_budget(
@@ -101,43 +88,45 @@ def test_a_reset_recomputes_everything_whatever_the_budget(
 ) -> None:
     settings = StreamSettings(max_dirty_fraction=0.1)
     stream = PerceptionStream(engine, settings)
-    stream.step(_image(), 0, TASKS)
+    stream.step(coarse_image(), 0, TASKS)
     got = second(stream)
     assert got.reset == reason and got.dirty.all()
 
 
 def test_after_a_cut_the_result_is_that_of_a_fresh_stream(engine: Engine) -> None:
     stream = PerceptionStream(engine)
-    stream.step(_image(), 0, TASKS)
-    cut = stream.step(_image(seed=5), FRAME, TASKS)
-    assert _same(cut, PerceptionStream(engine).step(_image(seed=5), FRAME, TASKS))
+    stream.step(coarse_image(), 0, TASKS)
+    cut = stream.step(coarse_image(seed=5), FRAME, TASKS)
+    assert _same(cut, PerceptionStream(engine).step(coarse_image(seed=5), FRAME, TASKS))
 
 
 def test_streams_on_one_engine_do_not_meet(engine: Engine) -> None:
     alone, a, b = (PerceptionStream(engine) for _ in range(3))
     for frame in range(4):
-        moved = _image(1).copy()
+        moved = coarse_image(1).copy()
         moved[16 * frame : 16 * frame + 16] += 30
         expected = alone.step(moved, frame * FRAME, TASKS)
-        b.step(_image(frame + 2), frame * FRAME, TASKS)
+        b.step(coarse_image(frame + 2), frame * FRAME, TASKS)
         assert _same(a.step(moved, frame * FRAME, TASKS), expected)
 
 
 def test_dense_policy_equals_a_fresh_stream_every_frame(engine: Engine) -> None:
     stream = PerceptionStream(engine, StreamSettings(policy="dense"))
     for frame in range(3):
-        got = stream.step(_image(frame // 2), frame * FRAME, TASKS)
+        got = stream.step(coarse_image(frame // 2), frame * FRAME, TASKS)
         assert got.dirty.all()
-        assert _same(got, PerceptionStream(engine).step(_image(frame // 2), 0, TASKS))
+        assert _same(got, PerceptionStream(engine).step(coarse_image(frame // 2), 0, TASKS))
 
 
 def test_depth_scales_with_the_focal_length_and_ends_at_max_depth(engine: Engine) -> None:
-    near = PerceptionStream(engine).step(_image(), 0, ["depth"]).depth
-    far = PerceptionStream(engine).step(_image(), 0, ["depth"], focal_length=1.6).depth
+    near = PerceptionStream(engine).step(coarse_image(), 0, ["depth"]).depth
+    far = PerceptionStream(engine).step(coarse_image(), 0, ["depth"], focal_length=1.6).depth
     assert near is not None and far is not None
     assert np.allclose(far, 2 * near, rtol=1e-5)
     limit = float(np.median(near))
-    cut = PerceptionStream(engine, StreamSettings(max_depth=limit)).step(_image(), 0, ["depth"])
+    cut = PerceptionStream(engine, StreamSettings(max_depth=limit)).step(
+        coarse_image(), 0, ["depth"]
+    )
     assert np.array_equal(np.isnan(cut.depth), near > limit)  # type: ignore[arg-type]
 
 
@@ -165,10 +154,10 @@ class _FailsOnce:
 
 def test_a_failed_frame_drops_the_cache_and_the_next_is_dense(engine: Engine) -> None:
     stream = PerceptionStream(_FailsOnce(engine))
-    stream.step(_image(), 0, TASKS)
+    stream.step(coarse_image(), 0, TASKS)
     with pytest.raises(EngineError, match="out of memory"):
-        stream.step(_image(), FRAME, TASKS)
-    got = stream.step(_image(), 2 * FRAME, TASKS)
+        stream.step(coarse_image(), FRAME, TASKS)
+    got = stream.step(coarse_image(), 2 * FRAME, TASKS)
     assert got.reset == "engine failure" and got.dirty.all()
 
 
@@ -189,7 +178,7 @@ def test_what_is_no_image_is_refused(engine: Engine, image: Any) -> None:
 def test_unknown_or_no_tasks_are_refused(engine: Engine) -> None:
     for wanted in ([], ["edges"]):
         with pytest.raises(ValueError, match="wanted"):
-            PerceptionStream(engine).step(_image(), 0, wanted)
+            PerceptionStream(engine).step(coarse_image(), 0, wanted)
 
 
 @pytest.mark.parametrize(
@@ -221,10 +210,10 @@ class _NotFinite(_FailsOnce):
 
 def test_what_is_not_finite_is_never_served(engine: Engine) -> None:
     stream = PerceptionStream(_NotFinite(engine))
-    stream.step(_image(), 0, TASKS)
+    stream.step(coarse_image(), 0, TASKS)
     with pytest.raises(EngineError, match="depth is not finite"):
-        stream.step(_image(), FRAME, TASKS)
-    assert stream.step(_image(), 2 * FRAME, TASKS).reset == "engine failure"
+        stream.step(coarse_image(), FRAME, TASKS)
+    assert stream.step(coarse_image(), 2 * FRAME, TASKS).reset == "engine failure"
 
 
 def test_a_reset_allocates_no_new_caches(engine: Engine) -> None:
@@ -232,8 +221,8 @@ def test_a_reset_allocates_no_new_caches(engine: Engine) -> None:
     states = []
     counted.new_state = lambda: states.append(1) or engine.new_state()  # type: ignore[method-assign]
     stream = PerceptionStream(counted)
-    stream.step(_image(), 0, TASKS)
+    stream.step(coarse_image(), 0, TASKS)
     stream.reset()
     counted.calls = 2
-    stream.step(_image(seed=5), FRAME, TASKS)
+    stream.step(coarse_image(seed=5), FRAME, TASKS)
     assert len(states) == 1

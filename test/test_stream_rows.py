@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
-from numpy.typing import NDArray
+from conftest import coarse_image
 
-from mtshare_ros.perception.engines import open_engine
 from mtshare_ros.perception.engines.interface import Engine, EngineOutput
 from mtshare_ros.perception.stream import PerceptionStream
 from mtshare_ros.perception.stream_settings import StreamSettings
@@ -20,20 +17,10 @@ TASKS = ["normals", "depth", "segmentation"]
 FRAME = 33_333_333
 
 
-@pytest.fixture(scope="module")
-def engine(bundle_path: Path) -> Engine:
-    return open_engine(bundle_path, threads=1)
-
-
-def _image(seed: int = 0, size: tuple[int, int] = (128, 96)) -> NDArray[np.uint8]:
-    coarse = np.random.default_rng(seed).integers(40, 200, (12, 16, 3), dtype=np.uint8)
-    return np.asarray(cv2.resize(coarse, size, interpolation=cv2.INTER_LINEAR), np.uint8)
-
-
 def test_an_unwanted_task_is_not_computed_and_catches_up(engine: Engine) -> None:
     stream, steady = PerceptionStream(engine), PerceptionStream(engine)
     for frame in range(5):
-        image = _image().copy()
+        image = coarse_image().copy()
         image[16 * frame : 16 * frame + 16, :64] += 30
         wanted = TASKS if frame in (0, 4) else ["segmentation"]
         got = stream.step(image, frame * FRAME, wanted)
@@ -67,7 +54,7 @@ class _Noting:
 def test_missed_tokens_are_caught_up_once(engine: Engine) -> None:
     noting = _Noting(engine)
     stream = PerceptionStream(noting, StreamSettings(max_age=10_000))
-    image = _image()
+    image = coarse_image()
     stream.step(image, 0, TASKS)
     for frame, wanted in enumerate((["depth"], TASKS, TASKS), start=1):
         image = image.copy()
@@ -90,7 +77,7 @@ def _sized(engine: Engine) -> _Noting:
 def test_a_dirty_set_is_filled_up_to_a_size_with_the_oldest_clean_tokens(engine: Engine) -> None:
     noting = _sized(engine)
     stream = PerceptionStream(noting, StreamSettings(max_age=10_000))
-    image = _image()
+    image = coarse_image()
     stream.step(image, 0, TASKS)
     seen: list[set[int]] = []
     for frame in range(1, 9):
@@ -109,9 +96,9 @@ def test_filling_up_does_not_exceed_the_budget(engine: Engine, fraction: float, 
     noting = _sized(engine)
     settings = StreamSettings(max_age=48, max_dirty_fraction=fraction)
     stream = PerceptionStream(noting, settings)
-    stream.step(_image(), 0, TASKS)
+    stream.step(coarse_image(), 0, TASKS)
     for frame in range(1, 4):
-        image = np.asarray(_image() + 20 * (frame % 2), np.uint8)
+        image = np.asarray(coarse_image() + 20 * (frame % 2), np.uint8)
         assert stream.step(image, frame * FRAME, TASKS).dirty.sum() <= most
         assert len(noting.tokens[-1]["base"]) in noting.sizes
 
@@ -121,7 +108,7 @@ def test_tasks_have_rates_of_their_own_and_take_turns(engine: Engine) -> None:
     stream = PerceptionStream(engine, settings)
     every = PerceptionStream(engine, StreamSettings(max_age=10_000))
     computed = []
-    image = _image()
+    image = coarse_image()
     for frame in range(6):
         image = image.copy()
         image[16 * frame : 16 * frame + 16] += 30
@@ -151,7 +138,7 @@ def test_rows_are_computed_once_whatever_the_rate(engine: Engine) -> None:
 
     settings = StreamSettings(task_every={"depth": 2}, max_age=10_000)
     stream = PerceptionStream(Counting(), settings)
-    image, dirty = _image(), []
+    image, dirty = coarse_image(), []
     for frame in range(5):
         image = image.copy()
         image[:16] += 10  # the same 8 tokens in each frame

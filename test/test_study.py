@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,6 @@ from study_files import (
     SEPARATE,
     SHARED,
     study_values,
-    write_run,
-    write_stills,
     write_study,
 )
 
@@ -28,26 +25,11 @@ STUDIES = sorted((Path(__file__).parents[1] / "config" / "results").glob("*.yaml
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_stills(tmp_path_factory.mktemp("stills") / "test")
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    folder = tmp_path_factory.mktemp("runs")
-    return [write_run(folder / f"run{seed}", 100 * seed) for seed in range(2)]
-
-
-@pytest.fixture
-def runs(tmp_path: Path, trained: list[Path]) -> list[Path]:
-    """Return runs that a test may change."""
-    return [Path(shutil.copytree(run, tmp_path / run.name)) for run in trained]
-
-
-@pytest.fixture(scope="module")
-def results(data: Path, trained: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Any:
+def results(
+    study_data: Path, study_trained: list[Path], tmp_path_factory: pytest.TempPathFactory
+) -> Any:
     path = tmp_path_factory.mktemp("study") / "s.yaml"
-    return results_of(load_study(write_study(path, study_values(data, *trained))))
+    return results_of(load_study(write_study(path, study_values(study_data, *study_trained))))
 
 
 def row(results: Any, name: str) -> Any:
@@ -113,50 +95,50 @@ def test_the_results_say_what_a_system_is_made_of(results: Any) -> None:
 
 
 def test_a_system_that_a_run_lacks_has_fewer_seeds_and_is_named(
-    data: Path, runs: list[Path], tmp_path: Path
+    study_data: Path, study_runs: list[Path], tmp_path: Path
 ) -> None:
-    (runs[1] / "units_normals.safetensors").unlink()
-    for run in runs:
+    (study_runs[1] / "units_normals.safetensors").unlink()
+    for run in study_runs:
         (run / "shared_equal.safetensors").unlink()
-    study = load_study(write_study(tmp_path / "s.yaml", study_values(data, *runs)))
+    study = load_study(write_study(tmp_path / "s.yaml", study_values(study_data, *study_runs)))
     results = results_of(study)
-    assert list(row(results, "units")["delta_m"]["per_seed"]) == [str(runs[0])]
+    assert list(row(results, "units")["delta_m"]["per_seed"]) == [str(study_runs[0])]
     assert len(row(results, "heads")["delta_m"]["per_seed"]) == 2
     assert "shared" not in {one["name"] for one in results["systems"]}
     assert results["missing"] == {
-        str(runs[0]): ["shared_equal"],
-        str(runs[1]): ["shared_equal", "units_normals"],
+        str(study_runs[0]): ["shared_equal"],
+        str(study_runs[1]): ["shared_equal", "units_normals"],
     }
     text = markdown(results)
-    assert f"Not trained in {runs[1]}: shared_equal, units_normals" in text
+    assert f"Not trained in {study_runs[1]}: shared_equal, units_normals" in text
     assert "1 to 2" in next(line for line in text.splitlines() if line.startswith("| units |"))
 
 
 def test_the_table_leaves_out_a_system_that_lacks_a_task(
-    data: Path, runs: list[Path], tmp_path: Path
+    study_data: Path, study_runs: list[Path], tmp_path: Path
 ) -> None:
-    for run in runs:
+    for run in study_runs:
         (run / "units_normals.safetensors").unlink()
-    study = load_study(write_study(tmp_path / "s.yaml", study_values(data, *runs)))
+    study = load_study(write_study(tmp_path / "s.yaml", study_values(study_data, *study_runs)))
     text = markdown(results_of(study))
     assert "| heads |" in text and "| units |" not in text
-    assert f"Not trained in {runs[0]}: units_normals" in text
+    assert f"Not trained in {study_runs[0]}: units_normals" in text
 
 
 def test_a_study_without_its_reference_says_which_stages_lack(
-    data: Path, runs: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    study_data: Path, study_runs: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (runs[0] / "single_depth.safetensors").unlink()
-    path = write_study(tmp_path / "s.yaml", study_values(data, runs[0]))
+    (study_runs[0] / "single_depth.safetensors").unlink()
+    path = write_study(tmp_path / "s.yaml", study_values(study_data, study_runs[0]))
     assert cli.run(["study", "table", str(path), "--output", str(tmp_path / "out")]) == 2
     error = capsys.readouterr().err
     assert "reference separate" in error and "lacks single_depth" in error
 
 
 def test_a_stage_of_another_task_is_refused(
-    data: Path, runs: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    study_data: Path, study_runs: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    values = study_values(data, *runs)
+    values = study_values(study_data, *study_runs)
     values["systems"][3]["tasks"] = {**SHARED, "depth": "single_normals"}
     path = write_study(tmp_path / "s.yaml", values)
     assert cli.run(["study", "table", str(path), "--output", str(tmp_path / "out")]) == 2
@@ -195,9 +177,9 @@ def test_the_table_shows_values_intervals_and_the_best_in_bold(results: Any) -> 
 
 
 def test_the_command_writes_results_table_and_plots(
-    data: Path, runs: list[Path], tmp_path: Path, results: Any
+    study_data: Path, study_runs: list[Path], tmp_path: Path, results: Any
 ) -> None:
-    path = write_study(tmp_path / "s.yaml", study_values(data, *runs))
+    path = write_study(tmp_path / "s.yaml", study_values(study_data, *study_runs))
     output = tmp_path / "out"
     output.mkdir()
     (output / "timing.json").write_text(json.dumps(timing_of(results)))
@@ -211,21 +193,24 @@ def test_the_command_writes_results_table_and_plots(
 
 
 def test_the_shares_of_a_bundle_and_of_a_stage_can_be_drawn(
-    bundle_path: Path, trained: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    bundle_path: Path,
+    study_trained: list[Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     output = tmp_path / "shares.png"
     assert cli.run(["study", "shares", str(bundle_path), "--output", str(output)]) == 0
     assert output.stat().st_size > 1000
     stage = ["--stage", "units_normals", "--output", str(tmp_path / "stage.png")]
-    assert cli.run(["study", "shares", str(trained[0]), *stage]) == 0
+    assert cli.run(["study", "shares", str(study_trained[0]), *stage]) == 0
     stage[1] = "single_depth"
-    assert cli.run(["study", "shares", str(trained[0]), *stage]) == 2
+    assert cli.run(["study", "shares", str(study_trained[0]), *stage]) == 2
     assert "it has no sub-tasks" in capsys.readouterr().err
 
 
-def test_a_curve_starts_where_the_base_ended(trained: list[Path]) -> None:
-    (curve,) = read_curves(trained[0], "units_normals")
+def test_a_curve_starts_where_the_base_ended(study_trained: list[Path]) -> None:
+    (curve,) = read_curves(study_trained[0], "units_normals")
     assert curve.task == "depth" and list(curve.steps) == list(range(31, 41))
     assert curve.loss[0] == pytest.approx(1.0) and 0.1 < curve.loss[-1] < 0.5
-    assert read_curves(trained[0], "single_depth") == []
+    assert read_curves(study_trained[0], "single_depth") == []
     assert smoothed(np.full(5, 3.0)) == pytest.approx(np.full(5, 3.0))

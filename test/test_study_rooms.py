@@ -14,7 +14,6 @@ from study_files import (
     study_values,
     write_elementwise,
     write_network,
-    write_run,
     write_stills,
     write_study,
     write_together,
@@ -31,31 +30,14 @@ from mtshare_ros.training.stored import load_network, load_subtasks
 from mtshare_ros.training.validation import validate
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_stills(tmp_path_factory.mktemp("stills") / "test")
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    folder = tmp_path_factory.mktemp("runs")
-    return [write_run(folder / f"run{seed}", 100 * seed) for seed in range(2)]
-
-
-@pytest.fixture
-def runs(tmp_path: Path, trained: list[Path]) -> list[Path]:
-    """Return runs that a test may change."""
-    return [Path(shutil.copytree(run, tmp_path / run.name)) for run in trained]
-
-
 @pytest.mark.parametrize(
     ("task", "size"), [*((task, None) for task in TASKS), ("depth", (32, 32))]
 )
 def test_scores_per_room_add_up_to_those_of_the_validation(
-    data: Path, tmp_path: Path, task: str, size: tuple[int, int] | None
+    study_data: Path, tmp_path: Path, task: str, size: tuple[int, int] | None
 ) -> None:
     write_network(tmp_path, "network", task, seed=3)
-    stills = StillsDataset(data)
+    stills = StillsDataset(study_data)
     scores = rooms.compute(tmp_path, "network", task, stills, size)
     assert list(scores.rooms) == [200_000, 200_001, 200_002, 200_003]
     assert all(len(values) == 4 for values in scores.sums.values())
@@ -67,22 +49,26 @@ def test_scores_per_room_add_up_to_those_of_the_validation(
     assert {key: scores.whole()[key] for key in exact} == pytest.approx(exact, abs=1e-4)
 
 
-def test_each_room_has_its_own_sums(data: Path, trained: list[Path], tmp_path: Path) -> None:
-    scores = rooms.compute(trained[0], "single_depth", "depth", StillsDataset(data))
+def test_each_room_has_its_own_sums(
+    study_data: Path, study_trained: list[Path], tmp_path: Path
+) -> None:
+    scores = rooms.compute(study_trained[0], "single_depth", "depth", StillsDataset(study_data))
     other = tmp_path / "one"
-    shutil.copytree(data, other)
+    shutil.copytree(study_data, other)
     shard = next(other.glob("shard-*"))
     for path in shard.glob("*.npy"):
         np.save(path, np.load(path)[2:4])
-    alone = rooms.compute(trained[0], "single_depth", "depth", StillsDataset(other))
+    alone = rooms.compute(study_trained[0], "single_depth", "depth", StillsDataset(other))
     assert list(alone.rooms) == [200_001]
     for name, values in alone.sums.items():
         assert values[0] == pytest.approx(scores.sums[name][1], rel=1e-5)
 
 
 @torch.no_grad()
-def test_a_sub_task_and_a_head_of_a_shared_encoder_are_what_is_run(trained: list[Path]) -> None:
-    image, run = torch.randn(1, 3, 48, 64), trained[0]
+def test_a_sub_task_and_a_head_of_a_shared_encoder_are_what_is_run(
+    study_trained: list[Path],
+) -> None:
+    image, run = torch.randn(1, 3, 48, 64), study_trained[0]
     base, _ = load_network(run, "base_normals")
     subtask = load_subtasks(run, "units_normals")[0]["depth"]
     tokens, fine = base.stem(image)
@@ -125,9 +111,9 @@ def test_an_element_wise_sub_task_is_the_base_with_some_weights_changed(tmp_path
 
 
 def test_scores_are_kept_until_a_stage_its_base_or_the_data_changes(
-    data: Path, runs: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    study_data: Path, study_runs: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run, calls = runs[0], []
+    run, calls = study_runs[0], []
     original = rooms.compute
     monkeypatch.setattr(rooms, "compute", lambda *a: calls.append(a) or original(*a))
 
@@ -135,26 +121,26 @@ def test_scores_are_kept_until_a_stage_its_base_or_the_data_changes(
         stills = rooms.open_rooms(folder)
         return rooms.score(run, "units_normals", "depth", folder, stills)
 
-    first = score(data)
-    again = score(data)
+    first = score(study_data)
+    again = score(study_data)
     assert len(calls) == 1 and (run / "scores" / "units_normals.depth.npz").is_file()
     assert again.whole() == first.whole() and (again.rooms == first.rooms).all()
     write_network(run, "base_normals", "normals", seed=77)
-    assert score(data).whole() != first.whole() and len(calls) == 2
+    assert score(study_data).whole() != first.whole() and len(calls) == 2
     score(write_stills(tmp_path / "more", first=200_100))
     assert len(calls) == 3
     (run / "scores" / "units_normals.depth.npz").write_bytes(b"cut")
-    score(data)
+    score(study_data)
     assert len(calls) == 4
-    rooms.score(run, "units_normals", "depth", data, rooms.open_rooms(data), (32, 32))
+    rooms.score(run, "units_normals", "depth", study_data, rooms.open_rooms(study_data), (32, 32))
     assert len(calls) == 5
 
 
 def test_rooms_that_are_not_of_the_test_split_are_refused(
-    tmp_path: Path, runs: list[Path], capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, study_runs: list[Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = write_stills(tmp_path / "validation", first=100_000)
-    path = write_study(tmp_path / "s.yaml", study_values(data, *runs))
+    path = write_study(tmp_path / "s.yaml", study_values(data, *study_runs))
     assert cli.run(["study", "table", str(path), "--output", str(tmp_path / "out")]) == 2
     error = capsys.readouterr().err
     assert "rooms of validation, expected rooms of test only" in error

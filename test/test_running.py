@@ -18,6 +18,7 @@ from mtshare_ros.network.reuse import Memory, next_frame
 from mtshare_ros.network.single_task import SingleTaskNetwork
 from mtshare_ros.network.units import SubTask
 from mtshare_ros.tasks import DEPTH, NORMALS, SEGMENTATION
+from mtshare_ros.training import running_job
 from mtshare_ros.training.batches import BatchSettings, draw_batch
 from mtshare_ros.training.config import ConfigError, load_config
 from mtshare_ros.training.running_job import RunningJob, cells_of, changed_tokens
@@ -149,6 +150,7 @@ def test_a_stage_trains_on_clips_and_is_kept(tmp_path: Path) -> None:
         ({"frames": 0}, "frames"),
         ({"phases": [{**PHASE, "batch": 3}]}, "batch 3 is not a multiple of frames 2"),
         ({"rho": 0.2}, "rho and frames"),
+        ({"frames": 1, "consistency": 1.0}, "consistency 1.0: expected frames of 2 or more"),
     ],
 )
 def test_clips_that_do_not_fit_are_refused(
@@ -170,8 +172,7 @@ def test_clips_have_to_be_named_and_long_enough(tmp_path: Path) -> None:
 
 def test_every_frame_is_held_against_its_own_truth() -> None:
     base, subtasks = networks()
-    job = RunningJob(base, "normals", subtasks, 0.3)
-    job.frames = 2
+    job = RunningJob(base, "normals", subtasks, 0.3, 2)
     batch = draw_batch(FakeStills(), BatchSettings(SMALL.size, 4, {*job.tasks}, frames=2), (0, 0))
     torch.manual_seed(0)
     whole = {name: float(loss.detach()) for name, loss in job(batch).items()}
@@ -181,3 +182,24 @@ def test_every_frame_is_held_against_its_own_truth() -> None:
         changed["depth"][frame::2] *= 2
         torch.manual_seed(0)
         assert float(job(changed)["depth"].detach()) != pytest.approx(whole["depth"])
+
+
+def test_what_is_served_is_led_to_the_dense_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    base, subtasks = networks()
+    job = RunningJob(base, "normals", subtasks, 0.3, 2, consistency=2.0)
+    batch = draw_batch(FakeStills(), BatchSettings(SMALL.size, 4, {*job.tasks}, frames=2), (0, 0))
+
+    def losses() -> dict[str, float]:
+        torch.manual_seed(0)
+        return {name: float(loss.detach()) for name, loss in job(batch).items()}
+
+    stale = losses()
+    assert set(stale) == {n + s for n in job.tasks for s in ("", "_consistency")}
+    job.consistency = 4.0
+    assert losses()["depth_consistency"] == pytest.approx(2 * stale["depth_consistency"])
+    monkeypatch.setattr(running_job, "SMALLEST", 1.0)
+    monkeypatch.setattr(running_job, "LARGEST", 1.0)
+    fresh = losses()
+    for name in ("depth_consistency", "segmentation_consistency"):
+        assert fresh[name] < 1e-5 < stale[name]
+    assert fresh["normals_consistency"] < stale["normals_consistency"]

@@ -126,6 +126,8 @@ class TrainingConfig(Strict):
             raise ValueError(f"neurons {stage.neurons} is not a multiple of group {stage.group}")
         if stage.frames > 1:
             self._check_frames(stage)
+        elif stage.consistency:
+            raise ValueError(f"consistency {stage.consistency}: expected frames of 2 or more")
         if stage.start is None:
             return
         if stage.heads or stage.neurons:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from mtshare_ros.network.config import STRIDE
 from mtshare_ros.network.reuse import Memory, next_frame
+from mtshare_ros.network.single_task import SingleTaskNetwork
+from mtshare_ros.network.units import SubTask
 from mtshare_ros.perception.frame import IMAGE_SCALE
 from mtshare_ros.perception.tokens import CELL
 from mtshare_ros.training.batches import Batch
-from mtshare_ros.training.losses import task_loss
+from mtshare_ros.training.losses import distillation_loss, task_loss
 from mtshare_ros.training.subtask_jobs import TogetherJob
 
 CHANCE = 8.0
@@ -25,43 +29,82 @@ class RunningJob(TogetherJob):
     """The first frame of a clip is dense, then the tokens that changed most are recomputed.
 
     Every frame counts: what it serves is held against its own truth, whether its tokens are new
-    or cached. Gradients go back through the caches.
+    or cached. Gradients go back through the caches. With ``consistency`` every frame is computed
+    densely, too, held against the same truth, and what is served is led to it.
     """
+
+    def __init__(
+        self,
+        base: SingleTaskNetwork,
+        task: str,
+        subtasks: Mapping[str, SubTask],
+        gradient: float,
+        frames: int,
+        consistency: float = 0.0,
+    ) -> None:
+        """Train on clips of ``frames`` frames.
+
+        Args:
+            base: The base.
+            task: Its task.
+            subtasks: Sub-tasks by name.
+            gradient: Factor on the gradients of the sub-tasks that reach the base.
+            frames: Frames of a clip.
+            consistency: Factor on the distance of what is served to the dense network's outputs.
+        """
+        super().__init__(base, task, subtasks, gradient)
+        self.frames, self.consistency = frames, consistency
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Return each task's loss; frames of a clip follow each other in the batch."""
         tokens, fine = self.base.stem(batch["image"])
-        clips = len(tokens) // self.frames
-        images = batch["image"].unflatten(0, (clips, self.frames))
-        memories: list[Memory] = []
-        reference = cells_of(images[:, 0])
-        share = SMALLEST + (LARGEST - SMALLEST) * torch.rand(clips, device=tokens.device)
-        every = torch.ones(tokens.shape[0] // self.frames, tokens.shape[1], dtype=torch.bool)
-        dirty = every.to(tokens.device)
-        for frame in range(self.frames):
-            if frame:
-                cells = cells_of(images[:, frame])
-                image_tokens, reference = changed_tokens(cells, reference, share)
-                dirty = torch.cat([dirty[:, : self.base.config.prefix], image_tokens], dim=1)
-            memories.append(
-                next_frame(
-                    self.base,
-                    self.task,
-                    {name: self.subtasks[name] for name in self.subtasks},
-                    tokens.unflatten(0, (clips, self.frames))[:, frame],
-                    dirty,
-                    memories[-1] if memories else None,
-                    self._shared,
-                )
-            )
+        served = self._served(batch["image"], tokens)
+        dense = None
+        if self.consistency:
+            with torch.no_grad():
+                every = torch.ones(tokens.shape[:2], dtype=torch.bool, device=tokens.device)
+                dense = self._next(tokens, every, None).cells
         losses = {}
         for name in self.tasks:
-            cells = torch.stack([memory.cells[name] for memory in memories], dim=1).flatten(0, 1)
             of_base = name == self.task
             head = self.base.head if of_base else self.subtasks[name].head
-            raw = head.mix_cells(cells, fine if of_base else self._shared(fine))
-            losses[name] = task_loss(self.known[name], raw, batch[name])
+            cells, seen = served[name], fine if of_base else self._shared(fine)
+            if dense is None:
+                raw = head.mix_cells(cells, seen)
+                losses[name] = task_loss(self.known[name], raw, batch[name])
+                continue
+            # One call, so that a batch norm's statistics are those of both.
+            both = head.mix_cells(torch.cat([cells, dense[name]]), torch.cat([seen, seen]))
+            truth = torch.cat([batch[name], batch[name]])
+            losses[name] = task_loss(self.known[name], both, truth)
+            raw, followed = both.chunk(2)
+            distance = distillation_loss(self.known[name], raw, followed.detach())
+            losses[f"{name}_consistency"] = self.consistency * distance
         return losses
+
+    def _served(self, images: Tensor, tokens: Tensor) -> dict[str, Tensor]:
+        """Return each task's cells in every frame, as they are after it."""
+        clips = len(tokens) // self.frames
+        images, tokens = (x.unflatten(0, (clips, self.frames)) for x in (images, tokens))
+        share = SMALLEST + (LARGEST - SMALLEST) * torch.rand(clips, device=tokens.device)
+        dirty = torch.ones(
+            (clips, tokens.shape[2]), dtype=torch.bool, device=tokens.device
+        )  # the prefix tokens' rows stay so
+        prefix = self.base.config.prefix
+        reference = cells_of(images[:, 0])
+        memories = [self._next(tokens[:, 0], dirty, None)]
+        for frame in range(1, self.frames):
+            changed, reference = changed_tokens(cells_of(images[:, frame]), reference, share)
+            dirty = torch.cat([dirty[:, :prefix], changed], dim=1)
+            memories.append(self._next(tokens[:, frame], dirty, memories[-1]))
+        return {
+            name: torch.stack([memory.cells[name] for memory in memories], dim=1).flatten(0, 1)
+            for name in self.tasks
+        }
+
+    def _next(self, tokens: Tensor, dirty: Tensor, before: Memory | None) -> Memory:
+        subtasks = {name: self.subtasks[name] for name in self.subtasks}
+        return next_frame(self.base, self.task, subtasks, tokens, dirty, before, self._shared)
 
 
 def cells_of(images: Tensor) -> Tensor:

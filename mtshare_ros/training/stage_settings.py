@@ -177,6 +177,8 @@ class TogetherStage(Strict):
         frames: Frames of each clip that are trained on as the stream runs: the first one dense,
             then some tokens anew and the others cached (see ``running_job``). 1 trains on single
             images. Every batch is a whole number of clips.
+        consistency: With several frames, factor on the distance of what is served to what the
+            dense network gives on the same frame, which is trained besides.
         backbone: Pretrained weights, if it starts anew.
     """
 
@@ -191,6 +193,7 @@ class TogetherStage(Strict):
     group: int = Field(default=32, gt=0)
     gate_lr: float = Field(default=0.02, gt=0)
     frames: int = Field(default=1, ge=1)
+    consistency: float = Field(default=0.0, ge=0)
     backbone: PretrainedBackbone | None = None
     phases: tuple[Phase, ...] = Field(min_length=1)
 

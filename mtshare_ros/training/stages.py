@@ -198,9 +198,12 @@ class StageTrainer:
         gates = None
         if stage.rho is not None:
             gates = LearnedGates(subtasks, stage.group, stage.rho, stage.gate_lr)
-        kind = RunningJob if stage.frames > 1 else TogetherJob
-        job = kind(base, task, subtasks, stage.gradient, gates)
-        job.frames = stage.frames
+        if stage.frames > 1:
+            job: TogetherJob = RunningJob(
+                base, task, subtasks, stage.gradient, stage.frames, stage.consistency
+            )
+        else:
+            job = TogetherJob(base, task, subtasks, stage.gradient, gates)
         record = self._fit(job, stage)
         if gates is not None:
             subtasks = gates.prune(subtasks)

@@ -21,7 +21,7 @@ from mtshare_ros.tasks import DEPTH, NORMALS, SEGMENTATION
 from mtshare_ros.training import running_job
 from mtshare_ros.training.batches import BatchSettings, draw_batch
 from mtshare_ros.training.config import ConfigError, load_config
-from mtshare_ros.training.running_job import RunningJob, cells_of, changed_tokens
+from mtshare_ros.training.running_job import RunningJob, cells_of, stale_tokens
 from mtshare_ros.training.stored import load_subtasks
 
 SHARES = [LayerShare(1, 32), LayerShare(0, 32), LayerShare(2, 0)]
@@ -92,13 +92,16 @@ def test_what_changed_most_is_recomputed_and_remembered() -> None:
     later = images.clone()
     later[0, :, 16:32, 32:48] = 5.0
     later[1, :, 0:16, 0:16] = 5.0
-    reference = cells_of(images)
-    dirty, after = changed_tokens(cells_of(later), reference, torch.tensor([1 / 24, 0.5]))
+    reference, age = cells_of(images), torch.ones(2, 24, dtype=torch.long)
+    dirty, after = stale_tokens(cells_of(later), reference, age, torch.tensor([1 / 24, 0.5]))
     assert dirty.sum(1).tolist() == [1, 12]
     assert dirty[0, 6 + 2] and dirty[1, 0]
     assert torch.equal(after[0], cells_of(later)[0])
-    again, _ = changed_tokens(cells_of(later), after, torch.tensor([1 / 24, 1 / 24]))
+    again, _ = stale_tokens(cells_of(later), after, age, torch.tensor([1 / 24, 1 / 24]))
     assert again.sum(1).tolist() == [1, 1]
+    age[:, 7] = 1000
+    oldest, _ = stale_tokens(cells_of(images), reference, age, torch.tensor([1 / 24, 1 / 24]))
+    assert oldest[:, 7].all()
 
 
 def test_a_batch_of_clips_has_frames_in_order_changed_alike() -> None:

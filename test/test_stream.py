@@ -55,7 +55,8 @@ def test_a_slow_drift_adds_up_until_it_fires(engine: Engine) -> None:
         image = coarse_image()
         image[:16, :16] += frame  # one level per frame: never above the threshold at once
         fired.append(bool(stream.step(image, frame * FRAME, TASKS).dirty[0, 0]))
-    assert fired[1:] == [False] * 6 + [True, False]
+    # Urgency is change x age: 1, 4, 9, then anew from the frame that was computed.
+    assert fired[1:] == [False, False, True, False, False, True, False, False]
 
 
 def test_the_budget_bounds_a_frame_and_what_waited_comes_next(engine: Engine) -> None:
@@ -189,12 +190,17 @@ def test_unknown_or_no_tasks_are_refused(engine: Engine) -> None:
         {"change_threshold": -1.0},
         {"output_size": "half"},
         {"max_depth": 0.0},
-        {"policy": "sometimes"},
     ],
 )
 def test_settings_out_of_range_are_refused_by_name(bad: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(bad))):
         StreamSettings(**bad)
+
+
+def test_a_policy_that_is_not_known_is_refused_by_name(engine: Engine) -> None:
+    known = "policy: 'sometimes', expected one of dense, tokens, change, age"
+    with pytest.raises(ValueError, match=known):
+        PerceptionStream(engine, StreamSettings(policy="sometimes"))
 
 
 class _NotFinite(_FailsOnce):

@@ -12,13 +12,15 @@ from conftest import coarse_image
 from mtshare_ros.perception.engines.interface import Engine, EngineOutput
 from mtshare_ros.perception.stream import PerceptionStream
 from mtshare_ros.perception.stream_settings import StreamSettings
+from mtshare_ros.perception.urgency import Staleness
 
 TASKS = ["normals", "depth", "segmentation"]
 FRAME = 33_333_333
 
 
 def test_an_unwanted_task_is_not_computed_and_catches_up(engine: Engine) -> None:
-    stream, steady = PerceptionStream(engine), PerceptionStream(engine)
+    settings = StreamSettings(policy="change")  # which leaves most tokens clean
+    stream, steady = PerceptionStream(engine, settings), PerceptionStream(engine, settings)
     for frame in range(5):
         image = coarse_image().copy()
         image[16 * frame : 16 * frame + 16, :64] += 30
@@ -76,7 +78,8 @@ def _sized(engine: Engine) -> _Noting:
 
 def test_a_dirty_set_is_filled_up_to_a_size_with_the_oldest_clean_tokens(engine: Engine) -> None:
     noting = _sized(engine)
-    stream = PerceptionStream(noting, StreamSettings(max_age=10_000))
+    policies = {"tokens": Staleness(spread=0.0, context=0.0)}
+    stream = PerceptionStream(noting, StreamSettings(max_age=10_000), policies)
     image = coarse_image()
     stream.step(image, 0, TASKS)
     seen: list[set[int]] = []
@@ -136,13 +139,13 @@ def test_rows_are_computed_once_whatever_the_rate(engine: Engine) -> None:
             rows.append(len(tasks.get("depth", ())))
             return engine.run(state, image, base, tasks)
 
-    settings = StreamSettings(task_every={"depth": 2}, max_age=10_000)
+    settings = StreamSettings(task_every={"depth": 2}, max_age=10_000, policy="change")
     stream = PerceptionStream(Counting(), settings)
     image, dirty = coarse_image(), []
     for frame in range(5):
         image = image.copy()
-        image[:16] += 10  # the same 8 tokens in each frame
-        image[80:, : 16 * (frame % 2)] += 10  # and another one in every second
+        image[:16] += 40  # the same 8 tokens in each frame
+        image[80:, : 16 * (frame % 2)] += 40  # and another one in every second
         dirty.append(stream.step(image, frame * FRAME, ["depth"]).dirty)
     assert rows == [48, dirty[1].sum(), 0, (dirty[2] | dirty[3]).sum(), 0]
     assert rows[3] < dirty[2].sum() + dirty[3].sum()

@@ -3,51 +3,19 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mtshare_ros.manifest import InputSpec
 from mtshare_ros.perception.budget import frame_budget
 from mtshare_ros.perception.tokens import (
     Budget,
-    commit_reference,
+    fill_up,
     is_cut,
-    low_pass,
     refresh_slots,
     select_tokens,
-    token_change,
 )
 
-SPEC = InputSpec(64, 48, (0.0, 0.0, 0.0), 1.0, 16, 4, 0.8)
 ALL = Budget(tokens=12, dense_from=12)
-
-
-def _image(value: int = 100) -> np.ndarray:
-    return np.full((48, 64, 3), value, np.uint8)
-
-
-def test_only_the_token_whose_pixels_changed_has_a_change() -> None:
-    image = _image()
-    image[16:32, 32:48] += 40  # row 1, column 2
-    change = token_change(low_pass(image, SPEC), low_pass(_image(), SPEC), SPEC)
-    assert change.argmax() == 6 and change[6] == pytest.approx(40, abs=1)
-    assert np.delete(change, 6).max() == 0
-
-
-def test_a_small_spot_inside_a_token_counts_in_full() -> None:
-    image = _image()
-    image[0:4, 0:4] += 40
-    change = token_change(low_pass(image, SPEC), low_pass(_image(), SPEC), SPEC)
-    assert change[0] == pytest.approx(40, abs=1)
-
-
-def test_the_reference_follows_dirty_tokens_only() -> None:
-    old, new = low_pass(_image(), SPEC), low_pass(_image(200), SPEC)
-    dirty = np.zeros(12, bool)
-    dirty[5] = True
-    change = token_change(new, commit_reference(old, new, dirty, SPEC), SPEC)
-    assert change[5] == 0 and (np.delete(change, 5) == 100).all()
 
 
 @given(st.integers(1, 400), st.integers(1, 60))
@@ -83,6 +51,14 @@ def test_above_the_break_even_everything_is_recomputed_if_the_budget_allows() ->
     none = np.zeros(12, bool)
     assert select_tokens(change, none, 6.0, Budget(12, 11)).all()
     assert select_tokens(change, none, 6.0, Budget(11, 11)).sum() == 11
+
+
+def test_what_is_filled_up_is_the_most_urgent_then_the_oldest() -> None:
+    urgency, age = np.zeros(12, np.float32), np.arange(12)
+    urgency[[3, 11]] = 5, 9
+    dirty = np.zeros(12, bool)
+    dirty[[0, 11]] = True
+    assert np.flatnonzero(fill_up(dirty, urgency, age, 5)).tolist() == [0, 3, 9, 10, 11]
 
 
 def test_the_age_bound_raises_a_budget_that_is_too_small() -> None:

@@ -1,4 +1,4 @@
-"""What decides how much of each frame is computed: ``POLICIES``."""
+"""What decides how much of each frame is computed, by name."""
 
 from __future__ import annotations
 
@@ -16,9 +16,17 @@ from mtshare_ros.perception.engines.interface import Engine
 from mtshare_ros.perception.predictions import Predictions
 from mtshare_ros.perception.stream import PerceptionStream
 from mtshare_ros.perception.stream_settings import StreamSettings
+from mtshare_ros.perception.urgency import POLICIES, Policy, Staleness
 
-POLICIES = "tokens, dense, hold:K or warp:K with K >= 1 frames"
-"""The names of the policies, for people."""
+VARIANTS: dict[str, Policy] = {
+    **POLICIES,
+    "tokens-noise": Staleness(noise=False),
+    "tokens-spread": Staleness(spread=0.0),
+    "tokens-context": Staleness(context=0.0),
+    "tokens-age": Staleness(ageing=False),
+}
+"""What says how urgent a token is: the policies, and the default one without one of its parts."""
+_KNOWN = f"dense, hold:K or warp:K with K >= 1 frames, {', '.join(VARIANTS)}"
 
 
 class Stepper(Protocol):
@@ -101,9 +109,9 @@ def open_stream(engine: Engine, policy: str, settings: StreamSettings) -> Steppe
         OptionError: There is no such policy.
     """
     kind, _, period = policy.partition(":")
-    if kind in ("tokens", "dense") and not period:
-        return PerceptionStream(engine, replace(settings, policy=kind))
+    if kind in ("dense", *VARIANTS) and not period:
+        return PerceptionStream(engine, replace(settings, policy=kind), VARIANTS)
     if kind in ("hold", "warp") and period.isdecimal() and int(period) >= 1:
         dense = PerceptionStream(engine, replace(settings, policy="dense"))
         return HoldStream(dense, int(period), warp=kind == "warp")
-    raise OptionError(f"policy {policy!r}: expected {POLICIES}")
+    raise OptionError(f"policy {policy!r}: expected {_KNOWN}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -28,10 +28,13 @@ from mtshare_ros.perception.tokens import (
     low_pass,
     refresh_slots,
     select_tokens,
-    token_change,
     token_rows,
 )
+from mtshare_ros.perception.urgency import POLICIES, Look, Policy
 from mtshare_ros.tasks import PROBABILITY_KINDS
+
+DENSE = "dense"
+"""The policy that recomputes everything in every frame."""
 
 MAX_GAP_NS = 2_000_000_000
 """A longer silence between two stamps is a jump of the clock: the cache is dropped."""
@@ -69,11 +72,23 @@ def _check_finite(output: EngineOutput) -> None:
 class PerceptionStream:
     """Predictions for one camera. Not thread-safe; several streams may share one engine."""
 
-    def __init__(self, engine: Engine, settings: StreamSettings | None = None) -> None:
-        """Start an empty stream on an opened engine."""
+    def __init__(
+        self,
+        engine: Engine,
+        settings: StreamSettings | None = None,
+        policies: Mapping[str, Policy] = POLICIES,
+    ) -> None:
+        """Start an empty stream on an opened engine.
+
+        Args:
+            engine: The engine.
+            settings: What may be changed between frames.
+            policies: What ``settings.policy`` can name beside ``DENSE``.
+        """
         self.engine = engine
         self._spec = engine.manifest.input
         self._task_names = [task.name for task in engine.manifest.tasks]
+        self._policies = policies
         self._decoder: Decoder | None = None
         self._state: Any = None
         self._time = FrameTime(self._spec.tokens + self._spec.prefix)
@@ -90,6 +105,9 @@ class PerceptionStream:
 
     @settings.setter
     def settings(self, settings: StreamSettings) -> None:
+        if settings.policy not in (DENSE, *self._policies):
+            known = ", ".join((DENSE, *self._policies))
+            raise ValueError(f"policy: {settings.policy!r}, expected one of {known}")
         self._settings = settings
         self._slots = refresh_slots(self._spec.tokens, settings.max_age)
         needed = smallest_fraction(self._spec.tokens, settings.max_age)
@@ -143,7 +161,7 @@ class PerceptionStream:
         self._drop_stale(image, stamp, cells)
         watch.lap("prepare")
         wanted = self._whose_turn(wanted)
-        dirty = self._select(cells, wanted)
+        dirty = self._select(small, cells, wanted)
         indices = self._task_indices(dirty, wanted)
         watch.lap("select")
         try:
@@ -208,21 +226,24 @@ class PerceptionStream:
             and (self._frame == 0 or (self._frame + number) % every.get(name, 1) == 0)
         ]
 
-    def _select(self, cells: Cells, wanted: Collection[str]) -> TokenMask:
+    def _select(self, image: Image, cells: Cells, wanted: Collection[str]) -> TokenMask:
         settings, tokens = self._settings, self._spec.tokens
-        if self._reference is None or settings.policy == "dense":
+        if self._reference is None or settings.policy == DENSE:
             return np.ones(tokens, np.bool_)
-        change = token_change(cells, self._reference, self._spec)
+        age = self._frame - self._computed
+        look = Look(image, cells, self._reference, age, self._spec)
+        urgency = self._policies[settings.policy](look)
         due = self._slots == self._frame % settings.max_age
         room = self._room(wanted) if settings.deadline_ms else None
         budget = frame_budget(tokens, settings.max_dirty_fraction, settings.max_age, room)
         if self._sizes:
             budget = whole_sizes(budget, self._sizes, int(due.sum()))
-        dirty = select_tokens(change, due, settings.change_threshold, budget)
+        dirty = select_tokens(urgency, due, settings.change_threshold, budget)
         if not dirty.any():  # engines take at least one token
-            dirty[int(change.argmax())] = True
+            dirty[int(urgency.argmax())] = True
         if self._sizes:
-            dirty = fill_up(dirty, self._computed, next_size(int(dirty.sum()), self._sizes))
+            size = next_size(int(dirty.sum()), self._sizes)
+            dirty = fill_up(dirty, urgency, age, size)
         return dirty
 
     def _room(self, wanted: Collection[str]) -> int:

@@ -15,17 +15,19 @@ class StreamSettings:
         deadline_ms: Time that a frame may take, from the image to the decoded arrays; 0 for any.
             As many tokens are recomputed as it has room for, learned while running; a frame
             without a cache and the age bound go before it.
-        change_threshold: Change in 8-bit levels above which a token is dirty.
+        change_threshold: Urgency above which a token is dirty: its change in 8-bit levels, times
+            the frames since it was computed (see ``perception.urgency``).
         max_age: Frames after which every token is recomputed.
         output_size: ``model`` (the bundle's input size) or ``input`` (the image's).
         max_depth: Metres; depth beyond becomes NaN.
-        policy: ``tokens``, or ``dense`` to recompute everything in every frame.
+        policy: What says how urgent a token is, one of ``perception.urgency.POLICIES``; or
+            ``dense`` to recompute everything in every frame.
         task_every: Task -> frames from one computation of it to the next; 1 for those left out.
     """
 
     max_dirty_fraction: float = 1.0
     deadline_ms: float = 0.0
-    change_threshold: float = 6.0
+    change_threshold: float = 30.0
     max_age: int = 30
     output_size: str = "model"
     max_depth: float = 20.0
@@ -46,8 +48,6 @@ class StreamSettings:
             raise ValueError(f"output_size: {self.output_size!r}, expected 'model' or 'input'")
         if not self.max_depth > 0.0:
             raise ValueError(f"max_depth: {self.max_depth}, expected more than 0")
-        if self.policy not in ("tokens", "dense"):
-            raise ValueError(f"policy: {self.policy!r}, expected 'tokens' or 'dense'")
         for task, frames in self.task_every.items():
             if frames < 1:
                 raise ValueError(f"task_every: {task}: {frames}, expected 1 or more")

@@ -1,4 +1,4 @@
-"""Which tokens are dirty: change since they were last computed, a bounded age, a budget.
+"""Which tokens are dirty: the most urgent ones, within a bounded age and a budget.
 
 One set per frame, chosen before the transformer, used by every layer and every task.
 """
@@ -32,25 +32,6 @@ def low_pass(image: NDArray[np.uint8], spec: InputSpec) -> Cells:
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def token_change(cells: Cells, reference: Cells, spec: InputSpec) -> NDArray[np.float32]:
-    """Return per token the largest change of one of its cells, in 8-bit levels.
-
-    Args:
-        cells: Low-passed image of this frame.
-        reference: For each token its cells when it was last computed.
-        spec: The bundle's input.
-
-    Returns:
-        (N,) float32: largest over a token's cells of the mean over channels of |difference|.
-    """
-    rows, columns = spec.grid
-    side = spec.stride // CELL
-    difference = cv2.absdiff(cells, reference)
-    grey = cv2.transform(difference, np.full((1, 3), 1 / 3, np.float32))
-    blocks = grey.reshape(rows, side, columns, side)
-    return blocks.max(axis=(1, 3)).reshape(-1).astype(np.float32)
-
-
 def commit_reference(reference: Cells, cells: Cells, dirty: TokenMask, spec: InputSpec) -> Cells:
     """Return ``reference`` with the dirty tokens' cells taken from this frame."""
     rows, columns = spec.grid
@@ -74,18 +55,21 @@ def token_rows(tokens: TokenMask, spec: InputSpec) -> NDArray[np.int64]:
     return np.flatnonzero(np.concatenate([np.ones(spec.prefix, np.bool_), tokens]))
 
 
-def fill_up(dirty: TokenMask, computed: NDArray[np.int64], size: int) -> TokenMask:
-    """Return ``dirty`` and the oldest clean tokens, ``size`` tokens together.
+def fill_up(
+    dirty: TokenMask, urgency: NDArray[np.float32], age: NDArray[np.int64], size: int
+) -> TokenMask:
+    """Return ``dirty`` and the most urgent of the clean tokens, ``size`` tokens together.
 
     Args:
         dirty: (N,) bool, at most ``size`` tokens.
-        computed: (N,) number of the frame in which each token was last computed.
+        urgency: (N,) of each token.
+        age: (N,) frames since each token was computed; of equally urgent ones the oldest come.
         size: Tokens that are computed whatever they are.
     """
     clean = np.flatnonzero(~dirty)
-    oldest = clean[np.argsort(computed[clean], kind="stable")]
+    first = clean[np.lexsort((-age[clean], -urgency[clean]))]
     filled = dirty.copy()
-    filled[oldest[: size - int(dirty.sum())]] = True
+    filled[first[: size - int(dirty.sum())]] = True
     return filled
 
 
@@ -130,23 +114,23 @@ class Budget:
 
 
 def select_tokens(
-    change: NDArray[np.float32], due: TokenMask, threshold: float, budget: Budget
+    urgency: NDArray[np.float32], due: TokenMask, threshold: float, budget: Budget
 ) -> TokenMask:
-    """Return the tokens to recompute: those due first, then the most changed, up to the budget.
+    """Return the tokens to recompute: those due first, then the most urgent, up to the budget.
 
     Args:
-        change: (N,) change of each token since it was last computed.
+        urgency: (N,) of each token, see ``perception.urgency``.
         due: Tokens whose age is up.
-        threshold: Change above which a token is dirty, in 8-bit levels.
+        threshold: Urgency above which a token is dirty.
         budget: The frame's budget; a token that is due is never left out.
     """
-    dirty = due | (change > threshold)
+    dirty = due | (urgency > threshold)
     if dirty.sum() >= budget.dense_from and budget.tokens >= len(dirty):
         return np.ones_like(dirty)
     room = budget.tokens - int(due.sum())
-    changed = np.flatnonzero(dirty & ~due)
-    if len(changed) > room:
-        order = np.argsort(-change[changed], kind="stable")
+    waiting = np.flatnonzero(dirty & ~due)
+    if len(waiting) > room:
+        order = np.argsort(-urgency[waiting], kind="stable")
         dirty = due.copy()
-        dirty[changed[order[: max(room, 0)]]] = True
+        dirty[waiting[order[: max(room, 0)]]] = True
     return dirty

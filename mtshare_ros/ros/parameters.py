@@ -184,7 +184,7 @@ TABLE = (
     Parameter(
         "policy",
         "tokens",
-        "`tokens` recomputes the tokens that changed, `dense` all of them in every frame.",
+        "`tokens` recomputes the tokens that are stale, `dense` all of them in every frame.",
         NEXT_FRAME,
         choices=("tokens", "dense"),
     ),
@@ -205,10 +205,11 @@ TABLE = (
     ),
     Parameter(
         "change_threshold",
-        6.0,
-        "Change of a token's pixels that makes it dirty, in grey levels of 255.",
+        30.0,
+        "A token is dirty when its change beyond noise, in grey levels of 255, times the frames "
+        "since it was computed is above this.",
         NEXT_FRAME,
-        range=(0.0, 255.0),
+        range=(0.0, 100000.0),
     ),
     Parameter(
         "max_age",

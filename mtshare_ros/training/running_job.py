@@ -26,7 +26,7 @@ SMALLEST, LARGEST = 0.05, 0.7
 
 
 class RunningJob(TogetherJob):
-    """The first frame of a clip is dense, then the tokens that changed most are recomputed.
+    """The first frame of a clip is dense, then the tokens that are most stale are recomputed.
 
     Every frame counts: what it serves is held against its own truth, whether its tokens are new
     or cached. Gradients go back through the caches. With ``consistency`` every frame is computed
@@ -92,10 +92,13 @@ class RunningJob(TogetherJob):
         )  # the prefix tokens' rows stay so
         prefix = self.base.config.prefix
         reference = cells_of(images[:, 0])
+        age = torch.ones_like(dirty[:, prefix:], dtype=torch.long)
         memories = [self._next(tokens[:, 0], dirty, None)]
         for frame in range(1, self.frames):
-            changed, reference = changed_tokens(cells_of(images[:, frame]), reference, share)
-            dirty = torch.cat([dirty[:, :prefix], changed], dim=1)
+            cells = cells_of(images[:, frame])
+            stale, reference = stale_tokens(cells, reference, age, share)
+            age = torch.where(stale, 1, age + 1)
+            dirty = torch.cat([dirty[:, :prefix], stale], dim=1)
             memories.append(self._next(tokens[:, frame], dirty, memories[-1]))
         return {
             name: torch.stack([memory.cells[name] for memory in memories], dim=1).flatten(0, 1)
@@ -112,12 +115,15 @@ def cells_of(images: Tensor) -> Tensor:
     return F.avg_pool2d(images, CELL)
 
 
-def changed_tokens(cells: Tensor, reference: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the tokens to recompute, those that changed most with some chance mixed in.
+def stale_tokens(
+    cells: Tensor, reference: Tensor, age: Tensor, share: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return the tokens to recompute: change times age, with some chance mixed in.
 
     Args:
         cells: (B, 3, h, w) of this frame.
         reference: The same of each token's last computation.
+        age: (B, N) frames since then.
         share: (B,) of the tokens that are recomputed.
 
     Returns:
@@ -126,7 +132,7 @@ def changed_tokens(cells: Tensor, reference: Tensor, share: Tensor) -> tuple[Ten
     """
     side = STRIDE // CELL
     change = F.max_pool2d((cells - reference).abs().mean(1, keepdim=True), side).flatten(1)
-    score = change + CHANCE * IMAGE_SCALE * torch.rand_like(change)
+    score = (change + CHANCE * IMAGE_SCALE * torch.rand_like(change)) * age
     rank = score.argsort(dim=1, descending=True).argsort(dim=1)
     dirty = rank < (share * change.shape[1]).ceil()[:, None]
     rows, columns = cells.shape[-2] // side, cells.shape[-1] // side

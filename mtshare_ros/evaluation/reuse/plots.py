@@ -37,11 +37,13 @@ def error_over_time(clips: Sequence[dict[str, Any]], tasks: Sequence[Task], path
     )
     for number, panel in enumerate(panels):
         task, clip = tasks[number // len(clips)], clips[number % len(clips)]
-        for kind, look in _LOOKS.items():
+        kinds = dict.fromkeys(_kind(way) for way in clip["ways"] if way["policy"] != "dense")
+        for place, kind in enumerate(kinds):
+            look = _LOOKS.get(kind, {"color": COLOURS[place % len(COLOURS)], "marker": "."})
             ways = [way for way in clip["ways"] if _kind(way) == kind]
             ways.sort(key=lambda way: way["mean_ms"])
             x, y = [w["mean_ms"] for w in ways], [w["error"][task.name] for w in ways]
-            panel.plot(x, y, markersize=4, linewidth=1.2, label=_TITLES[kind], **look)
+            panel.plot(x, y, markersize=4, linewidth=1.2, label=_TITLES.get(kind, kind), **look)
         dense = next(way for way in clip["ways"] if way["policy"] == "dense")
         panel.axvline(dense["mean_ms"], color="#999999", linewidth=0.8, label="dense")
         panel.set_xscale("log")

@@ -6,7 +6,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,31 +33,31 @@ class Options:
 
     Attributes:
         periods: Each K of ``hold:K`` and ``warp:K``.
-        budgets: Each ``max_dirty_fraction`` of the policy ``tokens``.
-        max_age: Of the policy ``tokens``.
-        change_threshold: Of the policy ``tokens``.
+        policies: What says how urgent a token is, of ``policies.VARIANTS``.
+        budgets: Each ``max_dirty_fraction`` of these policies.
+        change_threshold: Of these policies; 0 uses every budget up.
         threads: CPU threads.
     """
 
     periods: tuple[int, ...] = (2, 4, 8)
+    policies: tuple[str, ...] = ("tokens",)
     budgets: tuple[float, ...] = (1.0, 0.5, 0.35, 0.25, 0.18, 0.12, 0.08, 0.05)
-    max_age: int = 30
-    change_threshold: float = 6.0
+    change_threshold: float = StreamSettings.change_threshold
     threads: int = 2
 
     def ways(self) -> list[Way]:
         """Return every way beside the dense network."""
         plain = StreamSettings()
-        tokens = [
-            StreamSettings(
-                max_dirty_fraction=budget,
-                max_age=self.max_age,
-                change_threshold=self.change_threshold,
-            )
+        bounded = [
+            replace(plain, max_dirty_fraction=budget, change_threshold=self.change_threshold)
             for budget in self.budgets
         ]
         return [
-            *(Way(f"tokens:{s.max_dirty_fraction:g}", "tokens", s) for s in tokens),
+            *(
+                Way(f"{policy}:{settings.max_dirty_fraction:g}", policy, settings)
+                for policy in self.policies
+                for settings in bounded
+            ),
             *(
                 Way(f"{kind}:{period}", f"{kind}:{period}", plain)
                 for kind in ("hold", "warp")

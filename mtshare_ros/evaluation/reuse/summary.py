@@ -25,7 +25,9 @@ def summary(clip: Clip, periods: Sequence[int]) -> dict[str, Any]:
     """
     ways = [_way(track) for track in clip.tracks]
     found = {way["name"]: way for way in ways}
-    tokens = [way for way in ways if way["policy"] == "tokens"]
+    # The default policy, or the first that is compared.
+    ours = clip.tracks[1].way.policy
+    tokens = [way for way in ways if way["policy"] == ours]
     return {
         "name": clip.name,
         "frames": len(clip.tracks[0].dirty),

@@ -118,12 +118,28 @@ def reuse(
     bundle: Annotated[Path, typer.Argument(help="Folder of a bundle.")],
     bag: Annotated[list[Path], typer.Option(help="A clip with ground truth; repeatable.")],
     output: Output,
+    policy: Annotated[
+        list[str] | None, typer.Option(help="What says how urgent a token is; repeatable.")
+    ] = None,
+    budget: Annotated[
+        list[float] | None,
+        typer.Option(min=0.01, max=1.0, help="Largest share of dirty tokens; repeatable."),
+    ] = None,
+    threshold: Annotated[
+        float | None, typer.Option(min=0.0, help="Urgency above which a token is dirty.")
+    ] = None,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 2,
 ) -> None:
     """Compare reuse over time with holding dense frames; writes reuse.json and the plots."""
     from mtshare_ros.evaluation.reuse.run import Options, compare_reuse
 
-    found, files = compare_reuse(bundle, bag, output, Options(threads=threads))
+    asked = {
+        "policies": tuple(policy or ()) or None,
+        "budgets": tuple(budget or ()) or None,
+        "change_threshold": threshold,
+    }
+    given: dict[str, Any] = {key: value for key, value in asked.items() if value is not None}
+    found, files = compare_reuse(bundle, bag, output, Options(threads=threads, **given))
     _write_json(output / REUSE_NAME, found)
     for clip in found["clips"]:
         rows = [

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from mtshare_ros.network.single_task import SharedEncoder, SingleTaskNetwork
 from mtshare_ros.training.batches import Batch
 from mtshare_ros.training.loop import Job, adamw
 from mtshare_ros.training.losses import task_loss
+from mtshare_ros.training.weighting import LossWeights
 
 
 class SingleTaskJob(Job):
@@ -41,13 +42,11 @@ class JointJob(Job):
         Args:
             network: The network.
             weights: Task -> factor on its loss.
-            learn: Whether to learn further factors exp(-s) by homoscedastic uncertainty.
+            learn: Whether to learn further factors, see ``LossWeights``.
         """
         super().__init__()
-        self.network, self.weights, self.tasks = network, weights, tuple(weights)
-        self.log_variance = nn.ParameterDict(
-            {task: nn.Parameter(torch.zeros(()), learn) for task in weights}
-        )
+        self.network, self.tasks = network, tuple(weights)
+        self.weights = LossWeights(weights, learn)
 
     def optimizers(self, weight_decay: float) -> list[torch.optim.Optimizer]:
         """Return AdamW over everything."""
@@ -55,13 +54,11 @@ class JointJob(Job):
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Return each task's weighted loss."""
-        losses = {}
-        for name, raw in self.network(batch["image"]).items():
-            s = self.log_variance[name]
-            loss = self.weights[name] * task_loss(self.known[name], raw, batch[name])
-            losses[name] = torch.exp(-s) * loss + s if s.requires_grad else loss
-        return losses
+        return {
+            name: self.weights(name, task_loss(self.known[name], raw, batch[name]))
+            for name, raw in self.network(batch["image"]).items()
+        }
 
     def gauges(self) -> dict[str, float]:
         """Return the learned factors."""
-        return {f"{n}_factor": float(torch.exp(-s)) for n, s in self.log_variance.items()}
+        return self.weights.gauges()

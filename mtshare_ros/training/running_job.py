@@ -15,7 +15,7 @@ from mtshare_ros.network.units import SubTask
 from mtshare_ros.perception.frame import IMAGE_SCALE
 from mtshare_ros.perception.tokens import CELL
 from mtshare_ros.training.batches import Batch
-from mtshare_ros.training.losses import distillation_loss, task_loss
+from mtshare_ros.training.losses import distillation_loss
 from mtshare_ros.training.subtask_jobs import TogetherJob
 
 CHANCE = 8.0
@@ -41,6 +41,7 @@ class RunningJob(TogetherJob):
         gradient: float,
         frames: int,
         consistency: float = 0.0,
+        learn_weights: bool = False,
     ) -> None:
         """Train on clips of ``frames`` frames.
 
@@ -51,8 +52,9 @@ class RunningJob(TogetherJob):
             gradient: Factor on the gradients of the sub-tasks that reach the base.
             frames: Frames of a clip.
             consistency: Factor on the distance of what is served to the dense network's outputs.
+            learn_weights: Whether to learn factors on the tasks' losses.
         """
-        super().__init__(base, task, subtasks, gradient)
+        super().__init__(base, task, subtasks, gradient, None, learn_weights)
         self.frames, self.consistency = frames, consistency
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
@@ -70,13 +72,12 @@ class RunningJob(TogetherJob):
             head = self.base.head if of_base else self.subtasks[name].head
             cells, seen = served[name], fine if of_base else self._shared(fine)
             if dense is None:
-                raw = head.mix_cells(cells, seen)
-                losses[name] = task_loss(self.known[name], raw, batch[name])
+                losses[name] = self.loss(name, head.mix_cells(cells, seen), batch)
                 continue
             # One call, so that a batch norm's statistics are those of both.
             both = head.mix_cells(torch.cat([cells, dense[name]]), torch.cat([seen, seen]))
-            truth = torch.cat([batch[name], batch[name]])
-            losses[name] = task_loss(self.known[name], both, truth)
+            truth = {name: torch.cat([batch[name], batch[name]])}
+            losses[name] = self.loss(name, both, truth)
             raw, followed = both.chunk(2)
             distance = distillation_loss(self.known[name], raw, followed.detach())
             losses[f"{name}_consistency"] = self.consistency * distance

@@ -171,6 +171,7 @@ class TogetherStage(Strict):
         heads: Private heads per block of each sub-task, if it starts anew.
         neurons: Private hidden neurons per block, if it starts anew.
         gradient: Factor on the gradients of the sub-tasks that reach the base.
+        weighting: Of the tasks' losses, as of ``JointStage``.
         rho: Private share that gates lead to; None keeps all units.
         group: Neurons behind one gate.
         gate_lr: Learning rate of the gates' logits and of the constraint's multipliers.
@@ -189,6 +190,7 @@ class TogetherStage(Strict):
     heads: int = Field(default=0, ge=0)
     neurons: int = Field(default=0, ge=0)
     gradient: float = Field(default=1.0, ge=0)
+    weighting: Literal["equal", "uncertainty"] = "equal"
     rho: float | None = Field(default=None, gt=0, lt=1)
     group: int = Field(default=32, gt=0)
     gate_lr: float = Field(default=0.02, gt=0)

@@ -198,12 +198,12 @@ class StageTrainer:
         gates = None
         if stage.rho is not None:
             gates = LearnedGates(subtasks, stage.group, stage.rho, stage.gate_lr)
+        learn = stage.weighting == "uncertainty"
+        job = TogetherJob(base, task, subtasks, stage.gradient, gates, learn)
         if stage.frames > 1:
-            job: TogetherJob = RunningJob(
-                base, task, subtasks, stage.gradient, stage.frames, stage.consistency
+            job = RunningJob(
+                base, task, subtasks, stage.gradient, stage.frames, stage.consistency, learn
             )
-        else:
-            job = TogetherJob(base, task, subtasks, stage.gradient, gates)
         record = self._fit(job, stage)
         if gates is not None:
             subtasks = gates.prune(subtasks)

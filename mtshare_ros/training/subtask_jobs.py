@@ -17,6 +17,7 @@ from mtshare_ros.network.vit import Branches
 from mtshare_ros.training.batches import Batch
 from mtshare_ros.training.loop import Job, adamw
 from mtshare_ros.training.losses import distillation_loss, task_loss
+from mtshare_ros.training.weighting import LossWeights
 
 
 class Frozen(nn.Module):
@@ -210,6 +211,7 @@ class TogetherJob(Job):
         subtasks: Mapping[str, SubTask],
         gradient: float,
         gates: LearnedGates | None = None,
+        learn_weights: bool = False,
     ) -> None:
         """Train ``base`` on ``task`` and ``subtasks`` (by task name) on top of it."""
         super().__init__()
@@ -217,29 +219,33 @@ class TogetherJob(Job):
         self.base = base
         self.subtasks = nn.ModuleDict(subtasks)
         self.gates = gates
+        self.weights = LossWeights(dict.fromkeys(self.tasks, 1.0), learn_weights)
 
     def optimizers(self, weight_decay: float) -> list[torch.optim.Optimizer]:
-        """Return AdamW over base and sub-tasks, and those of the gates, if any."""
+        """Return AdamW over base, sub-tasks and weights, and those of the gates, if any."""
         gates = [] if self.gates is None else self.gates.optimizers()
-        return [adamw([self.base, self.subtasks], weight_decay), *gates]
+        return [adamw([self.base, self.subtasks, self.weights], weight_decay), *gates]
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Return each task's loss and the penalties of the gates."""
         tokens, fine = self.base.stem(batch["image"])
         features, branches = self.base.transformer(tokens)
-        raw = self.base.head(features, fine)
-        losses = {self.task: task_loss(self.known[self.task], raw, batch[self.task])}
+        losses = {self.task: self.loss(self.task, self.base.head(features, fine), batch)}
         tokens, fine = self._shared(tokens), self._shared(fine)
         branches = [(self._shared(attention), self._shared(mlp)) for attention, mlp in branches]
         for name, subtask in self.subtasks.items():
             gates = None if self.gates is None else self.gates(name)
             raw = subtask.head(subtask.features(tokens, branches, gates), fine)
-            losses[name] = task_loss(self.known[name], raw, batch[name])
+            losses[name] = self.loss(name, raw, batch)
         return losses if self.gates is None else losses | self.gates.penalties()
 
+    def loss(self, task: str, raw: Tensor, batch: Batch) -> Tensor:
+        """Return the weighted loss of a task's raw map."""
+        return self.weights(task, task_loss(self.known[task], raw, batch[task]))
+
     def gauges(self) -> dict[str, float]:
-        """Return the expected private shares while gates are learned."""
-        return {} if self.gates is None else self.gates.gauges()
+        """Return what is learned besides: factors of losses, expected private shares."""
+        return self.weights.gauges() | ({} if self.gates is None else self.gates.gauges())
 
     def _shared(self, x: Tensor) -> Tensor:
         """Return ``x``; gradients that come back through it are scaled."""

@@ -14,7 +14,8 @@ from mtshare_ros.evaluation.disagreement import disagreement
 from mtshare_ros.evaluation.outcome import maps_of
 from mtshare_ros.perception.engines import open_engine
 from mtshare_ros.perception.frame import Image
-from mtshare_ros.perception.stream import DENSE, PerceptionStream
+from mtshare_ros.perception.selection import DENSE
+from mtshare_ros.perception.stream import PerceptionStream
 from mtshare_ros.perception.stream_settings import StreamSettings
 
 BUNDLE = Path(__file__).parents[1] / "models" / "room"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -11,35 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtshare_ros.manifest import BundleError
-from mtshare_ros.perception.budget import frame_budget, smallest_fraction, whole_sizes
 from mtshare_ros.perception.deadline import BASE, FrameTime
 from mtshare_ros.perception.decode import Decoder
 from mtshare_ros.perception.engines.interface import Engine, EngineError, EngineOutput
-from mtshare_ros.perception.engines.sizes import next_size
 from mtshare_ros.perception.frame import Image, check_image, depth_scale, normalise, resize
 from mtshare_ros.perception.predictions import Predictions
+from mtshare_ros.perception.selection import Selection
 from mtshare_ros.perception.stream_settings import StreamSettings
-from mtshare_ros.perception.tokens import (
-    Cells,
-    TokenMask,
-    commit_reference,
-    fill_up,
-    is_cut,
-    low_pass,
-    refresh_slots,
-    select_tokens,
-    token_rows,
-)
-from mtshare_ros.perception.urgency import POLICIES, Look, Policy
+from mtshare_ros.perception.tokens import Cells, TokenMask, is_cut, low_pass, token_rows
+from mtshare_ros.perception.urgency import POLICIES, Policy
 from mtshare_ros.tasks import PROBABILITY_KINDS
-
-DENSE = "dense"
-"""The policy that recomputes everything in every frame."""
 
 MAX_GAP_NS = 2_000_000_000
 """A longer silence between two stamps is a jump of the clock: the cache is dropped."""
-
-_LOG = logging.getLogger(__name__)
 
 
 class _Stopwatch:
@@ -83,41 +66,28 @@ class PerceptionStream:
         Args:
             engine: The engine.
             settings: What may be changed between frames.
-            policies: What ``settings.policy`` can name beside ``DENSE``.
+            policies: What ``settings.policy`` can name beside ``dense``.
         """
         self.engine = engine
         self._spec = engine.manifest.input
         self._task_names = [task.name for task in engine.manifest.tasks]
-        self._policies = policies
         self._decoder: Decoder | None = None
         self._state: Any = None
         self._time = FrameTime(self._spec.tokens + self._spec.prefix)
         # Of image tokens: an engine's sizes count the prefix tokens' rows as well.
-        self._sizes = [size - self._spec.prefix for size in engine.sizes]
-        self._computed = np.zeros(self._spec.tokens, np.int64)
+        sizes = [size - self._spec.prefix for size in engine.sizes]
+        self._selection = Selection(self._spec, sizes, policies)
         self.settings = settings or StreamSettings()
         self.reset("first frame")
 
     @property
     def settings(self) -> StreamSettings:
         """The settings; assigning holds from the next frame on."""
-        return self._settings
+        return self._selection.settings
 
     @settings.setter
     def settings(self, settings: StreamSettings) -> None:
-        if settings.policy not in (DENSE, *self._policies):
-            known = ", ".join((DENSE, *self._policies))
-            raise ValueError(f"policy: {settings.policy!r}, expected one of {known}")
-        self._settings = settings
-        self._slots = refresh_slots(self._spec.tokens, settings.max_age)
-        needed = smallest_fraction(self._spec.tokens, settings.max_age)
-        if settings.max_dirty_fraction < needed:
-            _LOG.warning(
-                "max_dirty_fraction %.3f is raised to %.3f: max_age %d needs as much",
-                settings.max_dirty_fraction,
-                needed,
-                settings.max_age,
-            )
+        self._selection.settings = settings
 
     def reset(self, reason: str = "requested") -> None:
         """Drop the cache; the next frame computes every token.
@@ -125,12 +95,11 @@ class PerceptionStream:
         The caches' memory is kept: a dense frame writes every row before it reads any.
         """
         self._reset: str | None = reason
-        self._reference: Cells | None = None
+        self._selection.reset()
         self._previous: Cells | None = None
         self._pending: dict[str, TokenMask] = {}
         self._stamp: int | None = None
         self._image_size: tuple[int, int] | None = None
-        self._frame = 0
 
     def step(
         self,
@@ -161,7 +130,8 @@ class PerceptionStream:
         self._drop_stale(image, stamp, cells)
         watch.lap("prepare")
         wanted = self._whose_turn(wanted)
-        dirty = self._select(small, cells, wanted)
+        room = self._room(wanted) if self.settings.deadline_ms else None
+        dirty = self._selection.choose(small, cells, room)
         indices = self._task_indices(dirty, wanted)
         watch.lap("select")
         try:
@@ -217,41 +187,20 @@ class PerceptionStream:
 
     def _whose_turn(self, wanted: Collection[str]) -> list[str]:
         """Return the wanted tasks that this frame computes, in the bundle's order."""
-        every = self._settings.task_every
+        every, frame = self.settings.task_every, self._selection.frame
         return [
             name
             for number, name in enumerate(self._task_names)
             # Tasks of one rate take turns. In the first frame of a cache it is everyone's.
-            if name in wanted
-            and (self._frame == 0 or (self._frame + number) % every.get(name, 1) == 0)
+            if name in wanted and (frame == 0 or (frame + number) % every.get(name, 1) == 0)
         ]
-
-    def _select(self, image: Image, cells: Cells, wanted: Collection[str]) -> TokenMask:
-        settings, tokens = self._settings, self._spec.tokens
-        if self._reference is None or settings.policy == DENSE:
-            return np.ones(tokens, np.bool_)
-        age = self._frame - self._computed
-        look = Look(image, cells, self._reference, age, self._spec)
-        urgency = self._policies[settings.policy](look)
-        due = self._slots == self._frame % settings.max_age
-        room = self._room(wanted) if settings.deadline_ms else None
-        budget = frame_budget(tokens, settings.max_dirty_fraction, settings.max_age, room)
-        if self._sizes:
-            budget = whole_sizes(budget, self._sizes, int(due.sum()))
-        dirty = select_tokens(urgency, due, settings.change_threshold, budget)
-        if not dirty.any():  # engines take at least one token
-            dirty[int(urgency.argmax())] = True
-        if self._sizes:
-            size = next_size(int(dirty.sum()), self._sizes)
-            dirty = fill_up(dirty, urgency, age, size)
-        return dirty
 
     def _room(self, wanted: Collection[str]) -> int:
         """Return how many tokens the deadline has room for, what tasks missed before included."""
         pending = {
             name: int(self._pending[name].sum()) for name in wanted if name in self._pending
         }
-        return self._time.tokens(self._settings.deadline_ms, wanted, pending)
+        return self._time.tokens(self.settings.deadline_ms, wanted, pending)
 
     def _task_indices(
         self, dirty: TokenMask, wanted: Collection[str]
@@ -273,24 +222,19 @@ class PerceptionStream:
         wanted: Collection[str],
     ) -> None:
         """Take note of what was computed; only after the engine has succeeded."""
-        if self._reference is None:
-            self._reference = cells.copy()
-        else:
-            self._reference = commit_reference(self._reference, cells, dirty, self._spec)
+        self._selection.commit(cells, dirty)
         for name in self._task_names:
             if name in wanted:
                 self._pending.pop(name, None)
             else:
                 self._pending[name] = dirty | self._pending.get(name, np.zeros_like(dirty))
-        self._computed[dirty] = self._frame
         self._previous = cells
         self._stamp = stamp
         self._image_size = (image.shape[1], image.shape[0])
-        self._frame += 1
 
     def _decode(self, raw: Any, image: Image, focal_length: float | None) -> dict[str, Any]:
         size = (self._spec.width, self._spec.height)
-        if self._settings.output_size == "input":
+        if self.settings.output_size == "input":
             size = (image.shape[1], image.shape[0])
         if self._decoder is None or self._decoder.size != size:
             self._decoder = Decoder(size)
@@ -300,7 +244,7 @@ class PerceptionStream:
             task = self.engine.manifest.task(name)
             if task.kind == "depth":
                 scale = depth_scale(self._spec, focal_length)
-                arrays["depth"] = decoder.depth(values, task, scale, self._settings.max_depth)
+                arrays["depth"] = decoder.depth(values, task, scale, self.settings.max_depth)
             elif task.kind == "segmentation":
                 mask = (decoder.labels(values), decoder.confidence(values))
                 arrays.setdefault("masks", {})[name] = mask

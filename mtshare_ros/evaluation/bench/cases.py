@@ -14,12 +14,15 @@ from mtshare_ros.perception.engines.interface import Engine
 from mtshare_ros.perception.frame import Image
 from mtshare_ros.perception.stream import PerceptionStream
 from mtshare_ros.perception.stream_settings import StreamSettings
+from mtshare_ros.perception.urgency import Staleness
 from mtshare_ros.tasks import Task
 
 _NEVER = 1_000_000
 _FRAME_NS = 33_333_333
 _CHANGE = 10
-"""In 8-bit levels: more than what makes a token dirty, less than the least that is a cut."""
+"""In 8-bit levels: less than the least that is a cut."""
+_EXACTLY = {"tokens": Staleness(spread=0.0, context=0.0, ageing=False)}
+"""Only tokens that changed are dirty, so that their share is what a case says it is."""
 
 
 class Case(Protocol):
@@ -91,7 +94,8 @@ class Camera:
             tasks: Tasks to compute.
             most: The stream's ``max_dirty_fraction``.
         """
-        self.stream = PerceptionStream(engine, StreamSettings(most, max_age=_NEVER))
+        settings = StreamSettings(most, change_threshold=0.5 * _CHANGE, max_age=_NEVER)
+        self.stream = PerceptionStream(engine, settings, _EXACTLY)
         self._scene = ChangingScene(engine.manifest.input)
         self._tasks = [task.name for task in tasks or engine.manifest.tasks]
         self._stamp = 0

@@ -38,7 +38,11 @@ class Selection:
     frame: int
 
     def __init__(
-        self, spec: InputSpec, sizes: Sequence[int], policies: Mapping[str, Policy]
+        self,
+        spec: InputSpec,
+        sizes: Sequence[int],
+        policies: Mapping[str, Policy],
+        settings: StreamSettings,
     ) -> None:
         """Know of no frame yet.
 
@@ -46,10 +50,11 @@ class Selection:
             spec: The bundle's input.
             sizes: Numbers of image tokens that the engine computes at; empty for any number.
             policies: What ``StreamSettings.policy`` can name beside ``DENSE``.
+            settings: The first settings.
         """
         self._spec, self._sizes, self._policies = spec, sizes, policies
         self._computed = np.zeros(spec.tokens, np.int64)
-        self.settings = StreamSettings(policy=DENSE)
+        self.settings = settings
         self.reset()
 
     @property

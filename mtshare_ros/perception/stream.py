@@ -76,8 +76,7 @@ class PerceptionStream:
         self._time = FrameTime(self._spec.tokens + self._spec.prefix)
         # Of image tokens: an engine's sizes count the prefix tokens' rows as well.
         sizes = [size - self._spec.prefix for size in engine.sizes]
-        self._selection = Selection(self._spec, sizes, policies)
-        self.settings = settings or StreamSettings()
+        self._selection = Selection(self._spec, sizes, policies, settings or StreamSettings())
         self.reset("first frame")
 
     @property

@@ -1,8 +1,7 @@
 """How urgent it is to recompute each token: the policies, behind one interface.
 
 What a clean token serves gets worse in two ways: its pixels change, and what it attends to
-changes. Both add up over the frames since it was computed. The figures behind every choice here
-are in ``docs/results.md``.
+changes. Both add up over the frames since it was computed (``docs/design.md`` has what was tried).
 """
 
 from __future__ import annotations

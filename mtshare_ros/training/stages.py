@@ -199,11 +199,12 @@ class StageTrainer:
         if stage.rho is not None:
             gates = LearnedGates(subtasks, stage.group, stage.rho, stage.gate_lr)
         learn = stage.weighting == "uncertainty"
-        job = TogetherJob(base, task, subtasks, stage.gradient, gates, learn)
         if stage.frames > 1:
-            job = RunningJob(
+            job: TogetherJob = RunningJob(
                 base, task, subtasks, stage.gradient, stage.frames, stage.consistency, learn
             )
+        else:
+            job = TogetherJob(base, task, subtasks, stage.gradient, gates, learn)
         record = self._fit(job, stage)
         if gates is not None:
             subtasks = gates.prune(subtasks)

@@ -30,7 +30,8 @@ class RunningJob(TogetherJob):
 
     Every frame counts: what it serves is held against its own truth, whether its tokens are new
     or cached. Gradients go back through the caches. With ``consistency`` every frame is computed
-    densely, too, held against the same truth, and what is served is led to it.
+    densely, too, held against the same truth, and the two are led to each other: what is served
+    to what is right, the dense network to what does not change with noise and far context.
     """
 
     def __init__(
@@ -61,11 +62,12 @@ class RunningJob(TogetherJob):
         """Return each task's loss; frames of a clip follow each other in the batch."""
         tokens, fine = self.base.stem(batch["image"])
         served = self._served(batch["image"], tokens)
+        # A clip's first frame is dense as it is served.
+        later = torch.arange(len(tokens), device=tokens.device) % self.frames > 0
         dense = None
         if self.consistency:
-            with torch.no_grad():
-                every = torch.ones(tokens.shape[:2], dtype=torch.bool, device=tokens.device)
-                dense = self._next(tokens, every, None).cells
+            every = torch.ones_like(tokens[later, :, 0], dtype=torch.bool)
+            dense = self._next(tokens[later], every, None).cells
         losses = {}
         for name in self.tasks:
             of_base = name == self.task
@@ -75,11 +77,11 @@ class RunningJob(TogetherJob):
                 losses[name] = self.loss(name, head.mix_cells(cells, seen), batch)
                 continue
             # One call, so that a batch norm's statistics are those of both.
-            both = head.mix_cells(torch.cat([cells, dense[name]]), torch.cat([seen, seen]))
-            truth = {name: torch.cat([batch[name], batch[name]])}
+            both = head.mix_cells(torch.cat([cells, dense[name]]), torch.cat([seen, seen[later]]))
+            truth = {name: torch.cat([batch[name], batch[name][later]])}
             losses[name] = self.loss(name, both, truth)
-            raw, followed = both.chunk(2)
-            distance = distillation_loss(self.known[name], raw, followed.detach())
+            raw, followed = both.split([len(cells), len(both) - len(cells)])
+            distance = distillation_loss(self.known[name], raw[later], followed)
             losses[f"{name}_consistency"] = self.consistency * distance
         return losses
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,11 @@ from mtshare_ros.evaluation.reuse.compare import Clip, Way, play
 from mtshare_ros.evaluation.reuse.summary import summary
 from mtshare_ros.perception.engines import open_engine
 from mtshare_ros.perception.stream_settings import StreamSettings
+from mtshare_ros.tasks import DEPTH, NORMALS, SEGMENTATION
 
 FRAMES = 9
-TASKS = {"normals", "depth", "segmentation"}
+SERVED = (NORMALS, DEPTH, SEGMENTATION)
+TASKS = {task.name for task in SERVED}
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +69,7 @@ def test_disagreement_is_with_the_dense_network_on_the_same_frame(played: Clip) 
 
 
 def test_the_summary_has_every_way_and_what_it_is_compared_with(played: Clip) -> None:
-    found = json.loads(json.dumps(summary(played, [3])))
+    found = json.loads(json.dumps(summary(played, SERVED, [3])))
     ways = {way["name"]: way for way in found["ways"]}
     assert found["frames"] == FRAMES and len(ways["hold:3"]["ms"]) == FRAMES
     assert set(ways["dense"]["accuracy"]) == TASKS
@@ -83,7 +86,7 @@ def test_at_equal_time_the_largest_budget_within_is_taken(played: Clip) -> None:
         for track in played.tracks:
             if track.way.name in milliseconds:
                 track.ms[:] = [milliseconds[track.way.name]] * FRAMES
-        (equal,) = summary(played, [3])["equal_time"]
+        (equal,) = summary(played, SERVED, [3])["equal_time"]
         return equal
 
     within = budget({"tokens:1": 8.0, "tokens:0.1": 4.0, "hold:3": 8.0})
@@ -91,6 +94,30 @@ def test_at_equal_time_the_largest_budget_within_is_taken(played: Clip) -> None:
     assert budget({"hold:3": 7.0})["tokens"] == "tokens:0.1"
     beyond = budget({"hold:3": 2.0})
     assert beyond["tokens"] == "tokens:0.1" and beyond["time"] == 2.0
+
+
+def test_the_fastest_way_whose_loss_is_bearable_is_named(played: Clip) -> None:
+    class Told:
+        def __init__(self, degrees: float, miou: float) -> None:
+            self.told = {"normals": {"mean_deg": degrees}, "segmentation": {"miou": miou}}
+
+        def result(self) -> dict[str, dict[str, float]]:
+            return self.told
+
+    def fastest(**told: tuple[float, float]) -> tuple[str, float]:
+        clip = replace(played, tracks=[replace(track) for track in played.tracks[:3]])
+        for track, name, milliseconds in zip(
+            clip.tracks, ("dense", "whole", "tenth"), (4.0, 2.0, 0.5), strict=True
+        ):
+            track.accuracy = Told(*told[name])  # type: ignore[assignment]
+            track.ms = [milliseconds] * FRAMES
+        found = summary(replace(clip, networks_ms=[8.0]), SERVED, [])["fastest"]
+        return found["name"], found["times_faster"]
+
+    dense = (10.0, 0.5)
+    assert fastest(dense=dense, whole=dense, tenth=(10.09, 0.6)) == ("tokens:0.1", 16.0)
+    assert fastest(dense=dense, whole=(9.0, 0.496), tenth=(10.2, 0.6)) == ("tokens:1", 4.0)
+    assert fastest(dense=dense, whole=(9.0, 0.49), tenth=(9.0, 0.494)) == ("dense", 2.0)
 
 
 def test_the_command_writes_numbers_and_plots(

@@ -187,7 +187,9 @@ def test_every_frame_is_held_against_its_own_truth() -> None:
         assert float(job(changed)["depth"].detach()) != pytest.approx(whole["depth"])
 
 
-def test_what_is_served_and_the_dense_network_are_led_to_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_served_and_the_dense_network_are_led_to_each_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     base, subtasks = networks()
     job = RunningJob(base, "normals", subtasks, 0.3, 2, consistency=2.0)
     batch = draw_batch(FakeStills(), BatchSettings(SMALL.size, 4, {*job.tasks}, frames=2), (0, 0))

@@ -94,7 +94,7 @@ def compare_reuse(
         "bundle": str(bundle),
         "machine": machine(),
         "threads": options.threads,
-        "clips": [summary(clip, options.periods) for clip in clips],
+        "clips": [summary(clip, engine.manifest.tasks, options.periods) for clip in clips],
     }
     return found, _draw(clips, found, engine.manifest, output)
 

@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from mtshare_ros.evaluation.metric_names import METRICS
 from mtshare_ros.evaluation.reuse.compare import Clip, Track
+from mtshare_ros.tasks import Task
 
 SETTLED = 20
 """Frames after which the time of a frame is taken to be that of a running stream."""
@@ -15,15 +17,21 @@ SETTLED = 20
 SAME_TIME = 1.02
 """Factor up to which a mean time is called equal."""
 
+BEARABLE = 0.01
+"""Relative loss of accuracy against the truth that is taken for a shorter time."""
 
-def summary(clip: Clip, periods: Sequence[int]) -> dict[str, Any]:
+
+def summary(clip: Clip, tasks: Sequence[Task], periods: Sequence[int]) -> dict[str, Any]:
     """Return everything about a clip.
 
     Args:
         clip: The clip, with ways called ``hold:K``, ``warp:K`` and ``tokens:SHARE``.
+        tasks: The bundle's tasks.
         periods: Each K.
     """
     ways = [_way(track) for track in clip.tracks]
+    for way in ways:
+        way["loss"] = _loss(way["accuracy"], ways[0]["accuracy"], tasks)
     found = {way["name"]: way for way in ways}
     # The default policy, or the first that is compared.
     ours = clip.tracks[1].way.policy
@@ -34,6 +42,7 @@ def summary(clip: Clip, periods: Sequence[int]) -> dict[str, Any]:
         "separate_ms": clip.networks_ms,
         "ways": ways,
         "equal_time": [_equal_time(found, tokens, period) for period in periods],
+        "fastest": _fastest([ways[0], *tokens], float(np.mean(clip.networks_ms))),
     }
 
 
@@ -55,6 +64,34 @@ def _way(track: Track) -> dict[str, Any]:
         "ms": track.ms,
         "errors": track.errors,
         "resets": track.resets,
+    }
+
+
+def _loss(
+    accuracy: Mapping[str, Mapping[str, float]],
+    dense: Mapping[str, Mapping[str, float]],
+    tasks: Sequence[Task],
+) -> dict[str, float]:
+    """Return each task's relative loss against the dense network, by the task's first metric."""
+    losses = {}
+    for task in tasks:
+        # A clip may lack a task's truth.
+        if task.name in dense and dense[task.name][task.metrics[0]]:
+            before, now = (a[task.name][task.metrics[0]] for a in (dense, accuracy))
+            sign = 1 if METRICS[task.metrics[0]][3] else -1
+            losses[task.name] = sign * (before - now) / before
+    return losses
+
+
+def _fastest(ways: Sequence[dict[str, Any]], separate_ms: float) -> dict[str, Any]:
+    """Return the way of the shortest mean time whose loss is bearable in every task."""
+    bearable = [way for way in ways if max(way["loss"].values(), default=0.0) <= BEARABLE]
+    way = min(bearable, key=lambda way: float(way["mean_ms"]))
+    return {
+        "name": way["name"],
+        "bearable": BEARABLE,
+        "loss": way["loss"],
+        "times_faster": separate_ms / way["mean_ms"],
     }
 
 

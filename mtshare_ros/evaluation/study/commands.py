@@ -154,8 +154,31 @@ def reuse(
         ]
         header = ("", "mean, ms", "p99, ms", "dirty", *clip["ways"][0]["error"])
         print_table(f"{clip['name']}: disagreement with dense", header, rows)
+        print_table(*_at_equal_time(clip))
+        fastest = clip["fastest"]
+        lost = ", ".join(f"{task} {100 * value:+.1f} %" for task, value in fastest["loss"].items())
+        typer.echo(
+            f"fastest that loses at most {100 * fastest['bearable']:g} %: {fastest['name']}, "
+            f"{fastest['times_faster']:.2f} times faster than separate networks (lost: {lost})"
+        )
     for path in (output / REUSE_NAME, *files):
         typer.echo(str(path))
+
+
+def _at_equal_time(clip: dict[str, Any]) -> tuple[str, tuple[str, ...], list[tuple[str, ...]]]:
+    """Return title, header and rows of the errors as parts of those of the baselines."""
+    rows = [
+        (
+            f"{kind}:{entry['period']}",
+            entry["tokens"],
+            f"{entry['time']:.2f}",
+            *("" if part is None else f"{part:.2f}" for part in entry[f"of_{kind}"].values()),
+        )
+        for entry in clip["equal_time"]
+        for kind in ("hold", "warp")
+    ]
+    header = ("against", "ours", "time, of hold's", *clip["ways"][0]["error"])
+    return f"{clip['name']}: error, as a part of the other's", header, rows
 
 
 @app.command()

@@ -19,7 +19,8 @@ _MARKS = ("s", "D", "^", "v", "P", "X", "*")
 def accuracy_over_time(results: dict[str, Any], timing: dict[str, Any], path: Path) -> None:
     """Draw Delta_m against measured time, a panel for each share of dirty tokens.
 
-    Systems of one group that have a rho are joined in its order; the others are hollow marks.
+    Systems of one group that have a rho are joined, from fast to slow; the others are hollow
+    marks.
 
     Args:
         results: Content of ``results.json``.
@@ -54,21 +55,21 @@ def accuracy_over_time(results: dict[str, Any], timing: dict[str, Any], path: Pa
 def _draw_families(
     panel: Any, rows: Sequence[dict[str, Any]], times: Mapping[str, float], *, labelled: bool
 ) -> None:
-    """Draw each group's systems that have a rho, joined in its order, a colour for each."""
+    """Draw each group's systems that have a rho, joined from fast to slow, a colour each."""
     families: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         if _in_family(row):
             families.setdefault(row["group"], []).append(row)
     for number, (group, members) in enumerate(families.items()):
-        members.sort(key=lambda row: float(row["rho"]))
+        members.sort(key=lambda row: times[row["name"]])
         colour = COLOURS[number % len(COLOURS)]
         look = {"color": colour, "marker": "o", "linestyle": "-", "linewidth": 1.4}
         _draw(panel, members, times, markersize=5, label=group, **look)
-        for row in members if labelled else ():
+        for place, row in enumerate(members if labelled else ()):
             panel.annotate(
                 f"{row['rho']:.2g}",
                 (times[row["name"]], row["delta_m"]["value"]),
-                xytext=(5, -9),
+                xytext=(5, -9 if place % 2 else 6),
                 textcoords="offset points",
                 fontsize=7.5,
                 color=colour,

@@ -111,7 +111,7 @@ def small_config(path: Path) -> Any:
             return [max(32, round(side / 80) * 16) for side in value]
         if isinstance(value, list):
             return [smaller(v) for v in value]
-        return {"steps": 2, "batch": 4, "warmup": 1, "width": 48, "depth": 2}.get(
+        return {"steps": 2, "batch": 6, "warmup": 1, "width": 48, "depth": 2}.get(
             key if isinstance(value, int) else "", value
         )
 

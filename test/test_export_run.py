@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 from fake_stills import PHASE, UNITS, FakeStills, config, write_config
 
 from mtshare_ros.bundle import load_manifest
@@ -60,6 +62,16 @@ def test_a_stage_becomes_a_bundle_with_the_record_of_what_it_was_built_on(
     assert list(manifest.training["stages"]) == records
     assert set(manifest.metrics["validation"]) == set(tasks)
     open_engine(tmp_path / "bundle", "onnxruntime", 1)  # its self-test is part of opening
+
+
+def test_a_stage_that_went_on_with_another_takes_its_place(run: Path, tmp_path: Path) -> None:
+    for name in ("first", "both"):
+        shutil.copy(run / f"{name}.safetensors", tmp_path)
+    values = yaml.safe_load((run / "config.yaml").read_text())
+    values["stages"] = [s for s in values["stages"] if s["name"] in ("first", "both")]
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(values))
+    export.export_run(tmp_path, tmp_path / "bundle")
+    assert list(load_manifest(tmp_path / "bundle").training["stages"]) == ["first", "both"]
 
 
 @pytest.mark.parametrize(

@@ -82,8 +82,15 @@ def test_a_run_is_neither_overwritten_nor_resumed_with_another_configuration(
     other = write_config(tmp_path / "d.yaml", fake_config(seed=1))
     with pytest.raises(ConfigError, match="seed is 1, but .*config.yaml.* has 0"):
         train(other, tmp_path / "run", resume=True)
+    clips = fake_config()
+    clips["data"]["clips"] = "clips"  # a folder for stages to come
+    train(write_config(tmp_path / "f.yaml", clips), tmp_path / "run", resume=True)
+    clips["data"]["clips"] = "others"
+    with pytest.raises(ConfigError, match="data is .*'others'.* has .*'clips'"):
+        train(write_config(tmp_path / "f.yaml", clips), tmp_path / "run", resume=True)
     changed = fake_config()
     changed["stages"][1]["rho"] = 0.4
+    changed["data"]["clips"] = "clips"
     other = write_config(tmp_path / "e.yaml", changed)
     with pytest.raises(ConfigError, match="stage gates differs from the one trained"):
         train(other, tmp_path / "run", resume=True)

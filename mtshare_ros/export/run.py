@@ -23,7 +23,8 @@ EXPORTED = UnitsStage | UniformStage | TogetherStage
 def export_run(run: Path, output: Path, only: Collection[str] = ()) -> Manifest:
     """Export the sub-tasks that stages of a run trained, with their base.
 
-    A task that several stages trained is taken from the last of them.
+    A task that several stages trained is taken from the last of them, and of stages that went
+    on with one another's networks the last.
 
     Args:
         run: Folder of the run.
@@ -40,6 +41,9 @@ def export_run(run: Path, output: Path, only: Collection[str] = ()) -> Manifest:
         kinds = "units, uniform or together"
         named = f" named {min(missing)!r}" if missing else ""
         raise ConfigError(f"{run}: no stage of kind {kinds}{named} to export")
+    if not only:
+        gone_on_with = {stage.start for stage in stages if isinstance(stage, TogetherStage)}
+        stages = [stage for stage in stages if stage.name not in gone_on_with]
     bases = {_base(stage) for stage in stages}
     if len(bases) > 1:
         raise ConfigError(

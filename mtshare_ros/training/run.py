@@ -80,6 +80,8 @@ def _check_batches(config: TrainingConfig, world: int) -> None:
 def _check_same(path: Path, config: TrainingConfig, kept: Path) -> None:
     """Refuse to go on with a run whose data, network or finished stages were set otherwise."""
     now, then = (c.model_dump(mode="json") for c in (config, load_config(kept)))
+    if then["data"]["clips"] is None:  # no stage has used clips yet
+        then["data"]["clips"] = now["data"]["clips"]
     for key in now.keys() - {"stages", "description"}:
         if now[key] != then[key]:
             raise ConfigError(

@@ -32,9 +32,7 @@ def error_over_time(clips: Sequence[dict[str, Any]], tasks: Sequence[Task], path
         tasks: The bundle's tasks.
         path: PNG file to write.
     """
-    figure, panels = new_figure(
-        2.3 * len(tasks) + 0.6, len(tasks), len(clips), sharex=True, sharey="row"
-    )
+    figure, panels = new_figure(2.3 * len(tasks) + 0.6, len(tasks), len(clips), sharex=True)
     for number, panel in enumerate(panels):
         task, clip = tasks[number // len(clips)], clips[number % len(clips)]
         kinds = dict.fromkeys(_kind(way) for way in clip["ways"] if way["policy"] != "dense")

@@ -16,7 +16,7 @@ from mtshare_ros.evaluation.bench.rivals import Rivals
 from mtshare_ros.evaluation.evaluate import warm_up
 from mtshare_ros.evaluation.reuse.compare import Clip, Track, Way, play
 from mtshare_ros.evaluation.reuse.plots import error_over_time, frames, strips
-from mtshare_ros.evaluation.reuse.summary import summary
+from mtshare_ros.evaluation.reuse.summary import SAME_TIME, summary
 from mtshare_ros.manifest import Manifest
 from mtshare_ros.network.config import NetworkConfig
 from mtshare_ros.perception.engines import open_engine
@@ -122,12 +122,14 @@ def _draw(
     error_over_time(found["clips"], manifest.tasks, files[0])
     shown: list[tuple[Clip, Track]] = []
     for clip, numbers in zip(clips, found["clips"], strict=True):
-        middle = numbers["equal_time"][len(numbers["equal_time"]) // 2]
-        ours, period = middle["tokens"], middle["period"]
+        # The longest period whose time is reached, or the shortest.
+        reached = [e for e in numbers["equal_time"] if e["time"] <= SAME_TIME]
+        entry = (reached or numbers["equal_time"][:1])[-1]
+        period = entry["period"]
         files.append(output / f"frames_{clip.name}.png")
-        names = (ours, f"hold:{period}", f"warp:{period}")
+        names = (entry["tokens"], f"hold:{period}", f"warp:{period}")
         frames(numbers, manifest.tasks, names, files[-1])
-        shown.append((clip, next(t for t in clip.tracks if t.way.name == ours)))
+        shown.append((clip, clip.tracks[1]))  # of the first budget
     files.append(output / "dirty_tokens.png")
     strips(shown, files[-1])
     return files

@@ -27,7 +27,7 @@ LESS = {
     SOAK: {"--minutes": "0.1"},
     "mtshare simulate": {"--frames": "6", "--size": "160x96"},
     "mtshare label": {"--frames": "8"},
-    "mtshare bench": {"--rounds": "20", "--width": "64", "--size": "64x64", "--tasks": "2"},
+    "mtshare bench": {"--rounds": "20", "--width": "48", "--size": "64x64", "--tasks": "2"},
     "mtshare bench models/room": {"--rounds": "20"},
     "mtshare study timing": {"--rounds": "2"},
 }

@@ -11,16 +11,18 @@ import torch
 from conftest import SMALL
 from fake_stills import PHASE, FakeStills, train_here, write_config
 from fake_stills import config as fake_config
+from torch import Tensor
 
 from mtshare_ros.export.bundle import reference_engine
 from mtshare_ros.manifest import LayerShare
 from mtshare_ros.network.reuse import Memory, next_frame
 from mtshare_ros.network.single_task import SingleTaskNetwork
 from mtshare_ros.network.units import SubTask
-from mtshare_ros.tasks import DEPTH, NORMALS, SEGMENTATION
+from mtshare_ros.tasks import DEPTH, NORMALS, SEGMENTATION, Task
 from mtshare_ros.training import running_job
 from mtshare_ros.training.batches import BatchSettings, draw_batch
 from mtshare_ros.training.config import ConfigError, load_config
+from mtshare_ros.training.losses import distillation_loss
 from mtshare_ros.training.running_job import RunningJob, cells_of, stale_tokens
 from mtshare_ros.training.stored import load_subtasks
 
@@ -198,8 +200,17 @@ def test_what_is_served_and_the_dense_network_are_led_to_each_other(
         torch.manual_seed(0)
         return {name: float(loss.detach()) for name, loss in job(batch).items()}
 
+    compared: list[tuple[int, bool, bool]] = []
+
+    def distance(task: Task, raw: Tensor, followed: Tensor) -> Tensor:
+        compared.append((len(raw), raw.requires_grad, followed.requires_grad))
+        return distillation_loss(task, raw, followed)
+
+    monkeypatch.setattr(running_job, "distillation_loss", distance)
     stale = losses()
     assert set(stale) == {n + s for n in job.tasks for s in ("", "_consistency")}
+    # Of two clips the second frame each: the first is dense as it is served.
+    assert compared == [(2, True, True)] * 3
     job.consistency = 4.0
     assert losses()["depth_consistency"] == pytest.approx(2 * stale["depth_consistency"])
     monkeypatch.setattr(running_job, "SMALLEST", 1.0)

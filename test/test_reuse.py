@@ -40,6 +40,7 @@ def played(bundle_path: Path, bag: Path) -> Clip:
         Way("hold:3", "hold:3", settings),
         Way("warp:3", "warp:3", settings),
         Way("hold:1", "hold:1", settings),
+        Way("carry:3", "carry:3", settings),
     ]
     return play(engine, bag, ways, lambda image: 1.0, 3)
 
@@ -52,6 +53,7 @@ def test_each_way_computes_what_its_policy_says(played: Clip) -> None:
     tracks = named(played)
     whole = [frame.all() for frame in tracks["hold:3"].dirty]
     assert whole == [number % 3 == 0 for number in range(FRAMES)]
+    assert [frame.all() for frame in tracks["carry:3"].dirty] == whole
     assert all(frame.all() for frame in tracks["dense"].dirty)
     assert np.mean([d.mean() for d in tracks["tokens:0.1"].dirty[1:4]]) < 0.15
     assert played.networks_ms == [1.0] * FRAMES
@@ -73,8 +75,9 @@ def test_the_summary_has_every_way_and_what_it_is_compared_with(played: Clip) ->
     ways = {way["name"]: way for way in found["ways"]}
     assert found["frames"] == FRAMES and len(ways["hold:3"]["ms"]) == FRAMES
     assert set(ways["dense"]["accuracy"]) == TASKS
-    (equal,) = found["equal_time"]
-    ours = ways[equal["tokens"]]
+    equal, carried = found["equal_time"]
+    assert carried["ours"] == "carry:3"
+    ours = ways[equal["ours"]]
     assert equal["time"] == pytest.approx(ours["mean_ms"] / ways["hold:3"]["mean_ms"])
     for task in TASKS:
         expected = ours["error"][task] / ways["warp:3"]["error"][task]
@@ -86,14 +89,14 @@ def test_at_equal_time_the_largest_budget_within_is_taken(played: Clip) -> None:
         for track in played.tracks:
             if track.way.name in milliseconds:
                 track.ms[:] = [milliseconds[track.way.name]] * FRAMES
-        (equal,) = summary(played, SERVED, [3])["equal_time"]
+        equal, _ = summary(played, SERVED, [3])["equal_time"]
         return equal
 
     within = budget({"tokens:1": 8.0, "tokens:0.1": 4.0, "hold:3": 8.0})
-    assert within["tokens"] == "tokens:1" and within["time"] == 1.0
-    assert budget({"hold:3": 7.0})["tokens"] == "tokens:0.1"
+    assert within["ours"] == "tokens:1" and within["time"] == 1.0
+    assert budget({"hold:3": 7.0})["ours"] == "tokens:0.1"
     beyond = budget({"hold:3": 2.0})
-    assert beyond["tokens"] == "tokens:0.1" and beyond["time"] == 2.0
+    assert beyond["ours"] == "tokens:0.1" and beyond["time"] == 2.0
 
 
 def test_the_fastest_way_whose_loss_is_bearable_is_named(played: Clip) -> None:
@@ -130,5 +133,9 @@ def test_the_command_writes_numbers_and_plots(
     plots = {"error_over_time.png", "frames_clip.png", "dirty_tokens.png"}
     assert written == {"reuse.json", *plots}
     (clip,) = json.loads((tmp_path / "reuse.json").read_text())["clips"]
-    assert [entry["period"] for entry in clip["equal_time"]] == [2, 4, 8]
+    assert [entry["period"] for entry in clip["equal_time"]] == [2, 4, 8, 2, 4, 8]
+    assert [entry["ours"].split(":")[0] for entry in clip["equal_time"][::3]] == [
+        "tokens",
+        "carry",
+    ]
     assert all((tmp_path / name).stat().st_size > 5000 for name in plots)

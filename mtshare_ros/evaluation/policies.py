@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtshare_ros.errors import OptionError
-from mtshare_ros.evaluation.warp import ImageMotion, carried
 from mtshare_ros.perception.engines.interface import Engine
+from mtshare_ros.perception.motion.carry import carried
+from mtshare_ros.perception.motion.flow import ImageMotion
 from mtshare_ros.perception.predictions import Predictions
 from mtshare_ros.perception.stream import PerceptionStream
 from mtshare_ros.perception.stream_settings import StreamSettings
@@ -26,7 +27,7 @@ VARIANTS: dict[str, Policy] = {
     "tokens-age": Staleness(ageing=False),
 }
 """What says how urgent a token is: the policies, and the default one without one of its parts."""
-_KNOWN = f"dense, hold:K or warp:K with K >= 1 frames, {', '.join(VARIANTS)}"
+_KNOWN = f"dense, carry:K, hold:K or warp:K with K >= 1 frames, {', '.join(VARIANTS)}"
 
 
 class Stepper(Protocol):
@@ -78,8 +79,9 @@ class HoldStream:
             return self.held
         start = time.perf_counter()
         found = self.held
-        if self._motion is not None:
-            found = carried(found, self._motion.back(image, _size(found)))
+        size = found.size()
+        if self._motion is not None and size is not None:
+            found = carried(found, self._motion.back(image, size))
         nothing: Any = np.zeros_like(found.dirty)
         milliseconds = {"total": (time.perf_counter() - start) * 1e3}
         return replace(found, stamp=stamp, dirty=nothing, reset=None, milliseconds=milliseconds)
@@ -88,18 +90,6 @@ class HoldStream:
         """Compute the next frame whatever its turn is."""
         self.held = None
         self.stream.reset(reason)
-
-
-def _size(predictions: Predictions) -> tuple[int, int]:
-    """Return width and height of the arrays."""
-    arrays: list[NDArray[Any] | None] = [
-        predictions.depth,
-        predictions.normals,
-        predictions.labels,
-        *predictions.probabilities.values(),
-    ]
-    shape = next(array.shape for array in arrays if array is not None)
-    return int(shape[1]), int(shape[0])
 
 
 def open_stream(engine: Engine, policy: str, settings: StreamSettings) -> Stepper:
@@ -111,7 +101,10 @@ def open_stream(engine: Engine, policy: str, settings: StreamSettings) -> Steppe
     kind, _, period = policy.partition(":")
     if kind in ("dense", *VARIANTS) and not period:
         return PerceptionStream(engine, replace(settings, policy=kind), VARIANTS)
-    if kind in ("hold", "warp") and period.isdecimal() and int(period) >= 1:
+    if kind in ("hold", "warp", "carry") and period.isdecimal() and int(period) >= 1:
         dense = PerceptionStream(engine, replace(settings, policy="dense"))
+        if kind == "carry":
+            dense.settings = replace(dense.settings, carry_frames=int(period) - 1)
+            return dense
         return HoldStream(dense, int(period), warp=kind == "warp")
     raise OptionError(f"policy {policy!r}: expected {_KNOWN}")

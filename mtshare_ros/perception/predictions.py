@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,8 @@ class Predictions:
             ``PROBABILITY_KINDS``.
         masks: Segmentation task -> class ids and confidence, each as ``labels`` and
             ``confidence``.
+        carried: Frames since the one that was computed, of which this is carried along with the
+            image's motion; 0 for a computed one.
     """
 
     stamp: int
@@ -38,3 +41,15 @@ class Predictions:
     milliseconds: dict[str, float]
     probabilities: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
     masks: dict[str, tuple[NDArray[np.uint8], NDArray[np.uint8]]] = field(default_factory=dict)
+    carried: int = 0
+
+    def size(self) -> tuple[int, int] | None:
+        """Return width and height of the arrays, or None if there is none."""
+        arrays: list[NDArray[Any] | None] = [
+            self.depth,
+            self.normals,
+            *(ids for ids, _ in self.masks.values()),
+            *self.probabilities.values(),
+        ]
+        shapes = [array.shape for array in arrays if array is not None]
+        return (int(shapes[0][1]), int(shapes[0][0])) if shapes else None

@@ -32,7 +32,7 @@ class Selection:
     """The tokens of one stream: what they show, how old they are, which of them come next.
 
     Attributes:
-        frame: Frames since the cache was dropped; 0 computes every token.
+        frame: Computed frames since the cache was dropped; 0 computes every token.
     """
 
     frame: int
@@ -68,8 +68,8 @@ class Selection:
             known = ", ".join((DENSE, *self._policies))
             raise ValueError(f"policy: {settings.policy!r}, expected one of {known}")
         self._settings = settings
-        self._slots = refresh_slots(self._spec.tokens, settings.max_age)
-        needed = smallest_fraction(self._spec.tokens, settings.max_age)
+        self._slots = refresh_slots(self._spec.tokens, settings.max_computed_age)
+        needed = smallest_fraction(self._spec.tokens, settings.max_computed_age)
         if settings.max_dirty_fraction < needed:
             _LOG.warning(
                 "max_dirty_fraction %.3f is raised to %.3f: max_age %d needs as much",
@@ -97,8 +97,9 @@ class Selection:
         age = self.frame - self._computed
         look = Look(image, cells, self._reference, age, self._spec)
         urgency = self._policies[settings.policy](look)
-        due = self._slots == self.frame % settings.max_age
-        budget = frame_budget(tokens, settings.max_dirty_fraction, settings.max_age, room)
+        age_bound = settings.max_computed_age
+        due = self._slots == self.frame % age_bound
+        budget = frame_budget(tokens, settings.max_dirty_fraction, age_bound, room)
         if self._sizes:
             budget = whole_sizes(budget, self._sizes, int(due.sum()))
         dirty = select_tokens(urgency, due, settings.change_threshold, budget)

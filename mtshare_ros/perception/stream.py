@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from mtshare_ros.perception.deadline import BASE, FrameTime
 from mtshare_ros.perception.decode import Decoder
 from mtshare_ros.perception.engines.interface import Engine, EngineError, EngineOutput
 from mtshare_ros.perception.frame import Image, check_image, depth_scale, normalise, resize
+from mtshare_ros.perception.motion.carrier import Carrier
 from mtshare_ros.perception.predictions import Predictions
 from mtshare_ros.perception.selection import Selection
 from mtshare_ros.perception.stream_settings import StreamSettings
@@ -73,6 +75,7 @@ class PerceptionStream:
         self._task_names = [task.name for task in engine.manifest.tasks]
         self._decoder: Decoder | None = None
         self._state: Any = None
+        self._carrier = Carrier()
         self._time = FrameTime(self._spec.tokens + self._spec.prefix)
         # Of image tokens: an engine's sizes count the prefix tokens' rows as well.
         sizes = [size - self._spec.prefix for size in engine.sizes]
@@ -87,6 +90,7 @@ class PerceptionStream:
     @settings.setter
     def settings(self, settings: StreamSettings) -> None:
         self._selection.settings = settings
+        self._carrier.drop()
 
     def reset(self, reason: str = "requested") -> None:
         """Drop the cache; the next frame computes every token.
@@ -95,6 +99,7 @@ class PerceptionStream:
         """
         self._reset: str | None = reason
         self._selection.reset()
+        self._carrier.drop()
         self._previous: Cells | None = None
         self._pending: dict[str, TokenMask] = {}
         self._stamp: int | None = None
@@ -128,7 +133,10 @@ class PerceptionStream:
         cells = low_pass(small, spec)
         self._drop_stale(image, stamp, cells)
         watch.lap("prepare")
-        wanted = self._whose_turn(wanted)
+        carried = self._carry(small, cells, stamp, wanted, focal_length, watch)
+        if carried is not None:
+            return carried
+        asked, wanted = wanted, self._whose_turn(wanted)
         room = self._room(wanted) if self.settings.deadline_ms else None
         dirty = self._selection.choose(small, cells, room)
         indices = self._task_indices(dirty, wanted)
@@ -152,7 +160,7 @@ class PerceptionStream:
         counts = {BASE: len(rows), **{name: len(index) for name, index in indices.items()}}
         self._time.observe(counts, milliseconds)
         reset, self._reset = self._reset, None
-        return Predictions(
+        found = Predictions(
             stamp=stamp,
             depth=arrays.get("depth"),
             labels=arrays.get("labels"),
@@ -164,6 +172,37 @@ class PerceptionStream:
             probabilities=arrays.get("probabilities", {}),
             masks=arrays.get("masks", {}),
         )
+        if self.settings.carry_frames:
+            focal_length = focal_length or spec.focal_length
+            self._carrier.keep(small, cells, found, asked, focal_length, image.shape[1::-1])
+        return found
+
+    def _carry(
+        self,
+        small: Image,
+        cells: Cells,
+        stamp: int,
+        wanted: Collection[str],
+        focal_length: float | None,
+        watch: _Stopwatch,
+    ) -> Predictions | None:
+        """Return what a frame that need not be computed serves, else None."""
+        settings = self.settings
+        if not settings.carry_frames:
+            return None
+        found = self._carrier.carry(
+            small,
+            cells,
+            wanted,
+            focal_length or self._spec.focal_length,
+            settings.carry_frames,
+            settings.max_depth,
+        )
+        watch.lap("carry")
+        if found is None:
+            return None
+        self._previous, self._stamp = cells, stamp
+        return replace(found, stamp=stamp, milliseconds=watch.total())
 
     def _check(self, image: Image, wanted: Collection[str], focal_length: float | None) -> None:
         check_image(image)

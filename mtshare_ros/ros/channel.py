@@ -26,6 +26,7 @@ def stream_settings(values: Mapping[str, Any], every: Mapping[str, int]) -> Stre
         deadline_ms=values["deadline_ms"],
         change_threshold=values["change_threshold"],
         max_age=values["max_age"],
+        carry_frames=values["carry_frames"],
         output_size=values["output_size"],
         max_depth=values["max_depth"],
         policy=values["policy"],

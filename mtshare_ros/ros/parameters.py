@@ -176,7 +176,7 @@ TABLE = (
         "task_every",
         [f"{ALL_TASKS}:1"],
         "How often a task is computed: `TASK:FRAMES`, `all` for those that have none of their "
-        "own. `normals:2` computes the normals in every second frame.",
+        "own. `normals:2` computes the normals in every second of the frames that are computed.",
         NEXT_FRAME,
         rule=are_rates,
         rule_words="TASK:FRAMES with 1 to 9999 frames, each task once",
@@ -217,6 +217,15 @@ TABLE = (
         "Frames after which a token is recomputed though nothing changed.",
         NEXT_FRAME,
         range=(1, 100000),
+    ),
+    Parameter(
+        "carry_frames",
+        0,
+        "Frames in a row that are not computed: the outputs of the frame before them are carried "
+        "along with the image's motion, which takes a few milliseconds of one CPU core. 0 "
+        "computes every frame.",
+        NEXT_FRAME,
+        range=(0, 1000),
     ),
     Parameter(
         "output_size",

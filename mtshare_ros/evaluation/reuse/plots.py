@@ -16,11 +16,13 @@ _LOOKS = {
     "tokens": {"color": COLOURS[0], "marker": "o", "linestyle": "-"},
     "hold": {"color": COLOURS[1], "marker": "s", "linestyle": "--"},
     "warp": {"color": COLOURS[2], "marker": "^", "linestyle": ":"},
+    "carry": {"color": COLOURS[3], "marker": "D", "linestyle": "-"},
 }
 _TITLES = {
     "tokens": "recomputed tokens, by budget",
     "hold": "every k-th dense frame held",
-    "warp": "held and carried along with optical flow",
+    "warp": "held and warped with optical flow",
+    "carry": "carried along with the image's and the camera's motion",
 }
 
 

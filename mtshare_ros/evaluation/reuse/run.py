@@ -16,7 +16,7 @@ from mtshare_ros.evaluation.bench.rivals import Rivals
 from mtshare_ros.evaluation.evaluate import warm_up
 from mtshare_ros.evaluation.reuse.compare import Clip, Track, Way, play
 from mtshare_ros.evaluation.reuse.plots import error_over_time, frames, strips
-from mtshare_ros.evaluation.reuse.summary import SAME_TIME, summary
+from mtshare_ros.evaluation.reuse.summary import CARRY, SAME_TIME, summary
 from mtshare_ros.manifest import Manifest
 from mtshare_ros.network.config import NetworkConfig
 from mtshare_ros.perception.engines import open_engine
@@ -33,6 +33,7 @@ class Options:
 
     Attributes:
         periods: Each K of ``hold:K`` and ``warp:K``.
+        carried: Each K of ``carry:K``.
         policies: What says how urgent a token is, of ``policies.VARIANTS``.
         budgets: Each ``max_dirty_fraction`` of these policies.
         change_threshold: Of these policies; 0 uses every budget up.
@@ -40,6 +41,7 @@ class Options:
     """
 
     periods: tuple[int, ...] = (2, 4, 8)
+    carried: tuple[int, ...] = (2, 3, 4, 6, 8)
     policies: tuple[str, ...] = ("tokens",)
     budgets: tuple[float, ...] = (1.0, 0.5, 0.35, 0.25, 0.18, 0.12, 0.08, 0.05)
     change_threshold: float = StreamSettings.change_threshold
@@ -60,8 +62,12 @@ class Options:
             ),
             *(
                 Way(f"{kind}:{period}", f"{kind}:{period}", plain)
-                for kind in ("hold", "warp")
-                for period in self.periods
+                for kind, periods in (
+                    ("hold", self.periods),
+                    ("warp", self.periods),
+                    (CARRY, self.carried),
+                )
+                for period in periods
             ),
         ]
 
@@ -122,12 +128,17 @@ def _draw(
     error_over_time(found["clips"], manifest.tasks, files[0])
     shown: list[tuple[Clip, Track]] = []
     for clip, numbers in zip(clips, found["clips"], strict=True):
-        # The longest period whose time is reached, or the shortest.
-        reached = [e for e in numbers["equal_time"] if e["time"] <= SAME_TIME]
-        entry = (reached or numbers["equal_time"][:1])[-1]
+        # The longest period whose time the tokens reach, or the shortest.
+        entries = [e for e in numbers["equal_time"] if not e["ours"].startswith(CARRY)]
+        entry = ([e for e in entries if e["time"] <= SAME_TIME] or entries[:1])[-1]
         period = entry["period"]
+        carried = next(
+            e["ours"]
+            for e in numbers["equal_time"]
+            if e["ours"].startswith(CARRY) and e["period"] == period
+        )
         files.append(output / f"frames_{clip.name}.png")
-        names = (entry["tokens"], f"hold:{period}", f"warp:{period}")
+        names = (entry["ours"], f"hold:{period}", carried)
         frames(numbers, manifest.tasks, names, files[-1])
         shown.append((clip, clip.tracks[1]))  # of the first budget
     files.append(output / "dirty_tokens.png")

@@ -14,6 +14,9 @@ from mtshare_ros.tasks import Task
 SETTLED = 20
 """Frames after which the time of a frame is taken to be that of a running stream."""
 
+CARRY = "carry"
+"""Policies of this kind carry frames along; what they compute is dense."""
+
 SAME_TIME = 1.02
 """Factor up to which a mean time is called equal."""
 
@@ -25,9 +28,9 @@ def summary(clip: Clip, tasks: Sequence[Task], periods: Sequence[int]) -> dict[s
     """Return everything about a clip.
 
     Args:
-        clip: The clip, with ways called ``hold:K``, ``warp:K`` and ``tokens:SHARE``.
+        clip: The clip, with ways called ``hold:K``, ``warp:K``, ``carry:K`` and ``tokens:SHARE``.
         tasks: The bundle's tasks.
-        periods: Each K.
+        periods: Each K that is held.
     """
     ways = [_way(track) for track in clip.tracks]
     for way in ways:
@@ -35,14 +38,20 @@ def summary(clip: Clip, tasks: Sequence[Task], periods: Sequence[int]) -> dict[s
     found = {way["name"]: way for way in ways}
     # The default policy, or the first that is compared.
     ours = clip.tracks[1].way.policy
-    tokens = [way for way in ways if way["policy"] == ours]
+    reused = [way for way in ways if way["policy"] == ours]
+    carried = [way for way in ways if way["policy"].startswith(CARRY)]
     return {
         "name": clip.name,
         "frames": len(clip.tracks[0].dirty),
         "separate_ms": clip.networks_ms,
         "ways": ways,
-        "equal_time": [_equal_time(found, tokens, period) for period in periods],
-        "fastest": _fastest([ways[0], *tokens], float(np.mean(clip.networks_ms))),
+        "equal_time": [
+            _equal_time(found, candidates, period)
+            for candidates in (reused, carried)
+            if candidates
+            for period in periods
+        ],
+        "fastest": _fastest([ways[0], *reused, *carried], float(np.mean(clip.networks_ms))),
     }
 
 
@@ -96,23 +105,23 @@ def _fastest(ways: Sequence[dict[str, Any]], separate_ms: float) -> dict[str, An
 
 
 def _equal_time(
-    ways: Mapping[str, dict[str, Any]], tokens: Sequence[dict[str, Any]], period: int
+    ways: Mapping[str, dict[str, Any]], candidates: Sequence[dict[str, Any]], period: int
 ) -> dict[str, Any]:
     """Compare with holding every K-th dense frame, at the same mean time.
 
-    The largest budget is taken whose mean time is no longer; where none is as short, the
-    smallest, and ``time`` says by how much it is longer.
+    Of the candidates the slowest is taken whose mean time is no longer; where none is as short,
+    the fastest, and ``time`` says by how much it is longer.
     """
     hold, warp = ways[f"hold:{period}"], ways[f"warp:{period}"]
-    within = [way for way in tokens if way["mean_ms"] <= SAME_TIME * hold["mean_ms"]]
+    within = [way for way in candidates if way["mean_ms"] <= SAME_TIME * hold["mean_ms"]]
     ours = (
         max(within, key=lambda way: way["mean_ms"])
         if within
-        else min(tokens, key=lambda way: way["mean_ms"])
+        else min(candidates, key=lambda way: way["mean_ms"])
     )
     return {
         "period": period,
-        "tokens": ours["name"],
+        "ours": ours["name"],
         "time": ours["mean_ms"] / hold["mean_ms"],
         "warp_time": warp["mean_ms"] / hold["mean_ms"],
         "of_hold": _ratios(ours["error"], hold["error"]),

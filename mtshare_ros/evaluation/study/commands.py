@@ -128,6 +128,10 @@ def reuse(
     threshold: Annotated[
         float | None, typer.Option(min=0.0, help="Urgency above which a token is dirty.")
     ] = None,
+    carry: Annotated[
+        list[int] | None,
+        typer.Option(min=1, help="Compute every K-th frame, carry the rest; repeatable."),
+    ] = None,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 2,
 ) -> None:
     """Compare reuse over time with holding dense frames; writes reuse.json and the plots."""
@@ -137,6 +141,7 @@ def reuse(
         "policies": tuple(policy or ()) or None,
         "budgets": tuple(budget or ()) or None,
         "change_threshold": threshold,
+        "carried": tuple(carry or ()) or None,
     }
     given: dict[str, Any] = {key: value for key, value in asked.items() if value is not None}
     found, files = compare_reuse(bundle, bag, output, Options(threads=threads, **given))
@@ -170,7 +175,7 @@ def _at_equal_time(clip: dict[str, Any]) -> tuple[str, tuple[str, ...], list[tup
     rows = [
         (
             f"{kind}:{entry['period']}",
-            entry["tokens"],
+            entry["ours"],
             f"{entry['time']:.2f}",
             *("" if part is None else f"{part:.2f}" for part in entry[f"of_{kind}"].values()),
         )

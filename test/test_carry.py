@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from mtshare_ros.evaluation.warp import ImageMotion, carried
+from mtshare_ros.perception.motion.carry import carried
+from mtshare_ros.perception.motion.flow import ImageMotion
 from mtshare_ros.perception.predictions import Predictions
 
 SIZE = (160, 120)

@@ -1,0 +1,133 @@
+"""Keeps the predictions of a computed frame and carries them along to those after it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mtshare_ros.perception.frame import Image
+from mtshare_ros.perception.motion.carry import carried, moved
+from mtshare_ros.perception.motion.flow import ImageMotion, Where, pulled
+from mtshare_ros.perception.motion.rigid import camera_of, rigid_motion
+from mtshare_ros.perception.predictions import Predictions
+from mtshare_ros.perception.tokens import Cells
+
+MOST_UNEXPLAINED = 0.2
+"""Share of the image from which the flow counts as lost, and the frame is computed instead."""
+_UNEXPLAINED_CHANGE = 12.0
+"""Grey levels of 255 that a low-passed cell may differ from where the flow says it was."""
+
+
+@dataclass(frozen=True)
+class _Key:
+    """A computed frame."""
+
+    predictions: Predictions
+    cells: Cells
+    wanted: frozenset[str]
+    focal_length: float
+    image_size: tuple[int, int]
+
+
+class Carrier:
+    """What a stream serves between two computed frames."""
+
+    def __init__(self) -> None:
+        """Start without a key frame."""
+        self._motion = ImageMotion()
+        self._key: _Key | None = None
+        self._age = 0
+
+    def drop(self) -> None:
+        """Let the next frame be computed."""
+        self._key = None
+
+    def keep(
+        self,
+        small: Image,
+        cells: Cells,
+        predictions: Predictions,
+        wanted: Collection[str],
+        focal_length: float,
+        image_size: tuple[int, int],
+    ) -> None:
+        """Take a computed frame as the key frame.
+
+        Args:
+            small: The image at the model's size.
+            cells: The same, low-passed.
+            predictions: What it gave; nobody may write to its arrays any more.
+            wanted: Tasks that were asked for; those whose turn it was not are none of its.
+            focal_length: fx / width of the camera.
+            image_size: Width and height of the camera's image.
+        """
+        self._motion.start(small)
+        self._key = _Key(predictions, cells, frozenset(wanted), focal_length, image_size)
+        self._age = 0
+
+    def carry(
+        self,
+        small: Image,
+        cells: Cells,
+        wanted: Collection[str],
+        focal_length: float,
+        most: int,
+        max_depth: float,
+    ) -> Predictions | None:
+        """Return the key frame's predictions as this frame sees them, or None to compute it.
+
+        A frame is to be computed when ``most`` frames were carried, when something else is wanted,
+        or when the flow does not explain the image: after a jerk, behind what moves into view.
+
+        Args:
+            small: The image at the model's size.
+            cells: The same, low-passed.
+            wanted: Tasks that are asked for.
+            focal_length: fx / width of the camera.
+            most: Frames in a row that may be carried.
+            max_depth: Metres; what is farther becomes NaN.
+
+        Returns:
+            Predictions with the key frame's stamp and times.
+        """
+        key = self._key
+        if key is None or self._age >= most:
+            return None
+        if key.wanted != frozenset(wanted) or key.focal_length != focal_length:
+            return None
+        found = key.predictions
+        size = found.size()
+        if size is None:  # None of the wanted tasks had its turn.
+            return None
+        where = self._motion.back(small, size)
+        if _unexplained(cells, key.cells, where) > MOST_UNEXPLAINED:
+            return None
+        camera = camera_of(focal_length, key.image_size, size)
+        motion = None
+        if found.normals is not None or found.depth is not None:
+            motion = rigid_motion(where, found.depth, camera)
+        found = carried(found, where)
+        if motion is not None:
+            found = moved(found, where, motion, camera)
+            if found.depth is not None:
+                np.copyto(found.depth, np.float32(np.nan), where=found.depth > max_depth)
+        self._age += 1
+        nothing: NDArray[np.bool_] = np.zeros_like(found.dirty)
+        return replace(found, dirty=nothing, reset=None, carried=self._age)
+
+
+def _unexplained(cells: Cells, key: Cells, where: Where) -> float:
+    """Return the share of cells that are not what the flow says they were, or were not in view."""
+    height, width = cells.shape[:2]
+    scale = np.array([width / where.shape[1], height / where.shape[0]], np.float32)
+    # Pixel centres are at half coordinates.
+    small = np.asarray(cv2.resize(where, (width, height), interpolation=cv2.INTER_AREA))
+    there = ((small + 0.5) * scale - 0.5).astype(np.float32)
+    outside = ((there < -1) | (there > (width, height))).any(axis=-1)
+    before = pulled(key, there, cv2.INTER_LINEAR)
+    change = cv2.transform(cv2.absdiff(cells, before), np.full((1, 3), 1 / 3, np.float32))
+    return float(np.mean(outside | (change > _UNEXPLAINED_CHANGE)))

@@ -132,6 +132,10 @@ def test_entries_of_a_series_are_means_of_as_few_frames_as_fit() -> None:
     assert series.values("a") == pytest.approx([1.5, 5.5, 9.0])
     # A figure that some frames don't have is the mean of those that do.
     assert series.result()["figures"]["b"] == [None, None, 1.0]
+    # As a part of a whole it counts nothing in the others; the last entry has three frames.
+    assert series.shares("b") == pytest.approx([0, 0, 1 / 3])
+    assert series.shares("a") == pytest.approx([1.5, 5.5, 9.0])
+    assert not series.shares("c").any()
 
 
 @settings(deadline=None, max_examples=50)

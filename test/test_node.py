@@ -233,3 +233,26 @@ def test_a_task_has_a_rate_of_its_own(context, bundle_path):
         assert counts(node)["failed"] == 0 and counts(node)["processed"] == 10
         refused = set_parameter(camera, "task_every", ["edges:2"])
         assert not refused.successful and "task_every has edges" in refused.reason
+
+
+def test_frames_that_are_carried_along_are_published_like_computed_ones(
+    context, bundle_path, steps
+):
+    with (
+        perception_node(context, bundle=str(bundle_path)) as node,
+        peer(context) as camera,
+    ):
+        camera.listen("depth/image", "dirty_tokens")
+        connected(node, camera, "depth")
+        assert set_parameter(camera, "carry_frames", 2).successful
+        for frame in range(6):
+            send(node, camera, image(START + frame * 33_000_000))
+        wait_for(lambda: len(camera.received["depth/image"]) == 6, "every depth")
+        assert [step.found.carried for step in steps] == [0, 1, 2, 0, 1, 2]
+        stamps = [m.header.stamp.nanosec for m in camera.received["depth/image"]]
+        assert stamps == [frame * 33_000_000 for frame in range(6)]
+        wait_for(lambda: len(camera.received["dirty_tokens"]) == 6, "every picture")
+        shown = [max(m.data) for m in camera.received["dirty_tokens"]]
+        assert [value > 0 for value in shown] == [True, False, False] * 2
+        refused = set_parameter(camera, "carry_frames", -1)
+        assert not refused.successful and "carry_frames" in refused.reason

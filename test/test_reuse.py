@@ -13,7 +13,7 @@ import pytest
 from mtshare_ros import cli
 from mtshare_ros.datasets.clips import write_clip
 from mtshare_ros.evaluation.reuse.compare import Clip, Way, play
-from mtshare_ros.evaluation.reuse.summary import summary
+from mtshare_ros.evaluation.reuse.summary import by_kind, summary
 from mtshare_ros.perception.engines import open_engine
 from mtshare_ros.perception.stream_settings import StreamSettings
 from mtshare_ros.tasks import DEPTH, NORMALS, SEGMENTATION
@@ -71,9 +71,10 @@ def test_disagreement_is_with_the_dense_network_on_the_same_frame(played: Clip) 
 
 
 def test_the_summary_has_every_way_and_what_it_is_compared_with(played: Clip) -> None:
-    found = json.loads(json.dumps(summary(played, SERVED, [3])))
+    clip = json.loads(json.dumps(summary(played, SERVED)))
+    assert clip["frames"] == FRAMES and len(clip["ways"][0]["ms"]) == FRAMES
+    (found,) = by_kind([clip], [3])
     ways = {way["name"]: way for way in found["ways"]}
-    assert found["frames"] == FRAMES and len(ways["hold:3"]["ms"]) == FRAMES
     assert set(ways["dense"]["accuracy"]) == TASKS
     equal, carried = found["equal_time"]
     assert carried["ours"] == "carry:3"
@@ -84,12 +85,30 @@ def test_the_summary_has_every_way_and_what_it_is_compared_with(played: Clip) ->
         assert equal["of_warp"][task] == pytest.approx(expected)
 
 
+def test_clips_of_a_kind_are_taken_together(played: Clip) -> None:
+    def clip(name: str, factor: float) -> dict[str, Any]:
+        found = summary(replace(played, name=name, networks_ms=[6.0 * factor]), SERVED)
+        for way in found["ways"]:
+            way["mean_ms"] = 2.0 * factor
+            way["loss"] = {"depth": 0.01 * factor}
+        return found
+
+    clips = [clip("pan", 1.0), clip("drive-1", 1.0), clip("pan-12", 3.0)]
+    pan, drive = by_kind(clips, [3])
+    assert (pan["name"], pan["clips"]) == ("pan", ["pan", "pan-12"])
+    assert (drive["name"], drive["clips"]) == ("drive", ["drive-1"])
+    way = pan["ways"][1]
+    assert way["mean_ms"] == 4.0 and way["times_faster"] == pytest.approx(3.0)
+    assert way["loss"] == {"depth": pytest.approx(0.02)}
+    assert way["worst_loss"] == {"depth": pytest.approx(0.03)}
+
+
 def test_at_equal_time_the_largest_budget_within_is_taken(played: Clip) -> None:
     def budget(milliseconds: dict[str, float]) -> dict[str, Any]:
         for track in played.tracks:
             if track.way.name in milliseconds:
                 track.ms[:] = [milliseconds[track.way.name]] * FRAMES
-        equal, _ = summary(played, SERVED, [3])["equal_time"]
+        ((equal, _),) = (kind["equal_time"] for kind in by_kind([summary(played, SERVED)], [3]))
         return equal
 
     within = budget({"tokens:1": 8.0, "tokens:0.1": 4.0, "hold:3": 8.0})
@@ -114,7 +133,8 @@ def test_the_fastest_way_whose_loss_is_bearable_is_named(played: Clip) -> None:
         ):
             track.accuracy = Told(*told[name])  # type: ignore[assignment]
             track.ms = [milliseconds] * FRAMES
-        found = summary(replace(clip, networks_ms=[8.0]), SERVED, [])["fastest"]
+        (kind,) = by_kind([summary(replace(clip, networks_ms=[8.0]), SERVED)], [])
+        found = kind["fastest"]
         return found["name"], found["times_faster"]
 
     dense = (10.0, 0.5)

@@ -103,18 +103,18 @@ def stage_bars(latency: Times, layout: Layout) -> str:
 
 
 def _stages(series: Series) -> list[str]:
-    """Return the stages that every frame has, but for the total; the costliest first."""
+    """Return the stages, but for the total; the costliest first."""
     names = [name for name in series.names if name.startswith("ms.") and name != f"ms.{TOTAL}"]
-    sums = {name: float(np.nansum(series.values(name))) for name in names}
+    sums = {name: float(series.shares(name).sum()) for name in names}
     return sorted(sums, key=lambda name: -sums[name])
 
 
 def _draw_stages(axis: Any, scores: Scores, stages: Sequence[str], layout: Layout) -> None:
     series, starts = scores.series, scores.series.starts
     shown = list(stages[: len(STAGE_COLOURS) - 1])
-    layers = [np.nan_to_num(series.values(name)) for name in shown]
+    layers = [series.shares(name) for name in shown]
     labels = [name.removeprefix("ms.").replace("_", " ") for name in shown]
-    total = np.nan_to_num(series.values(f"ms.{TOTAL}"))
+    total = series.shares(f"ms.{TOTAL}")
     # What is in no stage, and the small ones.
     layers.append(np.clip(total - np.sum(layers, axis=0), 0, None))
     labels.append(OTHERS)

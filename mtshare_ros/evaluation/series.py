@@ -68,6 +68,12 @@ class Series:
         total, count = self._sums[name][:, :entries]
         return np.divide(total, count, out=np.full(entries, np.nan), where=count > 0)
 
+    def shares(self, name: str) -> NDArray[np.float64]:
+        """Return a figure, (entries,), 0 for each frame without it: parts add up to a whole."""
+        starts = self.starts
+        total = self._sums[name][0, : len(starts)] if name in self._sums else np.zeros(len(starts))
+        return total / np.minimum(self.frames_per_entry, self.frames - starts)
+
     def result(self) -> dict[str, Any]:
         """Return ``frames_per_entry`` and ``figures``: name -> list, null where there is none."""
         return {

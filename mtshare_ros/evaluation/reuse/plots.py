@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from matplotlib.ticker import LogLocator
+
 from mtshare_ros.evaluation.disagreement import UNITS
 from mtshare_ros.evaluation.figures import COLOURS, legend_below, new_figure, save_figure
 from mtshare_ros.evaluation.pictures import dirty_picture
 from mtshare_ros.evaluation.reuse.compare import Clip, Track
+from mtshare_ros.evaluation.reuse.summary import kind_of
 from mtshare_ros.tasks import Task
 
 _LOOKS = {
@@ -26,36 +29,37 @@ _TITLES = {
 }
 
 
-def error_over_time(clips: Sequence[dict[str, Any]], tasks: Sequence[Task], path: Path) -> None:
-    """Draw the mean error against the mean time of every way: a column a clip, a row a task.
+def error_over_time(kinds: Sequence[dict[str, Any]], tasks: Sequence[Task], path: Path) -> None:
+    """Draw the mean error against the mean time of every way: a column a kind, a row a task.
 
     Args:
-        clips: Content of ``clips`` in ``reuse.json``.
+        kinds: Content of ``kinds`` in ``reuse.json``.
         tasks: The bundle's tasks.
         path: PNG file to write.
     """
-    figure, panels = new_figure(2.3 * len(tasks) + 0.6, len(tasks), len(clips), sharex=True)
+    figure, panels = new_figure(2.3 * len(tasks) + 0.6, len(tasks), len(kinds), sharex=True)
     for number, panel in enumerate(panels):
-        task, clip = tasks[number // len(clips)], clips[number % len(clips)]
-        kinds = dict.fromkeys(_kind(way) for way in clip["ways"] if way["policy"] != "dense")
-        for place, kind in enumerate(kinds):
-            look = _LOOKS.get(kind, {"color": COLOURS[place % len(COLOURS)], "marker": "."})
-            ways = [way for way in clip["ways"] if _kind(way) == kind]
+        task, kind = tasks[number // len(kinds)], kinds[number % len(kinds)]
+        sorts = dict.fromkeys(_sort(way) for way in kind["ways"] if way["policy"] != "dense")
+        for place, sort in enumerate(sorts):
+            look = _LOOKS.get(sort, {"color": COLOURS[place % len(COLOURS)], "marker": "."})
+            ways = [way for way in kind["ways"] if _sort(way) == sort]
             ways.sort(key=lambda way: way["mean_ms"])
             x, y = [w["mean_ms"] for w in ways], [w["error"][task.name] for w in ways]
-            panel.plot(x, y, markersize=4, linewidth=1.2, label=_TITLES.get(kind, kind), **look)
-        dense = next(way for way in clip["ways"] if way["policy"] == "dense")
+            panel.plot(x, y, markersize=4, linewidth=1.2, label=_TITLES.get(sort, sort), **look)
+        dense = next(way for way in kind["ways"] if way["policy"] == "dense")
         panel.axvline(dense["mean_ms"], color="#999999", linewidth=0.8, label="dense")
         panel.set_xscale("log")
+        panel.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         panel.xaxis.set_major_formatter("{x:g}")
-        panel.xaxis.set_minor_formatter("{x:g}")
+        panel.xaxis.set_minor_formatter("")
         panel.tick_params(which="both", labelsize=7)
         panel.set_ylim(bottom=0)
-        if number < len(clips):
-            panel.set_title(clip["name"], fontsize=10)
-        if number % len(clips) == 0:
+        if number < len(kinds):
+            panel.set_title(kind["name"], fontsize=10)
+        if number % len(kinds) == 0:
             panel.set_ylabel(f"{task.name}:\n{UNITS[task.kind]}", fontsize=8)
-        if number >= len(clips) * (len(tasks) - 1):
+        if number >= len(kinds) * (len(tasks) - 1):
             panel.set_xlabel("ms per frame, mean", fontsize=9)
     legend_below(figure, panels)
     save_figure(figure, path)
@@ -102,10 +106,10 @@ def strips(rows: Sequence[tuple[Clip, Track]], path: Path) -> None:
             panel, dirty = panels[row * columns + column], track.dirty[number]
             panel.imshow(dirty_picture(picture, dirty))
             share = f"frame {number}: {100 * dirty.mean():.0f} %"
-            title = share if column else f"{clip.name}, {share}"
+            title = share if column else f"{kind_of(clip.name)}, {share}"
             panel.set_title(title, fontsize=6, loc="left")
     save_figure(figure, path)
 
 
-def _kind(way: dict[str, Any]) -> str:
+def _sort(way: dict[str, Any]) -> str:
     return str(way["policy"]).partition(":")[0]

@@ -16,7 +16,7 @@ from mtshare_ros.evaluation.bench.rivals import Rivals
 from mtshare_ros.evaluation.evaluate import warm_up
 from mtshare_ros.evaluation.reuse.compare import Clip, Track, Way, play
 from mtshare_ros.evaluation.reuse.plots import error_over_time, frames, strips
-from mtshare_ros.evaluation.reuse.summary import CARRY, SAME_TIME, summary
+from mtshare_ros.evaluation.reuse.summary import CARRY, SAME_TIME, by_kind, summary
 from mtshare_ros.manifest import Manifest
 from mtshare_ros.network.config import NetworkConfig
 from mtshare_ros.perception.engines import open_engine
@@ -96,11 +96,13 @@ def compare_reuse(
                     clips.append(
                         play(engine, bag, options.ways(), networks, SHOWN, on_frame=on_frame)
                     )
+    summaries = [summary(clip, engine.manifest.tasks) for clip in clips]
     found = {
         "bundle": str(bundle),
         "machine": machine(),
         "threads": options.threads,
-        "clips": [summary(clip, engine.manifest.tasks, options.periods) for clip in clips],
+        "kinds": by_kind(summaries, options.periods),
+        "clips": summaries,
     }
     return found, _draw(clips, found, engine.manifest, output)
 
@@ -125,22 +127,24 @@ def _draw(
     clips: Sequence[Clip], found: dict[str, Any], manifest: Manifest, output: Path
 ) -> list[Path]:
     files = [output / "error_over_time.png"]
-    error_over_time(found["clips"], manifest.tasks, files[0])
+    error_over_time(found["kinds"], manifest.tasks, files[0])
     shown: list[tuple[Clip, Track]] = []
-    for clip, numbers in zip(clips, found["clips"], strict=True):
+    for kind in found["kinds"]:
+        # The first clip of a kind stands for it.
+        number = next(n for n, clip in enumerate(clips) if clip.name == kind["clips"][0])
         # The longest period whose time the tokens reach, or the shortest.
-        entries = [e for e in numbers["equal_time"] if not e["ours"].startswith(CARRY)]
+        entries = [e for e in kind["equal_time"] if not e["ours"].startswith(CARRY)]
         entry = ([e for e in entries if e["time"] <= SAME_TIME] or entries[:1])[-1]
         period = entry["period"]
         carried = next(
             e["ours"]
-            for e in numbers["equal_time"]
+            for e in kind["equal_time"]
             if e["ours"].startswith(CARRY) and e["period"] == period
         )
-        files.append(output / f"frames_{clip.name}.png")
+        files.append(output / f"frames_{kind['name']}.png")
         names = (entry["ours"], f"hold:{period}", carried)
-        frames(numbers, manifest.tasks, names, files[-1])
-        shown.append((clip, clip.tracks[1]))  # of the first budget
+        frames(found["clips"][number], manifest.tasks, names, files[-1])
+        shown.append((clips[number], clips[number].tracks[1]))  # of the first budget
     files.append(output / "dirty_tokens.png")
     strips(shown, files[-1])
     return files

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,8 @@ from mtshare_ros.tasks import Task
 SETTLED = 20
 """Frames after which the time of a frame is taken to be that of a running stream."""
 
+_MEANS = ("mean_ms", "p50_ms", "p95_ms", "p99_ms", "p99_over_mean", "dirty")
+
 CARRY = "carry"
 """Policies of this kind carry frames along; what they compute is dense."""
 
@@ -24,26 +27,58 @@ BEARABLE = 0.01
 """Relative loss of accuracy against the truth that is taken for a shorter time."""
 
 
-def summary(clip: Clip, tasks: Sequence[Task], periods: Sequence[int]) -> dict[str, Any]:
-    """Return everything about a clip.
+def summary(clip: Clip, tasks: Sequence[Task]) -> dict[str, Any]:
+    """Return everything about a clip: the time of separate networks, and every way.
 
     Args:
-        clip: The clip, with ways called ``hold:K``, ``warp:K``, ``carry:K`` and ``tokens:SHARE``.
+        clip: The clip, played.
         tasks: The bundle's tasks.
-        periods: Each K that is held.
     """
     ways = [_way(track) for track in clip.tracks]
     for way in ways:
         way["loss"] = _loss(way["accuracy"], ways[0]["accuracy"], tasks)
-    found = {way["name"]: way for way in ways}
-    # The default policy, or the first that is compared.
-    ours = clip.tracks[1].way.policy
-    reused = [way for way in ways if way["policy"] == ours]
-    carried = [way for way in ways if way["policy"].startswith(CARRY)]
     return {
         "name": clip.name,
         "frames": len(clip.tracks[0].dirty),
         "separate_ms": clip.networks_ms,
+        "ways": ways,
+    }
+
+
+def kind_of(name: str) -> str:
+    """Return what clips of one kind have in common: the name without a number at its end."""
+    return re.sub(r"-\d+$", "", name)
+
+
+def by_kind(clips: Sequence[dict[str, Any]], periods: Sequence[int]) -> list[dict[str, Any]]:
+    """Return the means over the clips of each kind, and what they say.
+
+    Args:
+        clips: As ``summary`` returns them, with ways called ``hold:K``, ``warp:K``, ``carry:K``
+            and ``tokens:SHARE``.
+        periods: Each K that is held.
+    """
+    kinds = dict.fromkeys(kind_of(clip["name"]) for clip in clips)
+    return [
+        _kind(name, [clip for clip in clips if kind_of(clip["name"]) == name], periods)
+        for name in kinds
+    ]
+
+
+def _kind(name: str, clips: Sequence[dict[str, Any]], periods: Sequence[int]) -> dict[str, Any]:
+    ways = [_mean_way(same) for same in zip(*(clip["ways"] for clip in clips), strict=True)]
+    separate = float(np.mean([np.mean(clip["separate_ms"]) for clip in clips]))
+    found = {way["name"]: way for way in ways}
+    # The dense network is first; then the default policy, or the first that is compared.
+    ours = ways[1]["policy"]
+    reused = [way for way in ways if way["policy"] == ours]
+    carried = [way for way in ways if way["policy"].startswith(CARRY)]
+    for way in ways:
+        way["times_faster"] = separate / way["mean_ms"]
+    return {
+        "name": name,
+        "clips": [clip["name"] for clip in clips],
+        "separate_ms": separate,
         "ways": ways,
         "equal_time": [
             _equal_time(found, candidates, period)
@@ -51,7 +86,25 @@ def summary(clip: Clip, tasks: Sequence[Task], periods: Sequence[int]) -> dict[s
             if candidates
             for period in periods
         ],
-        "fastest": _fastest([ways[0], *reused, *carried], float(np.mean(clip.networks_ms))),
+        "fastest": _fastest([ways[0], *reused, *carried]),
+    }
+
+
+def _mean_way(ways: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the means of one way's figures over clips; ``worst_loss`` is that of any clip."""
+    first = ways[0]
+    means = {key: float(np.mean([way[key] for way in ways])) for key in _MEANS}
+    losses = {
+        task: [way["loss"][task] for way in ways if task in way["loss"]] for task in first["error"]
+    }
+    return {
+        "name": first["name"],
+        "policy": first["policy"],
+        "max_dirty_fraction": first["max_dirty_fraction"],
+        **means,
+        "error": {t: float(np.mean([w["error"][t] for w in ways])) for t in first["error"]},
+        "loss": {task: float(np.mean(values)) for task, values in losses.items() if values},
+        "worst_loss": {task: max(values) for task, values in losses.items() if values},
     }
 
 
@@ -92,7 +145,7 @@ def _loss(
     return losses
 
 
-def _fastest(ways: Sequence[dict[str, Any]], separate_ms: float) -> dict[str, Any]:
+def _fastest(ways: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Return the way of the shortest mean time whose loss is bearable in every task."""
     bearable = [way for way in ways if max(way["loss"].values(), default=0.0) <= BEARABLE]
     way = min(bearable, key=lambda way: float(way["mean_ms"]))
@@ -100,7 +153,7 @@ def _fastest(ways: Sequence[dict[str, Any]], separate_ms: float) -> dict[str, An
         "name": way["name"],
         "bearable": BEARABLE,
         "loss": way["loss"],
-        "times_faster": separate_ms / way["mean_ms"],
+        "times_faster": way["times_faster"],
     }
 
 

@@ -146,44 +146,48 @@ def reuse(
     given: dict[str, Any] = {key: value for key, value in asked.items() if value is not None}
     found, files = compare_reuse(bundle, bag, output, Options(threads=threads, **given))
     _write_json(output / REUSE_NAME, found)
-    for clip in found["clips"]:
+    for kind in found["kinds"]:
         rows = [
             (
                 way["name"],
                 f"{way['mean_ms']:.1f}",
                 f"{way['p99_ms']:.1f}",
+                f"{way['times_faster']:.2f}",
                 f"{100 * way['dirty']:.0f} %",
                 *(f"{value:.4f}" for value in way["error"].values()),
+                *(f"{100 * value:+.1f} %" for value in way["loss"].values()),
             )
-            for way in clip["ways"]
+            for way in kind["ways"]
         ]
-        header = ("", "mean, ms", "p99, ms", "dirty", *clip["ways"][0]["error"])
-        print_table(f"{clip['name']}: disagreement with dense", header, rows)
-        print_table(*_at_equal_time(clip))
-        fastest = clip["fastest"]
-        lost = ", ".join(f"{task} {100 * value:+.1f} %" for task, value in fastest["loss"].items())
+        tasks = tuple(kind["ways"][0]["error"])
+        lost = tuple(f"{task} lost" for task in kind["ways"][0]["loss"])
+        header = ("", "mean, ms", "p99, ms", "times faster", "dirty", *tasks, *lost)
+        title = f"{kind['name']} ({len(kind['clips'])} clips): disagreement with dense, loss"
+        print_table(title, header, rows)
+        print_table(*_at_equal_time(kind))
+        fastest = kind["fastest"]
         typer.echo(
             f"fastest that loses at most {100 * fastest['bearable']:g} %: {fastest['name']}, "
-            f"{fastest['times_faster']:.2f} times faster than separate networks (lost: {lost})"
+            f"{fastest['times_faster']:.2f} times faster than separate networks"
         )
     for path in (output / REUSE_NAME, *files):
         typer.echo(str(path))
 
 
-def _at_equal_time(clip: dict[str, Any]) -> tuple[str, tuple[str, ...], list[tuple[str, ...]]]:
+def _at_equal_time(kind: dict[str, Any]) -> tuple[str, tuple[str, ...], list[tuple[str, ...]]]:
     """Return title, header and rows of the errors as parts of those of the baselines."""
     rows = [
         (
-            f"{kind}:{entry['period']}",
+            f"{rival}:{entry['period']}",
             entry["ours"],
             f"{entry['time']:.2f}",
-            *("" if part is None else f"{part:.2f}" for part in entry[f"of_{kind}"].values()),
+            *("" if part is None else f"{part:.2f}" for part in entry[f"of_{rival}"].values()),
         )
-        for entry in clip["equal_time"]
-        for kind in ("hold", "warp")
+        for entry in kind["equal_time"]
+        for rival in ("hold", "warp")
     ]
-    header = ("against", "ours", "time, of hold's", *clip["ways"][0]["error"])
-    return f"{clip['name']}: error, as a part of the other's", header, rows
+    header = ("against", "ours", "time, of hold's", *kind["ways"][0]["error"])
+    return f"{kind['name']}: error, as a part of the other's", header, rows
 
 
 @app.command()

@@ -39,10 +39,20 @@ def test_the_level_says_what_is_wrong_now():
         assert (found.level, found.message) == (level, message)
 
 
-TIMES = {"base": 60.0, "depth": 10.0, "image": 2.0, "latency": 150.0, "total": 75.0, "wait": 40.0}
+TIMES = {
+    "base": 60.0,
+    "carry": 5.0,
+    "depth": 10.0,
+    "image": 2.0,
+    "latency": 150.0,
+    "total": 75.0,
+    "wait": 40.0,
+}
 
 
-def slow(latency=150.0, fps=10.0, dirty=0.95, cameras=1, reset=None, resets=0, **counts):
+def slow(
+    latency=150.0, fps=10.0, dirty=0.95, cameras=1, reset=None, resets=0, carried=0.0, **counts
+):
     """Return the status of a camera of 30 frames per second, by what is wrong with it."""
     times = {**TIMES, "latency": latency}
     summary = Summary(
@@ -53,6 +63,7 @@ def slow(latency=150.0, fps=10.0, dirty=0.95, cameras=1, reset=None, resets=0, *
         received_fps=30.0,
         resets=resets,
         last_reset=reset,
+        carried_fraction=carried,
     )
     condition = dataclasses.replace(ACTIVE, cameras=cameras)
     thresholds = Thresholds(warn_dropped=0.5, warn_latency_ms=200.0, error_latency_ms=1000.0)
@@ -71,6 +82,9 @@ def test_who_reads_only_the_diagnostics_knows_why_the_frame_rate_fell():
     )
     assert slow(received=30, processed=10, dropped=20, reset="size", resets=9).message.endswith(
         ", the cache was dropped 9 times, last: size"
+    )
+    assert slow(received=30, processed=10, dropped=20, dirty=0.25, carried=0.75).message.endswith(
+        "25% of the tokens are recomputed, 75% of the frames are carried along"
     )
     # The camera itself is slow: nothing is wrong here, and the message says both rates.
     found = slow(received=30, processed=30)
@@ -134,14 +148,16 @@ def test_a_status_names_the_node_and_has_everything_as_text():
     for stage in (1.0, 2.0, 3.0):
         statistics.count("received")
         statistics.processed({"base": stage, "ros": 0.5}, dirty_fraction=0.25)
+    statistics.processed({"carry": 7.0, "ros": 0.5}, dirty_fraction=0.25, carried=True)
     found = diagnostics.status(
         diagnostics.status_name("/front/n"), ACTIVE, statistics.summary(), NOTHING
     )
     values = {pair.key: pair.value for pair in found.values}
     assert found.name == "front/n: perception" and found.hardware_id == "onnxruntime"
-    assert values["computing"] == "depth, normals" and values["processed"] == "3"
+    assert values["computing"] == "depth, normals" and values["processed"] == "4"
     assert values["base_ms_p50"] == "2.000" and values["base_ms_p99"] == "2.980"
     assert values["dirty_fraction_mean"] == "0.2500" and values["state"] == "active"
+    assert values["carried_fraction"] == "0.2500" and values["carry_ms_p50"] == "7.000"
 
 
 def test_percentiles_are_those_of_the_last_frames():

@@ -246,7 +246,9 @@ def test_frames_that_are_carried_along_are_published_like_computed_ones(
         connected(node, camera, "depth")
         assert set_parameter(camera, "carry_frames", 2).successful
         for frame in range(6):
-            send(node, camera, image(START + frame * 33_000_000))
+            still = image(START)
+            still.header.stamp.nanosec += frame * 33_000_000
+            send(node, camera, still)
         wait_for(lambda: len(camera.received["depth/image"]) == 6, "every depth")
         assert [step.found.carried for step in steps] == [0, 1, 2, 0, 1, 2]
         stamps = [m.header.stamp.nanosec for m in camera.received["depth/image"]]

@@ -21,6 +21,8 @@ _SETTLING = 5
 """Frames before a line is trusted enough to call a frame slow."""
 _FADE = 0.998
 """Of the peak factor with each frame: half of it is forgotten in 350 frames."""
+_AIM = 0.9
+"""Part of the deadline that is aimed at: now and then a frame is slower than any before it."""
 
 
 class _Line:
@@ -101,5 +103,5 @@ class FrameTime:
         fixed = self.expected({BASE: 0, **{task: pending.get(task, 0) for task in tasks}})
         stages = [self._lines[name] for name in (BASE, *tasks) if name in self._lines]
         each = sum(line.slope for line in stages)
-        room = deadline_ms / self._factor - fixed
+        room = _AIM * deadline_ms / self._factor - fixed
         return int(min(room / each, self._rows)) if each > 0 else self._rows

@@ -9,8 +9,8 @@ from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
 from mtshare_ros.ros.statistics import Summary
 
-_OVERLAPPING = ("total", "latency", "ros", "age", "wait")
-"""Times that hold others, or are no work on the frame."""
+_OVERLAPPING = ("total", "latency", "ros", "age", "wait", "carry")
+"""Times that hold others, are no work on the frame, or not of the same frame."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +105,7 @@ def status(
     values.update((fate, str(count)) for fate, count in summary.counts.items())
     if summary.dirty_fraction is not None:
         values["dirty_fraction_mean"] = f"{summary.dirty_fraction:.4f}"
+        values["carried_fraction"] = f"{summary.carried_fraction:.4f}"
     for stage, percentiles in summary.milliseconds.items():
         for percentile, value in percentiles.items():
             values[f"{stage}_ms_p{percentile}"] = f"{value:.3f}"
@@ -148,7 +149,7 @@ def _level(
 
 
 def _reason(condition: Condition, summary: Summary) -> str:
-    """Return where the time of a frame goes, in words."""
+    """Return where the time of a computed frame goes, in words."""
     medians = {stage: times[50] for stage, times in summary.milliseconds.items()}
     parts = {stage: time for stage, time in medians.items() if stage not in _OVERLAPPING}
     words = []
@@ -160,6 +161,8 @@ def _reason(condition: Condition, summary: Summary) -> str:
         )
     if summary.dirty_fraction is not None:
         words.append(f"{summary.dirty_fraction:.0%} of the tokens are recomputed")
+    if summary.carried_fraction:
+        words.append(f"{summary.carried_fraction:.0%} of the frames are carried along")
     if condition.cameras > 1:
         words.append(f"{condition.cameras} cameras take turns")
     if summary.last_reset is not None:

@@ -224,5 +224,8 @@ class Pipeline:
             age=1e-6 * (self._now() - stamp),
         )
         self._statistics.processed(
-            stages, float(np.mean(predictions.dirty)), reset=predictions.reset
+            stages,
+            float(np.mean(predictions.dirty)),
+            reset=predictions.reset,
+            carried=predictions.carried > 0,
         )

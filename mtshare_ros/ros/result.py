@@ -70,16 +70,9 @@ def dirty_tokens(result: Result) -> NDArray[np.uint8] | None:
     None where the frame has no other output: it was no task's turn.
     """
     predictions = result.predictions
-    maps = (
-        predictions.depth,
-        predictions.labels,
-        predictions.normals,
-        *predictions.probabilities.values(),
-    )
-    shapes = [found.shape[:2] for found in maps if found is not None]
-    if not shapes:
+    size = predictions.size()
+    if size is None:
         return None
-    height, width = shapes[0]
     grid = predictions.dirty.astype(np.uint8) * 255
-    picture = cv2.resize(grid, (width, height), interpolation=cv2.INTER_NEAREST)
+    picture = cv2.resize(grid, size, interpolation=cv2.INTER_NEAREST)
     return np.asarray(picture, np.uint8)

@@ -29,6 +29,7 @@ class Summary:
         received_fps: Frames received per second since the last summary.
         resets: Frames before which the cache was dropped, since the node was configured.
         last_reset: Why it was dropped the last time, or None.
+        carried_fraction: Part of the last ``WINDOW`` frames that was carried along, not computed.
     """
 
     counts: dict[str, int]
@@ -38,6 +39,7 @@ class Summary:
     received_fps: float = 0.0
     resets: int = 0
     last_reset: str | None = None
+    carried_fraction: float = 0.0
 
 
 class Statistics:
@@ -49,6 +51,7 @@ class Statistics:
         self._counts = dict.fromkeys(COUNTS, 0)
         self._frames: deque[Mapping[str, float]] = deque(maxlen=WINDOW)
         self._dirty: deque[float] = deque(maxlen=WINDOW)
+        self._carried: deque[bool] = deque(maxlen=WINDOW)
         self._resets = 0
         self._last_reset: str | None = None
         self._summarised = (time.monotonic(), 0, 0)
@@ -63,6 +66,8 @@ class Statistics:
         milliseconds: Mapping[str, float],
         dirty_fraction: float,
         reset: str | None = None,
+        *,
+        carried: bool = False,
     ) -> None:
         """Count a frame that was published.
 
@@ -70,10 +75,12 @@ class Statistics:
             milliseconds: Stage -> its time.
             dirty_fraction: Part of the tokens that was recomputed.
             reset: Why the cache had been dropped before this frame, or None.
+            carried: Whether it was carried along and not computed.
         """
         with self._lock:
             self._counts["processed"] += 1
             self._dirty.append(dirty_fraction)
+            self._carried.append(carried)
             self._frames.append(milliseconds)
             if reset is not None:
                 self._resets += 1
@@ -86,6 +93,7 @@ class Statistics:
             counts = dict(self._counts)
             frames = list(self._frames)
             dirty = float(np.mean(self._dirty)) if self._dirty else None
+            carried = float(np.mean(self._carried)) if self._carried else 0.0
             resets, last_reset = self._resets, self._last_reset
             then, processed, received = self._summarised
             self._summarised = (now, counts["processed"], counts["received"])
@@ -107,4 +115,5 @@ class Statistics:
             received_fps=(counts["received"] - received) / seconds,
             resets=resets,
             last_reset=last_reset,
+            carried_fraction=carried,
         )

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from mtshare_ros.perception.motion.flow import Where
 
-_POINTS = (15, 20)
+_POINTS = (12, 16)
 """Rows and columns of the points that are looked at."""
 _LEAST_POINTS = 30
-_ROUNDS = 8
+_ROUNDS = 6
 """Of reweighting: what moves by itself loses its say."""
 _LEAST_RESIDUAL = 5e-4
 """In units of the focal length: what the flow is wrong by anyway."""
@@ -125,6 +125,6 @@ def _robust(system: NDArray, target: NDArray) -> tuple[NDArray[np.float64], floa
         normal = weighted.T @ system + 1e-9 * np.eye(system.shape[1])
         found = np.linalg.solve(normal, weighted.T @ target)
         residual = np.abs(system @ found - target)
-        middle = float(np.median(residual))
+        middle = float(np.partition(residual, len(residual) // 2)[len(residual) // 2])
         weight = 1.0 / (1.0 + (residual / max(2.0 * middle, _LEAST_RESIDUAL)) ** 2) ** 2
     return found, middle

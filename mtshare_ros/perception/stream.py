@@ -112,7 +112,7 @@ class PerceptionStream:
         wanted: Collection[str],
         focal_length: float | None = None,
     ) -> Predictions:
-        """Compute one frame.
+        """Compute one frame, or carry along what a frame before it gave (``carry_frames``).
 
         Args:
             image: (H, W, 3) uint8 RGB of any size; stretched to the model's.

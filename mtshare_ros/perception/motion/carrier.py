@@ -81,7 +81,7 @@ class Carrier:
         """Return the key frame's predictions as this frame sees them, or None to compute it.
 
         A frame is to be computed when ``most`` frames were carried, when something else is wanted,
-        or when the flow does not explain the image: after a jerk, behind what moves into view.
+        or when the flow does not explain the image: after a jerk, or when a lamp goes on.
 
         Args:
             small: The image at the model's size.

@@ -24,7 +24,7 @@ STILLS = "python -m mtshare_ros.datasets.stills"
 SOAK = "python -m mtshare_ros.ros.soak"
 LESS = {
     STILLS: {"--rooms": "2", "--views": "5", "--size": "96x64"},
-    SOAK: {"--minutes": "0.1"},
+    SOAK: {"--minutes": "0.5"},
     "mtshare simulate": {"--frames": "6", "--size": "160x96"},
     "mtshare label": {"--frames": "8"},
     # The published protocol has a size of its own, which no small network has.

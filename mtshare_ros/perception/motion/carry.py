@@ -40,14 +40,10 @@ def carried(predictions: Predictions, where: Where) -> Predictions:
         length = np.maximum(length, 1e-6)
         normals = np.asarray(cv2.divide(normals, cv2.merge([length] * 3)), np.float32)
     masks = {task: (nearest(i), nearest(c)) for task, (i, c) in predictions.masks.items()}
-    # The first segmentation's arrays are in both places.
-    labels, confidence = predictions.labels, predictions.confidence
-    for task, (ids, sureness) in predictions.masks.items():
-        if ids is labels and sureness is confidence:
-            labels, confidence = masks[task]
-            break
+    if masks:  # The first one's arrays are in both places.
+        labels, confidence = next(iter(masks.values()))
     else:
-        labels, confidence = nearest(labels), nearest(confidence)
+        labels, confidence = nearest(predictions.labels), nearest(predictions.confidence)
     return replace(
         predictions,
         depth=nearest(predictions.depth),

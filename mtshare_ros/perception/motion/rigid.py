@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from mtshare_ros.perception.motion.flow import Where
 
-_POINTS = (12, 16)
+_POINTS = (15, 20)
 """Rows and columns of the points that are looked at."""
 _LEAST_POINTS = 30
-_ROUNDS = 6
+_ROUNDS = 8
 """Of reweighting: what moves by itself loses its say."""
 _LEAST_RESIDUAL = 5e-4
 """In units of the focal length: what the flow is wrong by anyway."""

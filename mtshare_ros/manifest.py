@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from mtshare_ros.errors import UserError
 from mtshare_ros.tasks import SemanticClass, Task
 
 
-class BundleError(ValueError):
+class BundleError(UserError):
     """A bundle can't be used; the message names the file, what was found and what was expected."""
 
 

@@ -112,13 +112,6 @@ def test_a_missing_dependency_says_what_to_install(capsys, monkeypatch):
     assert err == "error: torch is not installed: pip install 'mtshare_ros[offline]'\n"
 
 
-@pytest.mark.parametrize("name", sorted(errors.USER_ERRORS | errors.JOB_ERRORS))
-def test_every_error_held_by_name_exists(name):
-    module, _, kind = name.rpartition(".")
-    found = getattr(importlib.import_module(module), kind)
-    assert issubclass(found, Exception) and found.__module__ == module
-
-
 def test_node_parameters_are_typed_as_ros_types_them():
     texts = ["output_size=input", "max_age=8", "max_depth=5.5", "autostart=false"]
     assert cli.parse_parameters(texts) == {

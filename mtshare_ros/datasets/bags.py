@@ -17,6 +17,7 @@ from rosbags.typesys import Stores, get_typestore
 from mtshare_ros.datasets import topics
 from mtshare_ros.datasets.cut_off import WholeRecords, is_cut_off
 from mtshare_ros.datasets.messages import array_of
+from mtshare_ros.errors import UserError
 
 LONGEST_WAIT = 15
 """Images that may come before the truth about one does; then it is handed out without."""
@@ -28,7 +29,7 @@ _TRUTH = (topics.DEPTH, topics.LABELS, topics.NORMALS)
 _TYPES = (topics.RAW_TYPE, topics.COMPRESSED_TYPE)
 
 
-class BagError(ValueError):
+class BagError(UserError):
     """A bag can't be read or used; the message names the bag, and topics where it is theirs."""
 
 

@@ -25,7 +25,7 @@ from tqdm import tqdm
 from mtshare_ros.datasets.rooms.camera import robot_intrinsics
 from mtshare_ros.datasets.rooms.gl import GLUnavailableError, require_gl
 from mtshare_ros.datasets.shards import KINDS, Job, is_finished, parts, render_shard
-from mtshare_ros.errors import OptionError, one_line
+from mtshare_ros.errors import OptionError, UserError, one_line
 from mtshare_ros.options import parse_size
 from mtshare_ros.tasks import ROOM_CLASSES, TASKS
 
@@ -36,7 +36,7 @@ _REQUIRED = ("version", "size", "fx", "classes", "seeds", "textures")
 """What ``meta.json`` must say for the frames to be of use."""
 
 
-class StillsError(ValueError):
+class StillsError(UserError):
     """A folder of stills, or a wish for one, can't be used; the message names what."""
 
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from mtshare_ros.errors import exit_status, one_line
+from mtshare_ros.errors import JobError, exit_status, one_line
 
 OnFrame = Callable[[int, int], None]
 """Called after each frame with the frames done and the frames in all."""
@@ -17,7 +17,7 @@ OnFrame = Callable[[int, int], None]
 _Item = TypeVar("_Item")
 
 
-class StoppedEarly(Exception):
+class StoppedEarly(JobError):
     """A run ended before its frames did; the report of those before is written.
 
     Attributes:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import onnx
 
+from mtshare_ros.errors import JobError
 from mtshare_ros.export.onnx_writer import OPSET
 
 ALLOWED_OPERATORS = frozenset(
@@ -21,7 +22,7 @@ _ALLOWED_TYPES = {
 }
 
 
-class GraphError(ValueError):
+class GraphError(JobError):
     """An exported graph breaks a rule; the message names the file and the node."""
 
 

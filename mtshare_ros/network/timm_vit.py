@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from mtshare_ros.errors import UserError
 from mtshare_ros.network.config import STRIDE, NetworkConfig
 
 _MODULES = ("vision_transformer", "deit")
@@ -22,7 +23,7 @@ _IDENTITIES = ("attn.q_norm", "attn.k_norm", "attn.norm", "mlp.norm")
 _CLASSIFIERS = ("head.", "head_dist.")
 
 
-class BackboneError(ValueError):
+class BackboneError(UserError):
     """A pretrained backbone can't be used; the message says what was found and expected."""
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import CompressedImage
 
+from mtshare_ros.errors import UserError
 from mtshare_ros.ros.images import ImageError, decode, encode
 
 IMAGE = "camera/image"
@@ -17,7 +18,7 @@ COMPRESSED = "camera/image/compressed"
 CAMERA_INFO = "camera/camera_info"
 
 
-class ReplayError(ValueError):
+class ReplayError(UserError):
     """A replay can't be done as asked; says what was found and what was expected."""
 
 

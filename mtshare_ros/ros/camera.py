@@ -8,11 +8,13 @@ import math
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
+from mtshare_ros.errors import UserError
+
 MAX_FOCAL_LENGTH = 1000.0
 """A focal length of this or more, in units of the image width, is a mistake."""
 
 
-class CameraInfoError(ValueError):
+class CameraInfoError(UserError):
     """A CameraInfo doesn't describe the images; says what was found and what was expected."""
 
 

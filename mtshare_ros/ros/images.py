@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
+from mtshare_ros.errors import UserError
 from mtshare_ros.ros.compressed import compressed_size
 from mtshare_ros.ros.further_encodings import cv_bridge_decode
 
@@ -59,7 +60,7 @@ _OUTPUTS: dict[str, tuple[str, int]] = {
 }
 
 
-class ImageError(ValueError):
+class ImageError(UserError):
     """A message isn't an image that can be read; says what was found and what was expected.
 
     Attributes:

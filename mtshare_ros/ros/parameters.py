@@ -10,6 +10,7 @@ from typing import Any
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 
+from mtshare_ros.errors import UserError
 from mtshare_ros.perception.engines import BACKENDS, PRECISIONS
 
 NEXT_FRAME = "next frame"
@@ -36,7 +37,7 @@ def are_rates(rates: list[str]) -> bool:
     return shaped and len(set(tasks)) == len(tasks)
 
 
-class ParameterError(ValueError):
+class ParameterError(UserError):
     """A parameter's value can't be taken; says what was found and what was expected."""
 
 

@@ -14,7 +14,7 @@ from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 
-from mtshare_ros.errors import one_line
+from mtshare_ros.errors import UserError, one_line
 from mtshare_ros.ros.lifecycle import EXIT_PATIENCE, PerceptionNode
 from mtshare_ros.ros.parameters import ParameterError
 
@@ -23,7 +23,7 @@ EXIT_LIMIT = 1.8
 _POLL = 0.2
 
 
-class StartError(Exception):
+class StartError(UserError):
     """ROS doesn't start with the arguments it was given."""
 
 

@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from mtshare_ros.datasets.image_sets.kinds import tasks_of
+from mtshare_ros.errors import UserError
 from mtshare_ros.network.config import NetworkConfig
 from mtshare_ros.settings import Strict, load_settings
 from mtshare_ros.tasks import Task
@@ -31,7 +32,7 @@ from mtshare_ros.training.stage_settings import (
 )
 
 
-class ConfigError(ValueError):
+class ConfigError(UserError):
     """A training configuration is wrong; the message names the file and the key."""
 
 

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import cv2
 from numpy.typing import NDArray
 
+from mtshare_ros.errors import UserError
 from mtshare_ros.tasks import Task
 
 Array = NDArray[Any]
@@ -20,7 +21,7 @@ RGB = "rgb"
 """Key of the image in a sample; the others are names of tasks."""
 
 
-class DatasetError(ValueError):
+class DatasetError(UserError):
     """A data set can't be read; the message names the file, what was found and was expected."""
 
 

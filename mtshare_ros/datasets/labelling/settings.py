@@ -8,11 +8,12 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from mtshare_ros.datasets.image_sets.axes import parse_axes
+from mtshare_ros.errors import UserError
 from mtshare_ros.settings import Strict, load_settings
 from mtshare_ros.tasks import UNLABELLED
 
 
-class TeacherError(ValueError):
+class TeacherError(UserError):
     """A teacher can't be used; the message names its file, what was found and was expected."""
 
 

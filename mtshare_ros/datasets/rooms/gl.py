@@ -10,13 +10,15 @@ import ctypes
 import os
 from typing import Any
 
+from mtshare_ros.errors import UserError
+
 _LIBRARIES = {
     "egl": ("libEGL.so.1", "libEGL.so"),
     "osmesa": ("libOSMesa.so.8", "libOSMesa.so.6", "libOSMesa.so"),
 }
 
 
-class GLUnavailableError(RuntimeError):
+class GLUnavailableError(UserError):
     """No OpenGL library that renders without a screen could be used."""
 
 

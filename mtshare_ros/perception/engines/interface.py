@@ -9,10 +9,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from mtshare_ros.errors import JobError
 from mtshare_ros.manifest import Manifest
 
 
-class EngineError(RuntimeError):
+class EngineError(JobError):
     """An engine failed on a frame; the stream's caches can't be trusted any more."""
 
 

@@ -36,7 +36,7 @@ bench: $(VENV)/.all ## Time every part on this machine; writes output/bench.json
 MINUTES ?= 30
 
 soak: $(VENV)/.demo ## The live node at 30 Hz for MINUTES=30: memory, counts, latency; writes output/soak.json
-	$(BIN)/python -m mtshare_ros.ros.soak --minutes $(MINUTES) --output output/soak.json
+	$(BIN)/python -m mtshare_ros.replay.soak --minutes $(MINUTES) --output output/soak.json
 
 STILLS := $(BIN)/python -m mtshare_ros.datasets.stills --size 128x96
 

@@ -32,7 +32,11 @@ DATA_FILES = [
     ),
 ]
 
-FILES_IN_PACKAGE = ["py.typed", "evaluation/page_files/*", "perception/engines/exchange_rows.*"]
+FILES_IN_PACKAGE = [
+    "py.typed",
+    "evaluation/report/page_files/*",
+    "perception/engines/tensorrt/exchange_rows.*",
+]
 
 # A ROS installation brings these as Debian packages (see package.xml), whose names pip doesn't
 # know: so the package itself requires nothing, and pip users choose what they need.
@@ -93,7 +97,7 @@ setup(
     entry_points={
         "console_scripts": [
             "mtshare = mtshare_ros.cli:main",
-            "perception_node = mtshare_ros.ros.node:main",
+            "perception_node = mtshare_ros.ros.main:main",
         ]
     },
 )

@@ -13,12 +13,10 @@ from typing import Annotated
 
 import typer
 
-from mtshare_ros.console import print_report, print_table, progress
-from mtshare_ros.errors import exit_status, one_line
-from mtshare_ros.evaluation import commands
-from mtshare_ros.evaluation.bench import commands as bench_commands
-from mtshare_ros.evaluation.study.commands import app as study
-from mtshare_ros.options import (
+from mtshare_ros.commands import bench as bench_commands
+from mtshare_ros.commands import score as commands
+from mtshare_ros.commands.console import print_report, print_table, progress
+from mtshare_ros.commands.options import (
     Kind,
     Precision,
     Purpose,
@@ -26,6 +24,8 @@ from mtshare_ros.options import (
     parse_parameters,
     parse_size,
 )
+from mtshare_ros.commands.study import app as study
+from mtshare_ros.errors import exit_status, one_line
 
 app = typer.Typer(
     help="Several dense vision tasks from one network pass, at camera rate, for ROS 2.",
@@ -73,7 +73,7 @@ def simulate(
 ) -> None:
     """Render a clip of a simulated room, with ground truth, into a bag."""
     pixels = parse_size(size)
-    from mtshare_ros.datasets.clips import write_clip
+    from mtshare_ros.simulator.simulate import write_clip
 
     with progress("rendering") as on_frame:
         write_clip(
@@ -102,7 +102,7 @@ def train(
     ] = None,
 ) -> None:
     """Train the stages of a configuration."""
-    from mtshare_ros.training.run import train as run_training
+    from mtshare_ros.training.train import train as run_training
 
     stages = run_training(config, output, resume, seed, stage or ())
     typer.echo(f"{output}: trained {', '.join(stages)}")
@@ -117,7 +117,7 @@ def export(
     ] = None,
 ) -> None:
     """Turn a finished training into a model bundle, and hold it against the training's network."""
-    from mtshare_ros.export.run import export_run
+    from mtshare_ros.export.export_run import export_run
 
     export_run(run, output, stage or ())
     typer.echo(f"{output}: bundle written")
@@ -132,7 +132,7 @@ def build(
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Though they are there.")] = False,
 ) -> None:
     """Compile a bundle's TensorRT engines for this GPU, once, and try them."""
-    from mtshare_ros.evaluation.build import build_engines
+    from mtshare_ros.commands.build import build_engines
 
     with progress("compiling") as on_step:
         title, header, rows = build_engines(bundle, precision.value, rebuild, on_step)
@@ -151,7 +151,7 @@ def replay(
 ) -> None:
     """Send a bag through the live node and record what it publishes."""
     parameters = parse_parameters(parameter or [])
-    from mtshare_ros.ros.replay import replay as replay_bag
+    from mtshare_ros.replay.replay_bag import replay as replay_bag
 
     with progress("replaying") as on_frame:
         result = replay_bag(
@@ -169,7 +169,7 @@ def replay(
 @app.command()
 def inspect(bundle: BundleArgument) -> None:
     """Show a bundle's tasks, private share per layer, sizes and accuracy."""
-    from mtshare_ros.evaluation.describe import describe
+    from mtshare_ros.bundle.describe import describe
 
     for title, header, rows in describe(bundle):
         print_table(title, header, rows)
@@ -183,7 +183,7 @@ def doctor(
     ] = Purpose.run,
 ) -> None:
     """Say in plain words what this machine lacks."""
-    from mtshare_ros.evaluation.doctor import examine
+    from mtshare_ros.machine.doctor import examine
 
     findings = examine(bundle, train=purpose is Purpose.train)
     print_table("", ("", "what", "found"), [(f.mark, f.what, f.found) for f in findings])
@@ -200,7 +200,7 @@ def demo(
     bag: Bag = Path("demo/room.mcap"),
 ) -> None:
     """Run a clip through the live node, score what it published and write the report."""
-    from mtshare_ros.evaluation.demo import run_demo
+    from mtshare_ros.commands.demo import run_demo
 
     with progress("replaying") as on_frame:
         result = run_demo(bundle, bag, output, on_frame)

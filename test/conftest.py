@@ -8,16 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from mtshare_ros.manifest import LayerShare
-from mtshare_ros.network.config import NetworkConfig
-
-SMALL = NetworkConfig(width=48, depth=3, heads=3, hidden=96, fine_width=16, size=(128, 96))
-"""A network that tests can afford: 48 tokens."""
+from mtshare_ros.bundle.manifest import LayerShare
+from support.samples import SMALL
 
 
 @pytest.fixture(scope="session")
@@ -33,7 +27,7 @@ def bundle_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def context() -> Iterator[Any]:
     """A ROS context of a test file's own."""
-    from ros_harness import ros
+    from support.ros_harness import ros
 
     with ros() as result:
         yield result
@@ -78,16 +72,10 @@ def engine(bundle_path: Path) -> Any:
     return open_engine(bundle_path, threads=1)
 
 
-def coarse_image(seed: int = 0, size: tuple[int, int] = (128, 96)) -> NDArray[np.uint8]:
-    """Return a smooth image (H, W, 3) of ``size`` (width, height)."""
-    coarse = np.random.default_rng(seed).integers(40, 200, (12, 16, 3), dtype=np.uint8)
-    return np.asarray(cv2.resize(coarse, size, interpolation=cv2.INTER_LINEAR), np.uint8)
-
-
 @pytest.fixture(scope="module")
 def study_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Stills of test rooms."""
-    from study_files import write_stills
+    from support.study_files import write_stills
 
     return write_stills(tmp_path_factory.mktemp("stills") / "test")
 
@@ -95,7 +83,7 @@ def study_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def study_trained(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Two runs of a small study, of one seed each."""
-    from study_files import write_run
+    from support.study_files import write_run
 
     folder = tmp_path_factory.mktemp("runs")
     return [write_run(folder / f"run{seed}", 100 * seed) for seed in range(2)]

@@ -5,7 +5,7 @@ import importlib
 import pytest
 
 from mtshare_ros import cli, errors
-from mtshare_ros.datasets.rooms.seeds import TEXTURES
+from mtshare_ros.datasets.seeds import TEXTURES
 
 
 def run(capsys, *arguments):
@@ -72,7 +72,7 @@ def test_help_lists_every_command(capsys):
 @pytest.mark.parametrize("name", ["auto", *TEXTURES])
 def test_textures_are_handed_to_the_renderer(monkeypatch, name):
     called = {}
-    clips = importlib.import_module("mtshare_ros.datasets.clips")
+    clips = importlib.import_module("mtshare_ros.simulator.simulate")
     monkeypatch.setattr(clips, "write_clip", lambda *_, **options: called.update(options))
     assert cli.run(["simulate", "--output", "x.mcap", "--textures", name]) == 0
     assert called["textures"] == name
@@ -82,7 +82,7 @@ def test_a_bug_keeps_its_traceback(monkeypatch):
     def broken(bundle):
         raise ValueError("operands could not be broadcast")
 
-    describe = importlib.import_module("mtshare_ros.evaluation.describe")
+    describe = importlib.import_module("mtshare_ros.bundle.describe")
     monkeypatch.setattr(describe, "describe", broken)
     with pytest.raises(ValueError, match="broadcast"):
         cli.run(["inspect", "anything"])
@@ -94,7 +94,7 @@ def test_a_failed_job_is_status_1(capsys, monkeypatch):
     def failing(bundle):
         raise EngineError("self-test of depth:\nnot reproduced")
 
-    describe = importlib.import_module("mtshare_ros.evaluation.describe")
+    describe = importlib.import_module("mtshare_ros.bundle.describe")
     monkeypatch.setattr(describe, "describe", failing)
     status, _, err = run(capsys, "inspect", "anything")
     assert status == 1
@@ -105,7 +105,7 @@ def test_a_missing_dependency_says_what_to_install(capsys, monkeypatch):
     def missing(bundle):
         raise ModuleNotFoundError("No module named 'torch'", name="torch")
 
-    describe = importlib.import_module("mtshare_ros.evaluation.describe")
+    describe = importlib.import_module("mtshare_ros.bundle.describe")
     monkeypatch.setattr(describe, "describe", missing)
     status, _, err = run(capsys, "inspect", "anything")
     assert status == 2

@@ -33,7 +33,7 @@ def descendants(kind):
 
 def test_each_error_is_one_line_and_its_status_on_the_command_line(monkeypatch, capsys):
     import_everything()
-    describe = importlib.import_module("mtshare_ros.evaluation.describe")
+    describe = importlib.import_module("mtshare_ros.bundle.describe")
     raised = set()
     for base, status in ((UserError, 2), (JobError, 1)):
         for kind in (base, *descendants(base)):

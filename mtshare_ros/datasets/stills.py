@@ -22,11 +22,11 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from mtshare_ros.datasets.rooms.camera import robot_intrinsics
-from mtshare_ros.datasets.rooms.gl import GLUnavailableError, require_gl
-from mtshare_ros.datasets.shards import KINDS, Job, is_finished, parts, render_shard
+from mtshare_ros.commands.options import parse_size
 from mtshare_ros.errors import OptionError, UserError, one_line
-from mtshare_ros.options import parse_size
+from mtshare_ros.simulator.gl import GLUnavailableError, require_gl
+from mtshare_ros.simulator.poses import robot_intrinsics
+from mtshare_ros.simulator.shards import KINDS, Job, is_finished, parts, render_shard
 from mtshare_ros.tasks import ROOM_CLASSES, TASKS
 
 VERSION = 1

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mtshare_ros.evaluation.boundaries import MAX_DISTANCE
-from mtshare_ros.evaluation.metrics import Additive, metric_for
 from mtshare_ros.evaluation.outcome import Maps, to_size
+from mtshare_ros.metrics import Additive, metric_for
+from mtshare_ros.metrics.boundary_matching import MAX_DISTANCE
 from mtshare_ros.tasks import Task
 
 

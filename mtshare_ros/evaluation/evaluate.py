@@ -11,19 +11,19 @@ from typing import Any
 
 import numpy as np
 
-from mtshare_ros.datasets.bags import ClipReader, Frame
+from mtshare_ros.datasets.bags.reader import ClipReader, Frame
 from mtshare_ros.errors import OptionError
 from mtshare_ros.evaluation.accuracy import Accuracy
 from mtshare_ros.evaluation.baselines import Baselines
 from mtshare_ros.evaluation.flicker import Flicker
-from mtshare_ros.evaluation.metrics import class_count
 from mtshare_ros.evaluation.outcome import Outcome, maps_of, time_label, truths_of
 from mtshare_ros.evaluation.output_bag import PredictionBag
 from mtshare_ros.evaluation.policies import open_stream
-from mtshare_ros.evaluation.report import Run, write_report
+from mtshare_ros.evaluation.report.write import Run, write_report
+from mtshare_ros.evaluation.room_views import Still, Stills
 from mtshare_ros.evaluation.scores import DENSE, Scores
-from mtshare_ros.evaluation.stills import Still, Stills
 from mtshare_ros.evaluation.stopping import OnFrame, StoppedEarly, run_over
+from mtshare_ros.metrics import class_count
 from mtshare_ros.perception.engines import BACKENDS, open_engine
 from mtshare_ros.perception.engines.interface import Engine
 from mtshare_ros.perception.stream_settings import StreamSettings

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mtshare_ros.evaluation.disagreement import disagreement
 from mtshare_ros.evaluation.outcome import Maps
+from mtshare_ros.metrics.disagreement import disagreement
 from mtshare_ros.tasks import Task
 
 WINDOW = 5

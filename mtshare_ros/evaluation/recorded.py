@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mtshare_ros.datasets import pixels
+from mtshare_ros.datasets.bags import pixels
 from mtshare_ros.errors import OptionError
 from mtshare_ros.evaluation.outcome import Maps, Outcome, time_label, truths_of
 from mtshare_ros.evaluation.scores import Scores

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from torch import nn
 
-from mtshare_ros.manifest import TensorSpec
+from mtshare_ros.bundle.manifest import TensorSpec
 from mtshare_ros.network.config import FINE_STRIDE, NetworkConfig
 from mtshare_ros.network.single_task import SingleTaskNetwork
 from mtshare_ros.network.streaming import (

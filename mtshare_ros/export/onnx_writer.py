@@ -13,7 +13,7 @@ import torch
 from onnx import helper, numpy_helper
 from torch import nn
 
-from mtshare_ros.manifest import TensorSpec
+from mtshare_ros.bundle.manifest import TensorSpec
 
 OPSET = 20
 """The newest opset that TensorRT 10.0 takes; Gelu came with it."""

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import torch
 
-from mtshare_ros.export.bundle import write_bundle
-from mtshare_ros.manifest import LayerShare, Manifest
+from mtshare_ros.bundle.manifest import LayerShare, Manifest
+from mtshare_ros.export.writer import write_bundle
 from mtshare_ros.network.config import NetworkConfig
 from mtshare_ros.network.single_task import SingleTaskNetwork
 from mtshare_ros.network.units import SubTask

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from mtshare_ros.manifest import LayerShare
+from mtshare_ros.bundle.manifest import LayerShare
 from mtshare_ros.network.config import NetworkConfig
 from mtshare_ros.network.units import SubTask, private_share, unit_costs
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from mtshare_ros.manifest import LayerShare
+from mtshare_ros.bundle.manifest import LayerShare
 from mtshare_ros.network.config import FINE_STRIDE, STRIDE, NetworkConfig
 from mtshare_ros.network.heads import Head
 from mtshare_ros.network.stem import Stem

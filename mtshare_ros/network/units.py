@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mtshare_ros.manifest import LayerShare
+from mtshare_ros.bundle.manifest import LayerShare
 from mtshare_ros.network.config import NetworkConfig
 from mtshare_ros.network.heads import Head
 from mtshare_ros.network.vit import Block, Branches, VisionTransformer, attend

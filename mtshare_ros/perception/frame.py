@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mtshare_ros.manifest import InputSpec
+from mtshare_ros.bundle.manifest import InputSpec
 
 IMAGE_MEAN = (123.675, 116.28, 103.53)
 """Mean of RGB, 0-255 (the field's usual ImageNet values)."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from mtshare_ros.manifest import InputSpec
+from mtshare_ros.bundle.manifest import InputSpec
 from mtshare_ros.perception.budget import frame_budget, smallest_fraction, whole_sizes
 from mtshare_ros.perception.engines.sizes import next_size
 from mtshare_ros.perception.stream_settings import StreamSettings

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mtshare_ros.manifest import BundleError
+from mtshare_ros.bundle.manifest import BundleError
 from mtshare_ros.perception.deadline import BASE, FrameTime
 from mtshare_ros.perception.decode import Decoder
 from mtshare_ros.perception.engines.interface import Engine, EngineError, EngineOutput

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mtshare_ros.manifest import InputSpec
+from mtshare_ros.bundle.manifest import InputSpec
 
 CELL = 4
 """Side in pixels of a low-pass cell; averaging 4x4 pixels takes most of a sensor's noise away."""

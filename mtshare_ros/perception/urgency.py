@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mtshare_ros.manifest import InputSpec
+from mtshare_ros.bundle.manifest import InputSpec
 from mtshare_ros.perception.tokens import CELL, Cells
 
 Urgency = NDArray[np.float32]

@@ -1,68 +1,134 @@
-"""CameraInfo: does it fit an image, its focal length, and its copy for another size."""
+"""One camera of the node: its topics, its stream and what becomes of its frames."""
 
 from __future__ import annotations
 
-import copy
-import math
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from sensor_msgs.msg import CameraInfo
-from std_msgs.msg import Header
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from mtshare_ros.errors import UserError
-
-MAX_FOCAL_LENGTH = 1000.0
-"""A focal length of this or more, in units of the image width, is a mistake."""
-
-
-class CameraInfoError(UserError):
-    """A CameraInfo doesn't describe the images; says what was found and what was expected."""
+from mtshare_ros.perception.engines.interface import Engine
+from mtshare_ros.perception.stream import PerceptionStream
+from mtshare_ros.perception.stream_settings import StreamSettings
+from mtshare_ros.ros.outputs import Outputs
+from mtshare_ros.ros.pipeline import OutputSettings, Pipeline, Received, Report
+from mtshare_ros.ros.statistics import Statistics
 
 
-def check(info: CameraInfo, width: int, height: int) -> None:
-    """Raise CameraInfoError unless ``info`` describes images of that size.
+def stream_settings(values: Mapping[str, Any], every: Mapping[str, int]) -> StreamSettings:
+    """Return the stream's settings out of the values of all parameters and the tasks' rates."""
+    return StreamSettings(
+        max_dirty_fraction=values["max_dirty_fraction"],
+        deadline_ms=values["deadline_ms"],
+        change_threshold=values["change_threshold"],
+        max_age=values["max_age"],
+        carry_frames=values["carry_frames"],
+        output_size=values["output_size"],
+        max_depth=values["max_depth"],
+        policy=values["policy"],
+        task_every=every,
+    )
 
-    Binning and regions of interest aren't followed: such a CameraInfo is of another size.
-    """
-    if (info.width, info.height) != (width, height):
-        raise CameraInfoError(
-            f"camera_info is of {info.width}x{info.height}, the image of {width}x{height}"
+
+def prefix(camera: str) -> str:
+    """Return what precedes the names of a camera's topics; nothing for the only camera."""
+    return f"{camera}/" if camera else ""
+
+
+class Channel:
+    """A camera's topics and pipeline on an opened engine, which other cameras may share."""
+
+    def __init__(
+        self,
+        node: Node,
+        camera: str,
+        engine: Engine,
+        values: Mapping[str, Any],
+        statistics: Statistics,
+        report: Report,
+        on_give_up: Callable[[], None],
+        on_image: Callable[[str, Received], None],
+    ) -> None:
+        """Create the topics; frames are handed to ``on_image`` with the camera's name.
+
+        Args:
+            node: Node that gets the topics.
+            camera: Name of the camera; empty for the only one.
+            engine: The opened bundle.
+            values: Values of all parameters.
+            statistics: Where the camera's frames are counted.
+            report: Called with faults.
+            on_give_up: Called in the worker's thread when the pipeline gives up.
+            on_image: Called in the executor's thread with each image.
+        """
+        self.statistics = statistics
+        self._node = node
+        self._camera = camera
+        self._on_image = on_image
+        self._subscriptions: list[Any] = []
+        self._outputs = Outputs(node, engine.manifest, prefix(camera))
+        try:
+            self.pipeline = Pipeline(
+                PerceptionStream(engine),
+                self._outputs,
+                statistics,
+                lambda kind, message: report(f"{camera} {kind}", f"{prefix(camera)}{message}"),
+                now=lambda: int(node.get_clock().now().nanoseconds),
+                running=node.context.ok,
+                on_give_up=on_give_up,
+            )
+            self._subscribe(values["image_transport"])
+        except Exception:
+            # The node lives on, and must not keep half of the topics.
+            self.destroy()
+            raise
+
+    def apply(
+        self, values: Mapping[str, Any], allowed: frozenset[str], every: Mapping[str, int]
+    ) -> None:
+        """Let changed parameters, allowed tasks and their rates hold from the next frame."""
+        self.pipeline.allowed = allowed
+        self.pipeline.settings = stream_settings(values, every)
+        self.pipeline.outputs = OutputSettings(values["max_depth"], values["depth_encoding"])
+        self.pipeline.max_failures = values["max_failures"]
+
+    def computing(self) -> set[str]:
+        """Return the tasks that are computed."""
+        return self._outputs.wanted(self.pipeline.allowed)
+
+    def destroy(self) -> None:
+        """Destroy the topics."""
+        while self._subscriptions:
+            self._node.destroy_subscription(self._subscriptions.pop())
+        self._outputs.destroy()
+
+    def _subscribe(self, transport: str) -> None:
+        topic, type_ = f"{prefix(self._camera)}image", Image
+        if transport == "compressed":
+            # As image_transport does it: a remapped ``image`` takes its sub-topic along.
+            topic = f"{self._node.resolve_topic_name(topic)}/compressed"
+            type_ = CompressedImage
+        self._add_subscription(type_, topic, self._take_image)
+        name = f"{prefix(self._camera)}camera_info"
+        self._add_subscription(CameraInfo, name, self._take_camera_info)
+
+    def _add_subscription(self, type_: Any, topic: str, callback: Any) -> None:
+        self._subscriptions.append(
+            self._node.create_subscription(
+                type_,
+                topic,
+                callback,
+                QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT),
+                qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+            )
         )
-    if max(info.binning_x, info.binning_y) > 1:
-        raise CameraInfoError(
-            f"camera_info has binning {info.binning_x}x{info.binning_y}; expected none"
-        )
-    fx, fy = float(info.k[0]), float(info.k[4])
-    if not (math.isfinite(fx) and math.isfinite(fy) and fx > 0 and fy > 0):
-        raise CameraInfoError(f"camera_info has fx {fx}, fy {fy}; expected a calibrated camera")
-    cx, cy = float(info.k[2]), float(info.k[5])
-    if not (math.isfinite(cx) and math.isfinite(cy)):
-        raise CameraInfoError(f"camera_info has cx {cx}, cy {cy}; expected numbers")
-    if not 0.0 < focal_length(info) < MAX_FOCAL_LENGTH:
-        raise CameraInfoError(
-            f"camera_info has fx {fx} for {width} pixels; expected less than "
-            f"{MAX_FOCAL_LENGTH:g} widths"
-        )
 
+    def _take_image(self, message: Image | CompressedImage) -> None:
+        self._on_image(self._camera, Received(message, time.perf_counter()))
 
-def focal_length(info: CameraInfo) -> float:
-    """Return fx in units of the image width."""
-    return float(info.k[0]) / float(info.width)
-
-
-def scaled(info: CameraInfo, width: int, height: int, header: Header) -> CameraInfo:
-    """Return a copy for the image resized to ``width`` x ``height``, as image_proc scales it."""
-    copied = copy.copy(info)
-    copied.header = header
-    copied.width, copied.height = width, height
-    sx, sy = width / info.width, height / info.height
-    k, p = info.k.copy(), info.p.copy()
-    k[0], k[2], k[4], k[5] = k[0] * sx, k[2] * sx, k[4] * sy, k[5] * sy
-    p[0], p[2], p[3] = p[0] * sx, p[2] * sx, p[3] * sx
-    p[5], p[6], p[7] = p[5] * sy, p[6] * sy, p[7] * sy
-    copied.k, copied.p = k, p
-    copied.roi = copy.copy(info.roi)
-    copied.roi.x_offset = int(info.roi.x_offset * sx)
-    copied.roi.y_offset = int(info.roi.y_offset * sy)
-    copied.roi.width = int(info.roi.width * sx)
-    copied.roi.height = int(info.roi.height * sy)
-    return copied
+    def _take_camera_info(self, message: CameraInfo) -> None:
+        self.pipeline.camera_info = message

@@ -14,12 +14,9 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_msgs.msg import String
 
-from mtshare_ros.manifest import BundleError, Manifest
-from mtshare_ros.ros import palette
-from mtshare_ros.ros.images import ImagePacker
-from mtshare_ros.ros.labels import label_info, label_info_json
-from mtshare_ros.ros.points import CloudPacker
-from mtshare_ros.ros.result import (
+from mtshare_ros.bundle.manifest import BundleError, Manifest
+from mtshare_ros.perception import palette
+from mtshare_ros.ros.frame_result import (
     Result,
     camera_info,
     colour_depth,
@@ -27,6 +24,9 @@ from mtshare_ros.ros.result import (
     dirty_tokens,
     millimetres,
 )
+from mtshare_ros.ros.images import ImagePacker
+from mtshare_ros.ros.labels import label_info, label_info_json
+from mtshare_ros.ros.points import CloudPacker
 from mtshare_ros.tasks import PROBABILITY_KINDS, UNLABELLED, Task
 
 Pixels = Callable[[Result], "NDArray[Any] | None"]

@@ -15,9 +15,9 @@ from mtshare_ros.perception.engines.interface import EngineError
 from mtshare_ros.perception.predictions import Predictions
 from mtshare_ros.perception.stream import PerceptionStream
 from mtshare_ros.perception.stream_settings import StreamSettings
-from mtshare_ros.ros import camera
+from mtshare_ros.ros import camera_info as intrinsics
+from mtshare_ros.ros.frame_result import Result
 from mtshare_ros.ros.images import ImageError, decode
-from mtshare_ros.ros.result import Result
 from mtshare_ros.ros.statistics import Statistics
 
 Report = Callable[[str, str], None]
@@ -166,7 +166,7 @@ class Pipeline:
         self._prepare_stream(message.header.frame_id, settings)
         stamp = message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec
         predictions = self._stream.step(
-            image, stamp, wanted, None if info is None else camera.focal_length(info)
+            image, stamp, wanted, None if info is None else intrinsics.focal_length(info)
         )
         stepped = time.perf_counter()
         if self._cancelled:
@@ -193,8 +193,8 @@ class Pipeline:
         if info is None:
             return None
         try:
-            camera.check(info, width, height)
-        except camera.CameraInfoError as error:
+            intrinsics.check(info, width, height)
+        except intrinsics.CameraInfoError as error:
             self.camera_info_state = str(error)
             self._report("camera_info", f"camera_info not used: {error}")
             return None

@@ -15,7 +15,7 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 
 from mtshare_ros.errors import UserError, one_line
-from mtshare_ros.ros.lifecycle import EXIT_PATIENCE, PerceptionNode
+from mtshare_ros.ros.node import EXIT_PATIENCE, PerceptionNode
 from mtshare_ros.ros.parameters import ParameterError
 
 EXIT_LIMIT = 1.8

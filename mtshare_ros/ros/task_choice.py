@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mtshare_ros.manifest import Manifest
+from mtshare_ros.bundle.manifest import Manifest
 from mtshare_ros.ros.parameters import ALL_TASKS, ParameterError
 
 

@@ -7,11 +7,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from mtshare_ros.datasets.image_sets.interface import ImageSet
+from mtshare_ros.bundle.manifest import parse_task
+from mtshare_ros.datasets.image_sets.image_set import ImageSet
 from mtshare_ros.datasets.image_sets.kinds import open_images
-from mtshare_ros.manifest import parse_task
 from mtshare_ros.tasks import TASKS, Task
-from mtshare_ros.training.config import ConfigError, DataSettings, TrainingConfig
+from mtshare_ros.training.configuration import ConfigError, DataSettings, TrainingConfig
 from mtshare_ros.training.stage_settings import tasks_in
 
 

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch import distributed as dist
 from torch.distributed.nn.functional import all_reduce
 
-from mtshare_ros.training.config import ConfigError
+from mtshare_ros.training.configuration import ConfigError
 
 
 def supports_bf16() -> bool:

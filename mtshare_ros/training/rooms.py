@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-from mtshare_ros.datasets.rooms.seeds import split_of
+from mtshare_ros.datasets.seeds import split_of
 from mtshare_ros.datasets.stills import StillsDataset
 from mtshare_ros.tasks import ROOM_CLASSES
 from mtshare_ros.training.batches import Stills
-from mtshare_ros.training.config import ConfigError, TrainingConfig
+from mtshare_ros.training.configuration import ConfigError, TrainingConfig
 
 
 def open_rooms(config: TrainingConfig) -> tuple[StillsDataset, StillsDataset]:

@@ -11,7 +11,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import nn
 
-from mtshare_ros.manifest import LayerShare
+from mtshare_ros.bundle.manifest import LayerShare
 from mtshare_ros.network.heads import Head
 from mtshare_ros.network.pretrained import load_backbone
 from mtshare_ros.network.single_task import SharedEncoder, SingleTaskNetwork
@@ -19,13 +19,20 @@ from mtshare_ros.network.units import SubTask, private_share
 from mtshare_ros.network.vit import VisionTransformer
 from mtshare_ros.training.batches import Stills
 from mtshare_ros.training.checkpoints import load_tensors, save_tensors
-from mtshare_ros.training.config import TrainingConfig
+from mtshare_ros.training.configuration import TrainingConfig
 from mtshare_ros.training.data_sets import data_record, open_image_sets
-from mtshare_ros.training.elementwise_job import ElementwiseJob
-from mtshare_ros.training.jobs import JointJob, SingleTaskJob
+from mtshare_ros.training.jobs.dense import JointJob, SingleTaskJob
+from mtshare_ros.training.jobs.elementwise import ElementwiseJob
+from mtshare_ros.training.jobs.running import RunningJob
+from mtshare_ros.training.jobs.subtasks import (
+    GatesJob,
+    Guidance,
+    LearnedGates,
+    TogetherJob,
+    UnitsJob,
+)
 from mtshare_ros.training.loop import Job, LoopSettings, fit
 from mtshare_ros.training.rooms import open_clips, open_rooms
-from mtshare_ros.training.running_job import RunningJob
 from mtshare_ros.training.stage_settings import (
     AnyStage,
     BaseStage,
@@ -45,13 +52,6 @@ from mtshare_ros.training.stored import (
     load_shared,
     load_subtasks,
     stage_path,
-)
-from mtshare_ros.training.subtask_jobs import (
-    GatesJob,
-    Guidance,
-    LearnedGates,
-    TogetherJob,
-    UnitsJob,
 )
 from mtshare_ros.training.validation import validate
 

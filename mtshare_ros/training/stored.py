@@ -15,10 +15,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from mtshare_ros.manifest import LayerShare
+from mtshare_ros.bundle.manifest import LayerShare
 from mtshare_ros.network.config import NetworkConfig
-from mtshare_ros.network.elementwise import ElementwiseSubTask
-from mtshare_ros.network.replaced import ReplacedSubTask
+from mtshare_ros.network.reference.elementwise_units import ElementwiseSubTask
+from mtshare_ros.network.reference.replaced import ReplacedSubTask
 from mtshare_ros.network.single_task import SharedEncoder, SingleTaskNetwork
 from mtshare_ros.network.units import SubTask
 from mtshare_ros.training.checkpoints import load_tensors

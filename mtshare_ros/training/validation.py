@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from mtshare_ros.evaluation.metrics import metric_for
-from mtshare_ros.network.replaced import on_base
+from mtshare_ros.metrics import metric_for
+from mtshare_ros.network.reference.replaced import on_base
 from mtshare_ros.network.single_task import SingleTaskNetwork
 from mtshare_ros.network.units import SubTask
 from mtshare_ros.perception.decode import Decoder

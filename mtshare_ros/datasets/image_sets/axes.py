@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mtshare_ros.datasets.image_sets.interface import DatasetError
+from mtshare_ros.datasets.image_sets.image_set import DatasetError
 
 Array = NDArray[Any]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from mtshare_ros.datasets.image_sets.folder import DESCRIPTION, open_folder
-from mtshare_ros.datasets.image_sets.interface import DatasetError, ImageSet
+from mtshare_ros.datasets.image_sets.folder_set import DESCRIPTION, open_folder
+from mtshare_ros.datasets.image_sets.image_set import DatasetError, ImageSet
 from mtshare_ros.datasets.image_sets.nyud import open_nyud
 from mtshare_ros.datasets.image_sets.pascal_context import open_pascal_context
 from mtshare_ros.datasets.image_sets.vocabularies import NYUD_TASKS, PASCAL_TASKS

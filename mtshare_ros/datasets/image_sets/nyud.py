@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mtshare_ros.datasets.image_sets import files
+from mtshare_ros.datasets.image_sets import truth_files
 from mtshare_ros.datasets.image_sets.axes import find_axes, parse_axes
-from mtshare_ros.datasets.image_sets.interface import (
+from mtshare_ros.datasets.image_sets.image_set import (
     RGB,
     DatasetError,
     ImageSet,
@@ -84,28 +84,30 @@ def _readers(root: Path, png: bool) -> dict[str, Reader]:
     """Return how each file is read; normals in the file's own axes."""
 
     def image(name: str) -> NDArray[np.uint8]:
-        return files.colour(root / "images" / f"{name}{'.png' if png else '.jpg'}")
+        return truth_files.colour(root / "images" / f"{name}{'.png' if png else '.jpg'}")
 
     def segmentation(name: str) -> NDArray[np.uint8]:
         path = root / "segmentation" / f"{name}.png"
-        ids = files.class_ids(path)
-        files.checked_ids(path, ids, len(NYUD_CLASSES), first=1)
+        ids = truth_files.class_ids(path)
+        truth_files.checked_ids(path, ids, len(NYUD_CLASSES), first=1)
         shifted = np.where(ids == UNLABELLED, ids, ids - np.uint8(1))
         return np.where(ids == 0, np.uint8(UNLABELLED), shifted)
 
     def depth(name: str) -> NDArray[np.float32]:
         path = root / "depth" / f"{name}.npy"
-        return files.metres(path, files.array(path))
+        return truth_files.metres(path, truth_files.array(path))
 
     def normals(name: str) -> NDArray[np.float32]:
         path = root / "normals" / f"{name}{'.png' if png else '.npy'}"
-        return files.unit_vectors(path, files.picture(path) if png else files.array(path))
+        return truth_files.unit_vectors(
+            path, truth_files.picture(path) if png else truth_files.array(path)
+        )
 
     def boundary(name: str) -> NDArray[np.float32]:
         path = root / "edge" / f"{name}{'.png' if png else '.npy'}"
-        values = np.squeeze(files.indices(path) if png else files.array(path))
+        values = np.squeeze(truth_files.indices(path) if png else truth_files.array(path))
         if values.ndim != 2:
-            raise files.wrong(path, values, "edges (H, W)")
+            raise truth_files.wrong(path, values, "edges (H, W)")
         share = values / 255 if png else values
         if not png and (values.min() < 0 or values.max() > 1):
             raise DatasetError(f"{path}: {values.min():g} to {values.max():g}; expected 0 to 1")

@@ -15,9 +15,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mtshare_ros.datasets.image_sets import files
+from mtshare_ros.datasets.image_sets import truth_files
 from mtshare_ros.datasets.image_sets.axes import parse_axes
-from mtshare_ros.datasets.image_sets.interface import (
+from mtshare_ros.datasets.image_sets.image_set import (
     RGB,
     DatasetError,
     ImageSet,
@@ -87,20 +87,20 @@ def open_pascal_context(root: Path, split: str, normal_axes: str | None = None) 
 
 def _readers(root: Path, axes: NDArray[np.float32]) -> dict[str, Reader]:
     def image(name: str) -> NDArray[np.uint8]:
-        return files.colour(root / "JPEGImages" / f"{name}.jpg")
+        return truth_files.colour(root / "JPEGImages" / f"{name}.jpg")
 
     def segmentation(name: str) -> NDArray[np.uint8]:
         path = root / "semseg" / "VOC12" / f"{name}.png"
         if not path.exists():
             path = root / "semseg" / "pascal-context" / f"{name}.png"
-        ids = files.class_ids(path)
-        files.checked_ids(path, ids, len(PASCAL_CLASSES), first=0)
+        ids = truth_files.class_ids(path)
+        truth_files.checked_ids(path, ids, len(PASCAL_CLASSES), first=0)
         return ids
 
     def human_parts(name: str) -> NDArray[np.uint8]:
         path = root / "human_parts" / f"{name}.mat"
         try:
-            return read_parts(files.matlab(path, "anno"))
+            return read_parts(truth_files.matlab(path, "anno"))
         except (IndexError, TypeError, ValueError, KeyError) as error:
             raise DatasetError(
                 f"{path}: {error}; expected objects with a class, a mask and parts, as"
@@ -109,17 +109,17 @@ def _readers(root: Path, axes: NDArray[np.float32]) -> dict[str, Reader]:
 
     def saliency(name: str) -> NDArray[np.float32]:
         path = root / "sal_distill" / f"{name}.png"
-        values = files.indices(path)
+        values = truth_files.indices(path)
         if values.ndim != 2:
-            raise files.wrong(path, values, "saliency in one channel")
+            raise truth_files.wrong(path, values, "saliency in one channel")
         return (values / 255 > 0.5).astype(np.float32)
 
     def normals(name: str) -> NDArray[np.float32]:
         path = root / "normals_distill" / f"{name}.png"
-        vectors = files.unit_vectors(path, files.picture(path), axes)
+        vectors = truth_files.unit_vectors(path, truth_files.picture(path), axes)
         labels = _label_map(root, name)
         if labels.shape != vectors.shape[:2]:
-            raise files.wrong(path, vectors, f"the size of its LabelMap, {labels.shape}")
+            raise truth_files.wrong(path, vectors, f"the size of its LabelMap, {labels.shape}")
         vectors[~np.isin(labels, WITH_NORMALS)] = 0
         return vectors
 
@@ -162,7 +162,7 @@ def read_parts(annotation: NDArray[Any]) -> NDArray[np.uint8]:
 
 def _label_map(root: Path, name: str) -> NDArray[Any]:
     path = root / "pascal-context" / "trainval" / f"{name}.mat"
-    labels = files.matlab(path, "LabelMap")
+    labels = truth_files.matlab(path, "LabelMap")
     if labels.ndim != 2:
-        raise files.wrong(path, labels, "a LabelMap (H, W)")
+        raise truth_files.wrong(path, labels, "a LabelMap (H, W)")
     return labels

@@ -12,7 +12,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from mtshare_ros.datasets.image_sets.axes import parse_axes
-from mtshare_ros.datasets.labelling.settings import TeacherError, load_teacher_settings
+from mtshare_ros.datasets.labelling.teacher_settings import TeacherError, load_teacher_settings
 from mtshare_ros.tasks import UNLABELLED
 
 Array = NDArray[Any]

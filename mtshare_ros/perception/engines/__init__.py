@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from mtshare_ros.bundle import load_manifest
-from mtshare_ros.manifest import Manifest
+from mtshare_ros.bundle.folder import load_manifest
+from mtshare_ros.bundle.manifest import Manifest
 from mtshare_ros.perception.engines.build_progress import OnProgress
 from mtshare_ros.perception.engines.choice import BACKENDS, PRECISIONS, choose_backend
 from mtshare_ros.perception.engines.interface import Engine, EngineError
@@ -41,7 +41,7 @@ def open_engine(
     _LOG.info("backend %s: %s", choice.backend, choice.reason)
     manifest = load_manifest(bundle)
     if choice.backend == "tensorrt":
-        from mtshare_ros.perception.engines.tensorrt_opening import open_tensorrt
+        from mtshare_ros.perception.engines.tensorrt.opening import open_tensorrt
 
         try:
             return open_tensorrt(bundle, manifest, precision, on_progress).engine
@@ -51,7 +51,7 @@ def open_engine(
             _LOG.warning("backend onnxruntime instead of tensorrt: %s", error)
         choice = choose_backend("onnxruntime")
     if choice.backend == "torch":
-        from mtshare_ros.perception.engines.torch_opening import open_torch
+        from mtshare_ros.perception.engines.torch.opening import open_torch
 
         return open_torch(bundle, manifest, threads, precision)
     return _open_onnxruntime(bundle, manifest, threads)

@@ -21,7 +21,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from mtshare_ros.manifest import BundleError, GraphSpec, Manifest
+from mtshare_ros.bundle.manifest import BundleError, GraphSpec, Manifest
 from mtshare_ros.perception.engines.interface import rows_name
 
 HALF_OPERATORS = frozenset({"Conv", "Gemm", "MatMul"})

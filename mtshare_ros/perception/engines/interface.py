@@ -9,8 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from mtshare_ros.bundle.manifest import Manifest
 from mtshare_ros.errors import JobError
-from mtshare_ros.manifest import Manifest
 
 
 class EngineError(JobError):

@@ -17,7 +17,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from mtshare_ros.manifest import BundleError, GraphSpec, Manifest, TensorSpec
+from mtshare_ros.bundle.manifest import BundleError, GraphSpec, Manifest, TensorSpec
 from mtshare_ros.perception.engines.interface import EngineError, EngineOutput
 
 _NUMPY = {"float32": np.float32, "int64": np.int64}

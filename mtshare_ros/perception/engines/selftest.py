@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mtshare_ros.bundle import SELFTEST_NAME
-from mtshare_ros.manifest import BundleError, Manifest
+from mtshare_ros.bundle.folder import SELFTEST_NAME
+from mtshare_ros.bundle.manifest import BundleError, Manifest
 from mtshare_ros.perception.engines.bounded_arrays import load_arrays
 from mtshare_ros.perception.engines.interface import Engine, EngineError
 from mtshare_ros.perception.frame import normalise

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from mtshare_ros.manifest import InputSpec
+from mtshare_ros.bundle.manifest import InputSpec
 
 DIVISORS = (16, 8, 4, 2, 1)
 """An engine is compiled for N / 16, N / 8 and so on of the N image tokens."""

@@ -1,0 +1,1 @@
+"""A model on disk: manifest, checks, folder and description."""

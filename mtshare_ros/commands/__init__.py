@@ -1,0 +1,1 @@
+"""What `mtshare` can be told to do: every sub-command, its options and what it prints."""

@@ -1,0 +1,164 @@
+"""``mtshare bench`` and ``mtshare bench-report``; what a job needs is imported inside."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mtshare_ros.commands.console import print_table, progress
+from mtshare_ros.commands.options import Precision, parse_size
+from mtshare_ros.errors import OptionError
+
+ALL_WIDTHS = (192, 384, 768)
+ALL_SIZES = ("320x240", "640x480")
+_DEFAULT_WIDTH, _DEFAULT_SIZE = 384, "320x240"
+
+
+def bench(
+    output: Annotated[Path, typer.Option(help="JSON file to write; plots go beside it.")],
+    bundle: Annotated[
+        Path | None, typer.Argument(help="Folder of a model bundle; else random weights.")
+    ] = None,
+    width: Annotated[
+        list[int] | None, typer.Option(help="Channels of the network; repeatable. [384]")
+    ] = None,
+    size: Annotated[
+        list[str] | None, typer.Option(help="Input width and height; repeatable. [320x240]")
+    ] = None,
+    tasks: Annotated[
+        list[int] | None, typer.Option(help="Number of tasks; repeatable. [3, or the bundle's]")
+    ] = None,
+    fraction: Annotated[
+        list[float] | None,
+        typer.Option(help="Share of dirty tokens; repeatable. [1 0.5 0.25 0.125 0.05]"),
+    ] = None,
+    everything: Annotated[
+        bool,
+        typer.Option("--all", help="Every width, size and number of tasks that isn't chosen."),
+    ] = False,
+    rounds: Annotated[
+        int | None, typer.Option(min=1, help="Measured frames of each case. [60]")
+    ] = None,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads, and cores.")] = 2,
+    engine: Annotated[
+        str | None,
+        typer.Option(help="Time a bundle on this engine alone; needs no torch: tensorrt."),
+    ] = None,
+    precision: Annotated[Precision, typer.Option(help="With --engine.")] = Precision.fp16,
+) -> None:
+    """Time this network against dense networks, interleaved in one run."""
+    options: dict[str, Any] = {
+        "--width": width,
+        "--size": size,
+        "--tasks": tasks,
+        "--fraction": fraction,
+        "--all": everything,
+        "--rounds": rounds,
+        "--threads": None if threads == 2 else threads,
+        "--engine": engine,
+        "--precision": precision.value if engine else None,
+        "--output": str(output),
+    }
+    command = _command(bundle, options)
+    refused = () if bundle is None else ("--width", "--size")
+    for name in refused if engine is None else (*refused, "--tasks", "--fraction", "--all"):
+        if options[name]:
+            raise OptionError(f"{name}: not with {'a bundle' if name in refused else '--engine'}")
+    if engine is not None:
+        _bench_engine(bundle, engine, precision.value, output, rounds or 200, threads, command)
+        return
+    sizes = size or (ALL_SIZES if everything else [_DEFAULT_SIZE])
+    pixels = [parse_size(text) for text in dict.fromkeys(sizes)]
+    from mtshare_ros.bench.benchmark import FRACTIONS, Matrix, run_bench
+    from mtshare_ros.bench.cost_plots import draw
+    from mtshare_ros.bundle.folder import load_manifest
+    from mtshare_ros.tasks import TASKS
+
+    if everything and not tasks:
+        known = len(TASKS) if bundle is None else len(load_manifest(bundle).tasks)
+        tasks = list(range(1, known + 1))
+    matrix = Matrix(
+        bundle=bundle,
+        widths=list(dict.fromkeys(width or (ALL_WIDTHS if everything else [_DEFAULT_WIDTH]))),
+        sizes=pixels,
+        tasks=tasks or (),
+        fractions=sorted(set(fraction or FRACTIONS), reverse=True),
+        threads=threads,
+        rounds=rounds or 60,
+        command=command,
+    )
+    with progress("measuring") as on_round:
+        result = run_bench(matrix, output, on_round)
+    _print_tables(result)
+    for path in (output, *draw(result, output)):
+        typer.echo(str(path))
+
+
+def bench_report(
+    results: Annotated[list[Path], typer.Argument(help="JSON files of `mtshare bench`.")],
+    output: Annotated[
+        Path, typer.Option(help="Markdown page; what stands between its markers is replaced.")
+    ],
+) -> None:
+    """Write the tables and plots of benchmarks into a page of documentation."""
+    from mtshare_ros.bench.cost_plots import draw
+    from mtshare_ros.bench.document import update_page
+    from mtshare_ros.bench.result import read_result
+
+    files = [path for file in results for path in draw(read_result(file), file)]
+    update_page(output, results)
+    for path in (*files, output):
+        typer.echo(str(path))
+
+
+def _bench_engine(
+    bundle: Path | None,
+    engine: str,
+    precision: str,
+    output: Path,
+    rounds: int,
+    threads: int,
+    command: str,
+) -> None:
+    if bundle is None:
+        raise OptionError("--engine needs a bundle: mtshare bench BUNDLE --engine tensorrt")
+    from mtshare_ros.bench.engine_case import bench_engine
+
+    with progress("compiling and measuring") as on_step:
+        result = bench_engine(
+            bundle,
+            engine,
+            precision,
+            output,
+            on_step,
+            rounds=rounds,
+            threads=threads,
+            command=command,
+        )
+    typer.echo(", ".join(f"{key}: {value}" for key, value in result["machine"].items()))
+    _print_tables(result)
+    typer.echo(str(output))
+
+
+def _print_tables(result: dict[str, Any]) -> None:
+    from mtshare_ros.bench.tables import terminal, title_of
+
+    times = ("p50, ms", "p95, ms", "p99, ms")
+    for number, setting in enumerate(result["settings"]):
+        header = ("case", "tasks", *times, "times faster", "ideal, ms")
+        print_table(title_of(setting), header, terminal(result, number))
+
+
+def _command(bundle: Path | None, options: dict[str, Any]) -> str:
+    """Return the command line that these options came from."""
+    words = ["mtshare", "bench", *([] if bundle is None else [str(bundle)])]
+    for name, value in options.items():
+        if value is True:
+            words.append(name)
+        elif value:
+            for one in value if isinstance(value, list) else [value]:
+                words += [name, str(one)]
+    return shlex.join(words)

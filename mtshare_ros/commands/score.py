@@ -1,0 +1,192 @@
+"""Commands of `mtshare` that label, evaluate and score; what a job needs is imported inside."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mtshare_ros.commands.console import print_report, print_table, progress
+from mtshare_ros.commands.options import Dataset, Protocol
+from mtshare_ros.errors import JobError, OptionError
+
+if TYPE_CHECKING:
+    from mtshare_ros.evaluation.evaluate import Options
+
+BundleArgument = Annotated[Path, typer.Argument(help="Folder of a model bundle.")]
+Bag = Annotated[Path, typer.Option(help="Recorded bag with camera images.")]
+
+
+def label(
+    bag: Bag,
+    teacher: Annotated[
+        list[str], typer.Option(help="TASK=FILE.onnx with a FILE.yaml beside it; repeatable.")
+    ],
+    output: Annotated[Path, typer.Option(help="Data set to write: a new folder.")],
+    frames: Annotated[int, typer.Option(min=2, help="Frames to choose.")] = 500,
+    topic: Annotated[
+        str | None, typer.Option(help="Topic of the images, where the bag has several.")
+    ] = None,
+    focal_length: Annotated[
+        float | None, typer.Option(help="fx / image width, where the bag has no camera_info.")
+    ] = None,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 2,
+) -> None:
+    """Label a recorded bag with networks of your own: a data set to train on."""
+    from mtshare_ros.datasets.labelling.label_bag import Source, label_bag, parse_teachers
+
+    teachers = parse_teachers(teacher)
+    source = Source(bag, topic, focal_length, frames)
+    with progress("labelling") as on_frame:
+        description = label_bag(source, teachers, output, threads, on_frame)
+    typer.echo(f"{output}: {', '.join(description.tasks)}")
+
+
+def evaluate(
+    bundle: BundleArgument,
+    output: Annotated[Path, typer.Option(help="Folder of the report.")],
+    bag: Annotated[list[Path] | None, typer.Option(help="Recorded bag; repeatable.")] = None,
+    topic: Annotated[
+        str | None, typer.Option(help="Topic of the bag's images, where it has several.")
+    ] = None,
+    record: Annotated[
+        Path | None, typer.Option(help="Bag to write: the images with the predictions.")
+    ] = None,
+    dataset: Annotated[Dataset | None, typer.Option(help="Instead of a bag.")] = None,
+    root: Annotated[list[Path] | None, typer.Option(help="The data set; repeatable.")] = None,
+    policy: Annotated[str, typer.Option(help="tokens, dense, hold:K or warp:K.")] = "tokens",
+    baseline: Annotated[
+        list[str] | None,
+        typer.Option(help="Also on the same frames: hold:K, warp:K or a bundle; repeatable."),
+    ] = None,
+    engine: Annotated[
+        str, typer.Option(help="What runs the graphs: auto, tensorrt, onnxruntime, torch.")
+    ] = "auto",
+    max_dirty_fraction: Annotated[
+        float, typer.Option(help="Largest share of the tokens recomputed per frame.")
+    ] = 1.0,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 2,
+    split: Annotated[str, typer.Option(help="Of a data set of images.")] = "val",
+    protocol: Annotated[
+        Protocol, typer.Option(help="stretch: as the node runs; the others as published.")
+    ] = Protocol.stretch,
+    names: Annotated[Path | None, typer.Option(help="Text file: images to score.")] = None,
+    normal_axes: Annotated[
+        str | None, typer.Option(help="Axes of the set's normals, as 'x -y -z'.")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Of several bags, how many at a time.")] = 1,
+    ray: Annotated[
+        str | None, typer.Option(help="Ray cluster for several bags; local starts one.")
+    ] = None,
+) -> None:
+    """Score a bundle on a bag or a data set; writes report.json and index.html."""
+    if bool(bag) == (dataset is not None) or (dataset is None) == bool(root):
+        raise OptionError("expected either --bag BAG, or --dataset NAME with --root DIR")
+    from mtshare_ros.evaluation.evaluate import Options, evaluate_bag, evaluate_stills
+    from mtshare_ros.evaluation.stopping import StoppedEarly
+
+    options = Options(policy, engine, max_dirty_fraction, threads, tuple(baseline or ()))
+    if bag and (len(bag) > 1 or ray):
+        if record is not None:
+            raise OptionError("--record: expected with one --bag")
+        _evaluate_bags(bundle, bag, output, options, workers, ray, topic)
+        return
+    stop: StoppedEarly | None = None
+    try:
+        with progress("evaluating") as on_frame:
+            if bag:
+                numbers = evaluate_bag(bundle, bag[0], output, options, on_frame, topic, record)
+            elif dataset is not Dataset.rooms:
+                from mtshare_ros.datasets.image_sets.kinds import open_images
+                from mtshare_ros.evaluation.image_sets import evaluate_images
+
+                assert dataset is not None and root
+                if len(root) > 1:
+                    raise OptionError(
+                        f"--root: found {len(root)}, expected one for {dataset.value}"
+                    )
+                images = open_images(dataset.value, root[0], split, normal_axes)
+                images = images if names is None else images.only(names)
+                numbers = evaluate_images(
+                    bundle, images, dataset.value, output, options, protocol.value, on_frame
+                )
+            else:
+                numbers = evaluate_stills(bundle, root or [], output, options, on_frame)
+    except StoppedEarly as early:
+        numbers, stop = early.numbers, early
+    print_report(numbers)
+    typer.echo(str(output / "index.html"))
+    if stop is None:
+        return
+    if isinstance(stop.reason, KeyboardInterrupt):
+        typer.echo(f"error: {stop.reason}", err=True)
+        raise typer.Exit(130)
+    raise stop.reason
+
+
+def _evaluate_bags(
+    bundle: Path,
+    bags: list[Path],
+    output: Path,
+    options: Options,
+    workers: int,
+    ray: str | None,
+    topic: str | None,
+) -> None:
+    from mtshare_ros.evaluation.many_bags import SUMMARY, evaluate_bags
+
+    with progress("bags") as on_bag:
+        summary = evaluate_bags(bundle, bags, output, options, workers, ray, topic, on_bag)
+    rows = [
+        (name, entry["state"], str(entry.get("frames", "")), entry.get("error", ""))
+        for name, entry in summary["bags"].items()
+    ]
+    print_table("", ("bag", "", "frames", ""), rows)
+    means = summary["mean"].items()
+    table = [(task, key, f"{v:.4g}") for task, values in means for key, v in values.items()]
+    print_table("mean over the bags, by frames", ("", "", ""), table)
+    typer.echo(str(output / SUMMARY))
+    failed = [name for name, entry in summary["bags"].items() if entry["state"] == "failed"]
+    if failed:
+        raise JobError(f"{len(failed)} of {len(bags)} bags failed: {', '.join(failed)}")
+
+
+def boundary_score(
+    predictions: Annotated[
+        Path, typer.Argument(help="Folder (or file) of 8-bit PNG, or .npy from 0 to 1.")
+    ],
+    truths: Annotated[
+        Path,
+        typer.Argument(help="Folder of the same names: PNG or .npy of lines, .mat of labels."),
+    ],
+    max_distance: Annotated[
+        list[float] | None,
+        typer.Option(help="In image diagonals: NYUD 0.011 (default), PASCAL 0.0075; repeatable."),
+    ] = None,
+    outline: Annotated[
+        bool, typer.Option("--outline", help="Score against the outlines of PNG and .npy.")
+    ] = False,
+    names: Annotated[Path | None, typer.Option(help="Text file: names to score.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 2,
+    output: Annotated[Path | None, typer.Option(help="JSON file to write.")] = None,
+) -> None:
+    """Score boundaries of any network (odsF), without MATLAB."""
+    from mtshare_ros.metrics.boundary_files import score_folders, write_scores
+
+    distances = max_distance or [0.011]
+    started = time.monotonic()
+    with progress("scoring") as on_image:
+        scores = score_folders(predictions, truths, distances, outline, names, workers, on_image)
+    rows = [
+        tuple(f"{v:.4f}" for v in (s.max_distance, s.ods_f, s.threshold, s.precision, s.recall))
+        for s in scores
+    ]
+    header = ("max distance", "odsF", "threshold", "precision", "recall")
+    images = scores[0].images
+    each = (time.monotonic() - started) / images / len(scores)
+    title = f"{images} images, {each:.2f} s per image and tolerance with {workers} processes"
+    print_table(title, header, rows)
+    if output is not None:
+        write_scores(output, scores)

@@ -1,0 +1,224 @@
+"""``mtshare study``: score, measure and draw a study."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mtshare_ros.commands.console import print_table, progress
+from mtshare_ros.commands.options import parse_size
+from mtshare_ros.errors import OptionError
+
+RESULTS_NAME = "results.json"
+TIMING_NAME = "timing.json"
+TABLE_NAME = "table.md"
+REUSE_NAME = "reuse.json"
+_TIMING_KEYS = ("network", "threads", "rounds", "machine", "fractions", "cases")
+
+app = typer.Typer(
+    help="The study of sharing: every way to share, scored on the same test rooms.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Config = Annotated[Path, typer.Argument(help="YAML file, as in config/results/.")]
+Output = Annotated[Path, typer.Option(help="Folder of the study's files.")]
+
+
+@app.command()
+def table(config: Config, output: Output) -> None:
+    """Score what is trained; writes results.json, table.md and the plots.
+
+    Times come from timing.json of the same folder, if it is there (see `timing`).
+    """
+    from mtshare_ros.study.draw import draw
+    from mtshare_ros.study.result_rows import results_of
+    from mtshare_ros.study.study_config import load_study
+    from mtshare_ros.study.table import markdown
+
+    study = load_study(config)
+    timing = _timing(output / TIMING_NAME)
+    results = results_of(study)
+    _write_json(output / RESULTS_NAME, results)
+    (output / TABLE_NAME).write_text(markdown(results, timing), encoding="utf-8")
+    files = [output / RESULTS_NAME, output / TABLE_NAME, *draw(study, results, timing, output)]
+    for run, stages in results["missing"].items():
+        typer.echo(f"not trained in {run}: {', '.join(stages)}", err=True)
+    if timing is None:
+        typer.echo(f"{output / TIMING_NAME}: not there, so no plot over time", err=True)
+    for path in files:
+        typer.echo(str(path))
+
+
+@app.command()
+def timing(
+    config: Config,
+    output: Output,
+    size: Annotated[
+        str | None,
+        typer.Option(help="Input width and height, with random weights; else the networks' own."),
+    ] = None,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 2,
+    rounds: Annotated[int, typer.Option(min=1, help="Measured frames of each case.")] = 60,
+) -> None:
+    """Measure whole-frame time of what is trained; writes timing.json."""
+    pixels = None if size is None else parse_size(size)
+    from mtshare_ros.study.study_config import load_study
+    from mtshare_ros.study.timing import measure
+
+    study = load_study(config)
+    with progress("measuring") as on_round:
+        found = measure(study, size=pixels, threads=threads, rounds=rounds, on_round=on_round)
+    _write_json(output / TIMING_NAME, found)
+    rows = [
+        (c["system"], f"{100 * c['fraction']:g} %", f"{c['p50_ms']:.1f}", f"{c['ratio']:.2f}")
+        for c in found["cases"]
+    ]
+    print_table("", ("system", "dirty", "p50, ms", "times faster"), rows)
+    for name, reason in found["skipped"].items():
+        typer.echo(f"not measured: {name}: {reason}", err=True)
+    typer.echo(str(output / TIMING_NAME))
+
+
+@app.command()
+def elements(
+    run: Annotated[Path, typer.Argument(help="Folder of a run.")],
+    stage: Annotated[str, typer.Argument(help="Its elementwise stage.")],
+    data: Annotated[Path, typer.Option(help="Rendered stills, of validation rooms to choose.")],
+    output: Annotated[Path, typer.Option(help="JSON file to write.")],
+    theta: Annotated[list[float], typer.Option(help="Threshold of every block; repeatable.")],
+    at: Annotated[
+        str, typer.Option(help="Where it cuts: inputs or outputs of linears.")
+    ] = "inputs",
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 2,
+) -> None:
+    """Score the element-wise scheme over its thresholds: counted work beside real time."""
+    if at not in ("inputs", "outputs"):
+        raise OptionError(f"--at {at!r}: expected inputs or outputs")
+    from mtshare_ros.study.elementwise.sweep import sweep
+
+    found = sweep(run, stage, data, theta, points=at, threads=threads)
+    _write_json(output, found)
+    rows = []
+    for row in found["rows"]:
+        main, value = next(iter(row["metrics"].items()))
+        real = f"{row['csr_over_dense']:.2f}" if "csr_over_dense" in row else ""
+        counted = f"{100 * row['counted']['linears']:.0f} %"
+        rows.append((row["task"], f"{row['theta']:g}", f"{main} {value:.4f}", counted, real))
+    header = ("task", "theta", "accuracy", "linears counted", "CSR time / dense time")
+    print_table("", header, rows)
+    typer.echo(str(output))
+
+
+@app.command()
+def reuse(
+    bundle: Annotated[Path, typer.Argument(help="Folder of a bundle.")],
+    bag: Annotated[list[Path], typer.Option(help="A clip with ground truth; repeatable.")],
+    output: Output,
+    policy: Annotated[
+        list[str] | None, typer.Option(help="What says how urgent a token is; repeatable.")
+    ] = None,
+    budget: Annotated[
+        list[float] | None,
+        typer.Option(min=0.01, max=1.0, help="Largest share of dirty tokens; repeatable."),
+    ] = None,
+    threshold: Annotated[
+        float | None, typer.Option(min=0.0, help="Urgency above which a token is dirty.")
+    ] = None,
+    carry: Annotated[
+        list[int] | None,
+        typer.Option(min=1, help="Compute every K-th frame, carry the rest; repeatable."),
+    ] = None,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 2,
+) -> None:
+    """Compare reuse over time with holding dense frames; writes reuse.json and the plots."""
+    from mtshare_ros.study.reuse.reuse_study import Options, compare_reuse
+
+    asked = {
+        "policies": tuple(policy or ()) or None,
+        "budgets": tuple(budget or ()) or None,
+        "change_threshold": threshold,
+        "carried": tuple(carry or ()) or None,
+    }
+    given: dict[str, Any] = {key: value for key, value in asked.items() if value is not None}
+    found, files = compare_reuse(bundle, bag, output, Options(threads=threads, **given))
+    _write_json(output / REUSE_NAME, found)
+    for kind in found["kinds"]:
+        rows = [
+            (
+                way["name"],
+                f"{way['mean_ms']:.1f}",
+                f"{way['p99_ms']:.1f}",
+                f"{way['times_faster']:.2f}",
+                f"{100 * way['dirty']:.0f} %",
+                *(f"{value:.4f}" for value in way["error"].values()),
+                *(f"{100 * value:+.1f} %" for value in way["loss"].values()),
+            )
+            for way in kind["ways"]
+        ]
+        tasks = tuple(kind["ways"][0]["error"])
+        lost = tuple(f"{task} lost" for task in kind["ways"][0]["loss"])
+        header = ("", "mean, ms", "p99, ms", "times faster", "dirty", *tasks, *lost)
+        title = f"{kind['name']} ({len(kind['clips'])} clips): disagreement with dense, loss"
+        print_table(title, header, rows)
+        print_table(*_at_equal_time(kind))
+        fastest = kind["fastest"]
+        typer.echo(
+            f"fastest that loses at most {100 * fastest['bearable']:g} %: {fastest['name']}, "
+            f"{fastest['times_faster']:.2f} times faster than separate networks"
+        )
+    for path in (output / REUSE_NAME, *files):
+        typer.echo(str(path))
+
+
+def _at_equal_time(kind: dict[str, Any]) -> tuple[str, tuple[str, ...], list[tuple[str, ...]]]:
+    """Return title, header and rows of the errors as parts of those of the baselines."""
+    rows = [
+        (
+            f"{rival}:{entry['period']}",
+            entry["ours"],
+            f"{entry['time']:.2f}",
+            *("" if part is None else f"{part:.2f}" for part in entry[f"of_{rival}"].values()),
+        )
+        for entry in kind["equal_time"]
+        for rival in ("hold", "warp")
+    ]
+    header = ("against", "ours", "time, of hold's", *kind["ways"][0]["error"])
+    return f"{kind['name']}: error, as a part of the other's", header, rows
+
+
+@app.command()
+def shares(
+    source: Annotated[Path, typer.Argument(help="Folder of a bundle, or of a run.")],
+    output: Annotated[Path, typer.Option(help="PNG file to write.")],
+    stage: Annotated[str | None, typer.Option(help="Of a run: a stage of sub-tasks.")] = None,
+) -> None:
+    """Draw the private share of every block of a bundle, or of a run's stage."""
+    from mtshare_ros.study.draw import draw_bundle_shares, draw_stage_shares
+
+    if stage is None:
+        draw_bundle_shares(source, output)
+    else:
+        draw_stage_shares(source, stage, output)
+    typer.echo(str(output))
+
+
+def _timing(path: Path) -> dict[str, Any] | None:
+    if not path.exists():
+        return None
+    try:
+        values = json.loads(path.read_text())
+    except ValueError as error:
+        raise OptionError(f"{path}: not JSON: {error}; measure it again") from error
+    missing = [key for key in _TIMING_KEYS if not isinstance(values, dict) or key not in values]
+    if missing:
+        raise OptionError(f"{path}: lacks {', '.join(missing)}; measure it again")
+    return values
+
+
+def _write_json(path: Path, values: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(values, indent=1, allow_nan=False) + "\n", encoding="utf-8")

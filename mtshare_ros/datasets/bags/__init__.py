@@ -1,0 +1,1 @@
+"""Recorded bags: files, messages, pixels and truth."""

@@ -1,0 +1,215 @@
+"""A folder of one's own: images, one folder of truth per task, and ``dataset.yaml``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from mtshare_ros.datasets.image_sets import truth_files
+from mtshare_ros.datasets.image_sets.axes import parse_axes
+from mtshare_ros.datasets.image_sets.image_set import (
+    RGB,
+    DatasetError,
+    ImageSet,
+    Reader,
+    read_names,
+)
+from mtshare_ros.datasets.image_sets.vocabularies import segmentation
+from mtshare_ros.settings import Strict, load_settings
+from mtshare_ros.tasks import BOUNDARY, DEPTH, NORMALS, SALIENCY, UNLABELLED, Task
+
+DESCRIPTION = "dataset.yaml"
+_PICTURES = (".jpg", ".jpeg", ".png")
+_TRUTHS = (".png", ".npy")
+_PROTOTYPES = {"depth": DEPTH, "normals": NORMALS, "boundary": BOUNDARY, "saliency": SALIENCY}
+
+
+class Confidence(Strict):
+    """How sure each pixel's truth is.
+
+    Attributes:
+        folder: 8-bit PNG, 255 is sure.
+        least: What is less sure is ignored, 0 to 1.
+    """
+
+    folder: str
+    least: float = Field(ge=0, le=1)
+
+
+class TaskFolder(Strict):
+    """The truth of one task: PNG or ``.npy`` files with the images' names.
+
+    Attributes:
+        kind: What it is.
+        folder: Its folder.
+        classes: Names of a segmentation's classes, in the order of their ids; 255 is unlabelled.
+        metres: Metres per unit of depth: 0.001 for millimetres. 0 and NaN are invalid.
+        range: Smallest and largest depth that is trained and decoded, in metres.
+        axes: Axes of normals, as in ``axes.parse_axes``; PNG are ``255 (n + 1) / 2``.
+        confidence: How sure each pixel is.
+    """
+
+    kind: Literal["depth", "segmentation", "normals", "boundary", "saliency"]
+    folder: str
+    classes: tuple[str, ...] = ()
+    metres: float = Field(default=1.0, gt=0)
+    range: tuple[float, float] = (0.1, 20.0)
+    axes: str = "x y z"
+    confidence: Confidence | None = None
+
+    @model_validator(mode="after")
+    def _fits(self) -> TaskFolder:
+        if (self.kind == "segmentation") != bool(self.classes):
+            raise ValueError(f"classes {list(self.classes)}: expected with segmentation, only")
+        if len(self.classes) > UNLABELLED:
+            raise ValueError(f"{len(self.classes)} classes, expected up to {UNLABELLED}")
+        if not 0 < self.range[0] < self.range[1]:
+            raise ValueError(f"range {self.range}: expected two depths above 0, nearest first")
+        parse_axes(self.axes)
+        return self
+
+
+class Description(Strict):
+    """What ``dataset.yaml`` says.
+
+    Attributes:
+        images: Folder of the images, JPEG or PNG.
+        focal_length: fx / width of the camera; needed to learn metric depth.
+        splits: Split -> text file of names, one a line; by default ``train.txt``, ``val.txt``.
+        tasks: Task name -> its truth.
+    """
+
+    images: str = "images"
+    focal_length: float | None = Field(default=None, gt=0, lt=1000)
+    splits: dict[str, str] = {}
+    tasks: dict[str, TaskFolder] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _names(self) -> Description:
+        for name in self.tasks:
+            if not (name.isidentifier() and name.islower()) or name in (RGB, "image"):
+                raise ValueError(f"task {name!r}: expected a name of a-z, 0-9 and _")
+        return self
+
+
+def write_description(root: Path, description: Description) -> None:
+    """Write ``dataset.yaml``."""
+    values = description.model_dump(mode="json", exclude_defaults=True)
+    (root / DESCRIPTION).write_text(yaml.safe_dump(values, sort_keys=False))
+
+
+def open_folder(root: Path, split: str, normal_axes: str | None = None) -> ImageSet:
+    """Open a split.
+
+    Args:
+        root: Folder with ``dataset.yaml``.
+        split: One of its splits.
+        normal_axes: Must be None: ``dataset.yaml`` says it.
+
+    Raises:
+        DatasetError: The description is wrong, or a file can't be read.
+    """
+    path = root / DESCRIPTION
+    if normal_axes is not None:
+        raise DatasetError(f"normal axes {normal_axes!r}: expected in {path}, under the task")
+    said = load_settings(path, Description, DatasetError)
+    names = read_names(root / said.splits.get(split, f"{split}.txt"))
+    readers: dict[str, Reader] = {RGB: _images(root / said.images)}
+    for name, task in said.tasks.items():
+        readers[name] = _sure(root, task, _reader(root / task.folder, task))
+    opened = ImageSet(
+        title=f"{root} ({split})",
+        root=root,
+        names=names,
+        tasks={name: _task(name, folder) for name, folder in said.tasks.items()},
+        readers=readers,
+    )
+    if said.focal_length is None:
+        return opened
+    width = opened.stored(0)[RGB].shape[1]
+    return replace(opened, focal_length=said.focal_length * width)
+
+
+def _task(name: str, folder: TaskFolder) -> Task:
+    if folder.kind == "segmentation":
+        return segmentation(name, folder.classes)
+    task = replace(_PROTOTYPES[folder.kind], name=name)
+    return replace(task, value_range=folder.range) if folder.kind == "depth" else task
+
+
+def _find(folder: Path, name: str, suffixes: tuple[str, ...]) -> Path:
+    for suffix in suffixes:
+        path = folder / f"{name}{suffix}"
+        if path.exists():
+            return path
+    raise DatasetError(f"{folder / name}: not found; expected {' or '.join(suffixes)}")
+
+
+def _images(folder: Path) -> Reader:
+    return lambda name: truth_files.colour(_find(folder, name, _PICTURES))
+
+
+def _reader(folder: Path, task: TaskFolder) -> Reader:
+    axes = parse_axes(task.axes)
+
+    def depth(path: Path, values: NDArray[Any]) -> NDArray[np.float32]:
+        return truth_files.metres(path, values * task.metres)
+
+    def ids(path: Path, values: NDArray[Any]) -> NDArray[np.uint8]:
+        if values.ndim != 2 or values.dtype != np.uint8:
+            raise truth_files.wrong(path, values, "class ids in one channel of 8 bits")
+        truth_files.checked_ids(path, values, len(task.classes), first=0)
+        return values
+
+    def normals(path: Path, values: NDArray[Any]) -> NDArray[np.float32]:
+        return truth_files.unit_vectors(path, values, axes)
+
+    def share(path: Path, values: NDArray[Any]) -> NDArray[np.float32]:
+        if values.ndim != 2:
+            raise truth_files.wrong(path, values, "one channel")
+        largest = 255 if values.dtype == np.uint8 else 1
+        truth = (values > largest / 2).astype(np.float32)
+        return np.where(np.isnan(values), np.float32(np.nan), truth)
+
+    kinds: dict[str, Callable[[Path, NDArray[Any]], NDArray[Any]]] = {
+        "depth": depth,
+        "segmentation": ids,
+        "normals": normals,
+        "boundary": share,
+        "saliency": share,
+    }
+    convert = kinds[task.kind]
+
+    def read(name: str) -> NDArray[Any]:
+        path = _find(folder, name, _TRUTHS)
+        return convert(
+            path, truth_files.array(path) if path.suffix == ".npy" else truth_files.indices(path)
+        )
+
+    return read
+
+
+def _sure(root: Path, task: TaskFolder, read: Reader) -> Reader:
+    """Return a reader that ignores what is not sure enough."""
+    if task.confidence is None:
+        return read
+    folder, least = root / task.confidence.folder, task.confidence.least
+    ignored = {"segmentation": UNLABELLED, "normals": 0.0}.get(task.kind, np.nan)
+
+    def sure(name: str) -> NDArray[Any]:
+        values = np.array(read(name))
+        path = _find(folder, name, (".png",))
+        confidence = truth_files.class_ids(path)
+        if confidence.shape != values.shape[:2]:
+            raise truth_files.wrong(path, confidence, f"the size of its truth, {values.shape[:2]}")
+        values[confidence < 255 * least] = ignored
+        return values
+
+    return sure

@@ -1,0 +1,229 @@
+"""Many bags: each evaluated in a process of its own, here or on a Ray cluster; one summary."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from mtshare_ros.bundle.folder import file_digest
+from mtshare_ros.errors import JobError, OptionError, exit_status, one_line
+from mtshare_ros.evaluation.evaluate import Options, evaluate_bag
+from mtshare_ros.evaluation.report.write import JSON_NAME
+
+SUMMARY = "summary.json"
+_KEY = "job.json"
+"""What a finished report was made of: one of the same key is not made again."""
+_FAILURE = "failure.txt"
+
+_LOCAL: dict[str, Any] = {"include_dashboard": False}
+"""Options of a Ray cluster that is started here."""
+
+OnBag = Callable[[int, int], None]
+"""Called after each bag with the bags done and the bags in all."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One bag to evaluate.
+
+    Attributes:
+        bundle: The bundle's folder.
+        bag: The bag.
+        folder: Folder of its report.
+        options: How to run.
+        topic: Topic of the images, or None.
+    """
+
+    bundle: Path
+    bag: Path
+    folder: Path
+    options: Options
+    topic: str | None
+
+    def key(self) -> dict[str, Any]:
+        """Return what the report depends on."""
+        manifest, stat = self.bundle / "manifest.json", self.bag.stat()
+        return {
+            "bundle": file_digest(manifest) if manifest.is_file() else None,
+            "bag": [str(self.bag.resolve()), stat.st_size, stat.st_mtime_ns],
+            # As JSON gives it back, where there are no tuples.
+            "options": asdict(self.options) | {"baselines": list(self.options.baselines)},
+            "topic": self.topic,
+        }
+
+    def is_finished(self) -> bool:
+        """Return whether there is a report of the same key."""
+        try:
+            found = json.loads((self.folder / _KEY).read_text())
+            return (self.folder / JSON_NAME).is_file() and found == self.key()
+        except (OSError, ValueError):
+            return False
+
+
+def evaluate_bags(
+    bundle: Path,
+    bags: Sequence[Path],
+    output: Path,
+    options: Options,
+    workers: int = 1,
+    ray_address: str | None = None,
+    topic: str | None = None,
+    on_bag: OnBag | None = None,
+) -> dict[str, Any]:
+    """Evaluate bags side by side; a bag that fails is reported and stops no other.
+
+    What is finished is kept: the same call goes on where it was stopped.
+
+    Args:
+        bundle: The bundle's folder.
+        bags: The bags.
+        output: Folder of the summary, with a folder of each bag's report.
+        options: How to run.
+        workers: Bags at a time on this machine; each has ``options.threads`` threads.
+        ray_address: A Ray cluster to use instead (``local`` starts one here). Its machines have
+            to see bundle, bags and output under the same paths.
+        topic: Topic of the images; see ``ClipReader``.
+        on_bag: Called after each bag.
+
+    Returns:
+        The content of ``summary.json``.
+
+    Raises:
+        OptionError: A bag is there twice.
+    """
+    jobs = [
+        Job(bundle, bag, output / name, options, topic)
+        for name, bag in zip(_names(bags), bags, strict=True)
+    ]
+    output.mkdir(parents=True, exist_ok=True)
+    todo = [job for job in jobs if not (job.bag.exists() and job.is_finished())]
+    done = len(jobs) - len(todo)
+    for _ in _run_on_ray(todo, ray_address) if ray_address else _run_here(todo, workers):
+        done += 1
+        if on_bag is not None:
+            on_bag(done, len(jobs))
+    summary = summarise(jobs)
+    (output / SUMMARY).write_text(json.dumps(summary, indent=2) + "\n")
+    return summary
+
+
+def _names(bags: Sequence[Path]) -> list[str]:
+    """Return a folder name for each bag: its own name, with its folder's where two are alike."""
+    if len({bag.resolve() for bag in bags}) < len(bags):
+        raise OptionError(f"--bag: {', '.join(map(str, bags))}; expected each once")
+    stems = [bag.name.removesuffix(".mcap").removesuffix(".db3") for bag in bags]
+    names: list[str] = []
+    for bag, stem in zip(bags, stems, strict=True):
+        name = stem if stems.count(stem) == 1 else f"{bag.resolve().parent.name}-{stem}"
+        number = sum(known == name or known.startswith(f"{name}-") for known in names)
+        names.append(f"{name}-{number + 1}" if name in names else name)
+    return names
+
+
+def _work(job: Job) -> None:
+    """Evaluate one bag; what went wrong is left in its folder."""
+    for name in (_KEY, _FAILURE):
+        (job.folder / name).unlink(missing_ok=True)
+    job.folder.mkdir(parents=True, exist_ok=True)
+    try:
+        evaluate_bag(job.bundle, job.bag, job.folder, job.options, topic=job.topic)
+        (job.folder / _KEY).write_text(json.dumps(job.key()))
+    except Exception as error:
+        said = one_line(error)
+        if exit_status(error) is None:
+            said = f"{type(error).__name__}: {said}"
+        (job.folder / _FAILURE).write_text(said + "\n")
+
+
+def _run_here(
+    jobs: Sequence[Job], workers: int, work: Callable[[Job], None] = _work
+) -> Iterator[Job]:
+    """Yield a job whenever one has ended."""
+    # A process each: one that is killed (memory, a damaged bag) takes no other with it.
+    context = get_context("spawn")
+
+    def run(job: Job) -> Job:
+        process = context.Process(target=work, args=(job,), daemon=True)
+        process.start()
+        try:
+            process.join()
+        finally:
+            process.kill()
+        if process.exitcode:
+            job.folder.mkdir(parents=True, exist_ok=True)
+            (job.folder / _FAILURE).write_text(f"its process ended with {process.exitcode}\n")
+        return job
+
+    with ThreadPoolExecutor(workers) as pool:
+        running = [pool.submit(run, job) for job in jobs]
+        try:
+            for finished in as_completed(running):
+                yield finished.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _run_on_ray(jobs: Sequence[Job], address: str) -> Iterator[Job]:
+    """Yield a job whenever one has ended on a cluster."""
+    import ray
+
+    try:
+        ray.init(address, log_to_driver=False, **_LOCAL if address == "local" else {})
+    except Exception as error:  # Ray raises whatever its parts do.
+        ray.shutdown()  # of what was started of it
+        raise JobError(f"Ray at {address}: {one_line(error)}") from error
+    try:
+        work = ray.remote(_work)
+        running = {
+            work.options(num_cpus=job.options.threads, max_retries=1).remote(job): job
+            for job in jobs
+        }
+        while running:
+            (ended, *_), _ = ray.wait(list(running), num_returns=1)
+            job = running.pop(ended)
+            try:
+                ray.get(ended)
+            except ray.exceptions.RayError as error:
+                job.folder.mkdir(parents=True, exist_ok=True)
+                (job.folder / _FAILURE).write_text(f"{one_line(error)}\n")
+            yield job
+    finally:
+        ray.shutdown()
+
+
+def summarise(jobs: Sequence[Job]) -> dict[str, Any]:
+    """Return the content of ``summary.json``.
+
+    Returns:
+        ``bags``: by name ``bag``, ``state`` (``done`` or ``failed``), ``error``, ``frames`` and
+        ``tasks``; ``mean``: metrics by task, the mean over the bags that have them, each weighted
+        by its frames. Only bags know their pixels, so this is no metric of all pixels.
+    """
+    bags: dict[str, Any] = {}
+    for job in jobs:
+        entry: dict[str, Any] = {"bag": str(job.bag)}
+        if (job.folder / _KEY).is_file():
+            report = json.loads((job.folder / JSON_NAME).read_text())
+            entry |= {"state": "done", "frames": report["frames"], "tasks": report["tasks"]}
+        else:
+            failure = job.folder / _FAILURE
+            said = failure.read_text().strip() if failure.is_file() else "was not run"
+            entry |= {"state": "failed", "error": said}
+        bags[job.folder.name] = entry
+    sums: dict[tuple[str, str], list[float]] = {}
+    for entry in bags.values():
+        for task, values in entry.get("tasks", {}).items():
+            for key, value in values.items():
+                total = sums.setdefault((task, key), [0.0, 0.0])
+                total[0] += value * entry["frames"]
+                total[1] += entry["frames"]
+    mean: dict[str, dict[str, float]] = {}
+    for (task, key), (weighted, frames) in sums.items():
+        mean.setdefault(task, {})[key] = weighted / frames
+    return {"bags": bags, "mean": mean}

@@ -1,0 +1,91 @@
+"""Pictures for people: predictions, truths, errors and recomputed tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mtshare_ros.metrics import angles_deg
+from mtshare_ros.perception.palette import (
+    colour_depth,
+    colour_labels,
+    colour_normals,
+    colour_probability,
+    label_table,
+)
+from mtshare_ros.tasks import PROBABILITY_KINDS, UNLABELLED, Task
+
+Picture = NDArray[np.uint8]
+"""(H, W, 3) uint8 RGB."""
+
+WORST = {"depth": 0.5, "normals": 60.0}
+"""Error that gets the brightest colour: a relative one for depth, degrees for normals."""
+
+NO_TRUTH = (60, 60, 60)
+DIRTY = (230, 159, 0)
+"""Orange of Okabe and Ito's colours for all kinds of colour vision."""
+
+
+def far_depth(tasks: Iterable[Task], maps: Iterable[Mapping[str, NDArray[Any]]]) -> float:
+    """Return the depth in metres of the coldest colour: one for all maps, so colours compare.
+
+    Args:
+        tasks: The tasks that have maps.
+        maps: Task -> map, of predictions and of truths.
+    """
+    names = {task.name for task in tasks if task.kind == "depth"}
+    found = [array for group in maps for name, array in group.items() if name in names]
+    values = np.concatenate([np.empty(0), *(array[np.isfinite(array)] for array in found)])
+    return float(np.ceil(np.percentile(values, 99))) if values.size else 10.0
+
+
+def map_picture(task: Task, array: NDArray[Any], far: float) -> Picture:
+    """Return a map in colours; ``far`` is the depth in metres of the coldest colour."""
+    if task.kind == "segmentation":
+        return colour_labels(array, label_table(task.palette))
+    if task.kind == "depth":
+        return colour_depth(array, far)
+    if task.kind in PROBABILITY_KINDS:
+        return colour_probability(np.rint(255 * np.nan_to_num(_share(array))).astype(np.uint8))
+    return colour_normals(np.nan_to_num(array))
+
+
+def error_picture(task: Task, prediction: NDArray[Any], truth: NDArray[Any]) -> Picture:
+    """Return where a prediction is wrong: dark is right, bright is wrong, grey has no truth."""
+    if task.kind == "segmentation":
+        error = np.where(prediction == truth, 0.0, 1.0)
+        valid = truth != UNLABELLED
+    elif task.kind == "depth":
+        valid = np.isfinite(truth) & (truth > 0)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            error = np.abs(prediction - truth) / truth / WORST["depth"]
+    elif task.kind in PROBABILITY_KINDS:
+        valid = np.isfinite(truth)
+        error = np.abs(_share(prediction) - truth)
+    else:
+        valid = np.isfinite(truth).all(-1) & (truth != 0).any(-1)
+        error = angles_deg(prediction, truth) / WORST["normals"]
+    level = np.rint(255 * np.clip(np.nan_to_num(error, nan=1.0), 0, 1)).astype(np.uint8)
+    picture = cv2.cvtColor(cv2.applyColorMap(level, cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB)
+    picture[~valid] = NO_TRUTH
+    return np.asarray(picture, np.uint8)
+
+
+def _share(probability: NDArray[Any]) -> NDArray[Any]:
+    """Return a prediction (0-255) as the truth has it: 0 to 1."""
+    return probability / np.float32(255) if probability.dtype == np.uint8 else probability
+
+
+def dirty_picture(rgb: Picture, dirty: NDArray[np.bool_]) -> Picture:
+    """Return the frame in grey with the recomputed tokens in orange."""
+    height, width = rgb.shape[:2]
+    mask = cv2.resize(
+        dirty.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST_EXACT
+    )
+    grey = cv2.cvtColor(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+    tinted = cv2.addWeighted(grey, 0.55, np.full_like(grey, DIRTY), 0.45, 0)
+    return np.where(mask[..., None] > 0, tinted, grey).astype(np.uint8)

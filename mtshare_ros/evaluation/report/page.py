@@ -1,0 +1,137 @@
+"""The page of a report: one file with all pictures and plots in it, for a browser offline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mtshare_ros.bundle.manifest import Manifest
+from mtshare_ros.evaluation.latency import TOTAL
+from mtshare_ros.evaluation.pictures import map_pictures
+from mtshare_ros.evaluation.pictures.depth_colours import DepthColours, colours_of
+from mtshare_ros.evaluation.pictures.kept_frames import Kept
+from mtshare_ros.evaluation.report import report_plots
+from mtshare_ros.evaluation.scores import Scores
+from mtshare_ros.metrics import SegmentationMetric
+from mtshare_ros.metrics.disagreement import UNITS
+from mtshare_ros.metrics.names import METRICS, metric_text
+from mtshare_ros.tasks import PROBABILITY_KINDS, Task
+
+if TYPE_CHECKING:
+    from mtshare_ros.evaluation.report.write import Run
+
+THIS_RUN = "this run"
+
+
+def page(run: Run, scores: Scores, numbers: dict[str, Any], manifest: Manifest) -> str:
+    """Return the page; ``numbers`` is the content of ``report.json``."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("mtshare_ros.evaluation.report", "page_files"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["metric"] = metric_text
+    environment.policies["json.dumps_kwargs"] = {"sort_keys": False}  # Stages have an order.
+    latency = numbers["latency_ms"]
+    shown = scores.kept.result()
+    colours = colours_of(levels for kept in shown for levels in kept.pictures.levels())
+    return environment.get_template("report.html").render(
+        run=run,
+        numbers=numbers,
+        manifest=manifest,
+        tasks=scores.tasks,
+        metrics=METRICS,
+        units={task.name: UNITS[task.kind] for task in scores.tasks},
+        private={name: share.rho for name, share in manifest.private.items()},
+        frames=[_shown(kept, scores.tasks, colours) for kept in shown],
+        per_frame=scores.series.frames_per_entry,
+        depth_ticks=colours.ticks() if any(task.kind == "depth" for task in scores.tasks) else [],
+        worst=map_pictures.WORST,
+        probabilities=[task.name for task in scores.tasks if task.kind in PROBABILITY_KINDS],
+        has_normals=any(task.kind == "normals" for task in scores.tasks),
+        legend=_legend(scores),
+        table=_table(numbers),
+        timelines={
+            name: (report_plots.timeline(scores, layout), layout.ends)
+            for name, layout in (("wide", report_plots.WIDE), ("narrow", report_plots.NARROW))
+        },
+        bars={
+            name: report_plots.stage_bars(latency, layout)
+            for name, layout in (("wide", report_plots.HALF), ("narrow", report_plots.NARROW_BARS))
+        }
+        if latency
+        else {},
+    )
+
+
+def _shown(kept: Kept, tasks: Sequence[Task], colours: DepthColours) -> dict[str, Any]:
+    """Return one position of the scrubber."""
+    figures = kept.moment.figures
+    accuracy = {}
+    for task in tasks:
+        key = f"{task.name}.{task.metrics[0]}"
+        if key in figures:
+            text = metric_text(figures[key], task.metrics[0])
+            accuracy[task.name] = f"{METRICS[task.metrics[0]][0]} {text}"
+    stages = {n.removeprefix("ms."): v for n, v in figures.items() if n.startswith("ms.")}
+    total = stages.pop(TOTAL, None)
+    return {
+        "index": kept.moment.index,
+        "label": kept.moment.label,
+        "reasons": kept.reasons,
+        "dirty": figures.get("dirty_fraction"),
+        "accuracy": accuracy,
+        "total": total,
+        "stages": {name.replace("_", " "): round(value, 2) for name, value in stages.items()},
+        "pictures": kept.pictures.sources(colours),
+    }
+
+
+def _table(numbers: Mapping[str, Any]) -> dict[str, Any]:
+    """Return header and rows of the accuracy of all contenders, the best of each row marked."""
+    contenders = {THIS_RUN: numbers, **numbers["baselines"]}
+    rows: list[dict[str, Any]] = []
+    for task, values in numbers["tasks"].items():
+        for key in values:
+            found = [one["tasks"].get(task, {}).get(key) for one in contenders.values()]
+            name, _, _, higher = METRICS[key]
+            cells = [None if v is None else metric_text(v, key) for v in found]
+            arrow = "↑" if higher else "↓"
+            rows.append(_row(task, f"{name} {arrow}", cells, _best(found, higher)))
+    times = [one["latency_ms"].get(TOTAL, {}) for one in contenders.values()]
+    for key, name in (("mean", "mean, ms ↓"), ("p95", "p95, ms ↓")):
+        found = [time.get(key) for time in times]
+        if any(value is not None for value in found):
+            cells = [None if v is None else f"{v:.1f}" for v in found]
+            rows.append(_row("time per frame", name, cells, _best(found, False)))
+    return {"header": list(contenders), "rows": rows}
+
+
+def _row(task: str, name: str, cells: list[str | None], best: int | None) -> dict[str, Any]:
+    # Equal texts are equally good, whatever the further digits.
+    marked = None if best is None or len(cells) < 2 else cells[best]
+    return {"task": task, "metric": name, "cells": [(cell, cell == marked) for cell in cells]}
+
+
+def _best(values: Iterable[float | None], higher: bool) -> int | None:
+    known = [(v if higher else -v, -i) for i, v in enumerate(values) if v is not None]
+    return -max(known)[1] if known else None
+
+
+def _legend(scores: Scores) -> list[dict[str, Any]]:
+    """Return name, colour and IoU (None where it never occurred) of each class."""
+    entries: list[dict[str, Any]] = []
+    for task in scores.tasks:
+        metric = scores.accuracy.metrics[task.name]
+        if isinstance(metric, SegmentationMetric):
+            for item, iou in zip(task.classes, metric.per_class(), strict=True):
+                colour = "rgb({}, {}, {})".format(*item.colour)
+                known = None if np.isnan(iou) else float(iou)
+                entries.append({"name": item.name, "colour": colour, "iou": known})
+    return entries

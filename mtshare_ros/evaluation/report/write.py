@@ -1,0 +1,142 @@
+"""Write what a run was worth: ``report.json`` for programs, ``index.html`` for people."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mtshare_ros.bundle.manifest import Manifest
+from mtshare_ros.errors import JobError, one_line
+from mtshare_ros.evaluation.pictures.kept_frames import SLOWEST
+from mtshare_ros.evaluation.report.page import page
+from mtshare_ros.evaluation.scores import Scores
+
+JSON_NAME = "report.json"
+PAGE_NAME = "index.html"
+
+
+@dataclass(frozen=True)
+class Run:
+    """What was run on what.
+
+    Attributes:
+        bundle: The bundle's folder, as given.
+        engine: Name of the engine.
+        policy: One of ``policies.POLICIES``.
+        source: Where the frames come from; on the page only.
+        frames: How many frames the source has, or None where it isn't known.
+    """
+
+    bundle: str
+    engine: str
+    policy: str
+    source: str
+    frames: int | None = None
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What the live node said of a run.
+
+    Attributes:
+        delivery: Fate of the frames -> count: ``received``, ``processed``, ``dropped``, ...
+        latency_ms: Stage -> ``p50``, ``p95``, ``p99`` in milliseconds, as in its diagnostics.
+    """
+
+    delivery: dict[str, int]
+    latency_ms: dict[str, dict[str, float]]
+
+
+def write_report(
+    folder: Path,
+    run: Run,
+    scores: Scores,
+    manifest: Manifest,
+    *,
+    stop: BaseException | None = None,
+    recording: Recording | None = None,
+    more: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Write ``report.json`` and ``index.html`` into a folder, which is made if need be.
+
+    A file is there whole or not at all, whenever the writing is interrupted.
+
+    Args:
+        folder: The report's folder.
+        run: What was run on what.
+        scores: What came out.
+        manifest: The bundle's manifest.
+        stop: Why the run ended before its frames did: the report then says that it is partial.
+        recording: What the live node said of the run, if it was one through the node.
+        more: Further entries of ``report.json``.
+
+    Returns:
+        The content of ``report.json``.
+
+    Raises:
+        JobError: No frame was scored, or a number is not finite.
+    """
+    if not scores.frames:
+        raise JobError(f"{run.source}: no frame was scored")
+    numbers = _summary(run, scores, stop, recording) | dict(more or {})
+    # Long lists last, so that the head of the file can be read.
+    numbers["per_frame"] = scores.series.result()
+    _check_finite(numbers, run.source)
+    text = json.dumps(numbers, indent=2, allow_nan=False) + "\n"
+    shown = page(run, scores, numbers, manifest)
+    folder.mkdir(parents=True, exist_ok=True)
+    _replace(folder / JSON_NAME, text)
+    _replace(folder / PAGE_NAME, shown)
+    return numbers
+
+
+def _summary(
+    run: Run, scores: Scores, stop: BaseException | None, recording: Recording | None
+) -> dict[str, Any]:
+    numbers: dict[str, Any] = {
+        "frames": scores.frames,
+        "complete": stop is None,
+        "tasks": scores.accuracy.result(),
+        "disagreement": scores.disagreement(),
+        "latency_ms": scores.latency.result() if recording is None else recording.latency_ms,
+        "dirty_fraction": scores.dirty_fraction(),
+        "engine": run.engine,
+        "policy": run.policy,
+        "bundle": run.bundle,
+        "baselines": {name: one.result() for name, one in scores.baselines.items()},
+        "worst_frames": _worst(scores),
+    }
+    if stop is not None:
+        numbers["stopped"] = one_line(stop)
+    if run.frames is not None:
+        numbers["expected_frames"] = run.frames
+    if recording is not None:
+        numbers["delivery"] = recording.delivery
+    return numbers
+
+
+def _worst(scores: Scores) -> dict[str, list[int]]:
+    """Return the numbers of the frames that are shown for being worst, by reason."""
+    reasons = [*(task.name for task in scores.tasks), SLOWEST]
+    shown = scores.kept.result()
+    found = {r: [kept.moment.index for kept in shown if r in kept.reasons] for r in reasons}
+    return {reason: indices for reason, indices in found.items() if indices}
+
+
+def _check_finite(numbers: Any, where: str) -> None:
+    if isinstance(numbers, dict):
+        for key, value in numbers.items():
+            _check_finite(value, f"{where}: {key}")
+    elif isinstance(numbers, float) and not math.isfinite(numbers):
+        raise JobError(f"{where} is {numbers}: expected a finite number")
+
+
+def _replace(path: Path, text: str) -> None:
+    whole = path.with_name(f".{path.name}.new")
+    whole.write_text(text, encoding="utf-8")
+    os.replace(whole, path)

@@ -1,0 +1,207 @@
+"""odsF of two folders of files, whatever network they come from: `mtshare boundary-score`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mtshare_ros.datasets.lines import outlines
+from mtshare_ros.errors import OptionError
+from mtshare_ros.metrics.boundary_matching import LEVELS, THOUSANDTHS, count_at
+
+SUFFIXES = (".png", ".npy", ".mat")
+"""Files that are read; a name must be there with one of them only."""
+
+OnImage = Callable[[int, int], None]
+"""Called after each image with the images done and the images in all."""
+
+
+@dataclass(frozen=True)
+class BoundaryScore:
+    """The score of a whole set at one tolerance.
+
+    Attributes:
+        max_distance: Farthest distance of a pair in image diagonals.
+        ods_f: Best F-measure at one threshold for the whole set, 0 to 1.
+        threshold: That threshold, 0 to 1.
+        precision: Precision there.
+        recall: Recall there.
+        images: Number of images.
+    """
+
+    max_distance: float
+    ods_f: float
+    threshold: float
+    precision: float
+    recall: float
+    images: int
+
+
+@dataclass(frozen=True)
+class _Image:
+    prediction: Path
+    truth: Path
+    outline: bool
+    max_distances: tuple[float, ...]
+
+
+def score_folders(
+    predictions: Path,
+    truths: Path,
+    max_distances: Sequence[float],
+    outline: bool = False,
+    names: Path | None = None,
+    workers: int = 2,
+    on_image: OnImage | None = None,
+) -> list[BoundaryScore]:
+    """Return the scores of predicted boundaries, one for each tolerance.
+
+    Args:
+        predictions: Folder of 8-bit PNG (255 is sure) or ``.npy`` (H, W) of 0 to 1; or one file.
+        truths: Folder of as many files of the same names, or one file: 8-bit PNG or ``.npy`` of
+            lines (0 is none), or ``.mat`` with a ``LabelMap`` whose outlines are taken, as
+            PASCAL-Context has.
+        max_distances: Farthest distances of a pair in image diagonals.
+        outline: Take the outlines of PNG and ``.npy`` too: of label maps, or of lines as the
+            published NYUD protocol does.
+        names: Text file with the names to score, one a line; all by default.
+        workers: Processes.
+        on_image: Called after each image.
+
+    Raises:
+        OptionError: A file is missing or can't be read, or the sizes of two differ.
+    """
+    pairs = _pairs(predictions, truths, names)
+    tolerances = tuple(max_distances)
+    jobs = [_Image(a, b, outline, tolerances) for a, b in pairs]
+    sums = np.zeros((len(tolerances), 3, len(LEVELS)), np.int64)
+    # Spawned: a forked child would share OpenCV's threads.
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        running = [pool.submit(_count, job) for job in jobs]
+        try:
+            for done, finished in enumerate(as_completed(running), start=1):
+                sums += finished.result()
+                if on_image is not None:
+                    on_image(done, len(jobs))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    if not sums[0, 2, 0]:
+        raise OptionError(f"{truths}: no boundary in {len(jobs)} images; expected lines above 0")
+    return [_score(t, s, len(jobs)) for t, s in zip(tolerances, sums, strict=True)]
+
+
+def write_scores(path: Path, scores: Sequence[BoundaryScore]) -> None:
+    """Write scores as JSON."""
+    values = {"scores": [asdict(score) for score in scores]}
+    path.write_text(json.dumps(values, indent=2) + "\n")
+
+
+def _score(max_distance: float, sums: NDArray[np.int64], images: int) -> BoundaryScore:
+    matched, predicted, actual = sums.astype(np.float64)
+    f = 2 * matched / (predicted + actual)
+    best = int(f.argmax())
+    return BoundaryScore(
+        max_distance,
+        float(f[best]),
+        float(THOUSANDTHS[best]) / 1000,
+        float(matched[best] / max(predicted[best], 1.0)),
+        float(matched[best] / actual[best]),
+        images,
+    )
+
+
+def _count(image: _Image) -> NDArray[np.int64]:
+    """Return (tolerances, 3, 101): pairs, predicted and actual pixels."""
+    cv2.setNumThreads(1)  # The processes are what runs in parallel.
+    probability = _read_probability(image.prediction)
+    truth = read_lines(image.truth, image.outline)
+    if probability.shape != truth.shape:
+        raise OptionError(
+            f"{image.prediction}: {probability.shape[1]}x{probability.shape[0]}, but"
+            f" {image.truth}: {truth.shape[1]}x{truth.shape[0]}; expected one size"
+        )
+    counts = count_at(probability, truth.astype(np.float32), image.max_distances)
+    levels = len(LEVELS)
+    return np.stack([(c.matched, c.predicted, np.full(levels, c.actual)) for c in counts])
+
+
+def _read_probability(path: Path) -> NDArray[np.uint8]:
+    values = _read(path)
+    if values.ndim == 2 and values.dtype == np.uint8:
+        return np.asarray(values, np.uint8)
+    if values.ndim == 2 and values.dtype.kind == "f" and 0 <= values.min() <= values.max() <= 1:
+        return np.rint(255 * values).astype(np.uint8)
+    raise OptionError(
+        f"{path}: {values.shape} {values.dtype} from {values.min()} to {values.max()}; expected"
+        " (H, W) of 8 bits, or of floats from 0 to 1"
+    )
+
+
+def read_lines(path: Path, outline: bool) -> NDArray[np.bool_]:
+    """Return the true boundaries (H, W) of a file.
+
+    Raises:
+        OptionError: The file can't be read or is no single-channel image.
+    """
+    values = _read(path)
+    if values.ndim != 2:
+        raise OptionError(f"{path}: {values.shape}; expected (H, W)")
+    return outlines(values) if outline or path.suffix == ".mat" else values > 0
+
+
+def _read(path: Path) -> NDArray[Any]:
+    try:
+        if path.suffix == ".npy":
+            return np.asarray(np.load(path))
+        if path.suffix == ".mat":
+            from scipy.io import loadmat
+
+            return np.asarray(loadmat(path)["LabelMap"])
+        image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    except (ValueError, KeyError, EOFError, NotImplementedError, TypeError, IndexError) as error:
+        raise OptionError(f"{path}: can't be read ({error!r}); see --help for formats") from error
+    if image is None:
+        raise OptionError(f"{path}: can't be read as a picture; expected PNG")
+    return np.asarray(image)
+
+
+def _pairs(predictions: Path, truths: Path, names: Path | None) -> list[tuple[Path, Path]]:
+    for path in (predictions, truths):
+        if not path.exists():
+            raise OptionError(f"{path}: not found; expected a folder or a file")
+    if predictions.is_file() and truths.is_file():
+        return [(predictions, truths)]
+    found, expected = _by_name(predictions), _by_name(truths)
+    wanted = set(names.read_text().split()) if names is not None else set(found) | set(expected)
+    if not wanted:
+        raise OptionError(f"{predictions}: no file that ends in {', '.join(SUFFIXES)}")
+    for folder, have in ((predictions, found), (truths, expected)):
+        missing = sorted(wanted - set(have))
+        if missing:
+            raise OptionError(
+                f"{folder}: no file {missing[0]} ({len(missing)} of {len(wanted)} missing);"
+                " name what to score with --names"
+            )
+    return [(found[name], expected[name]) for name in sorted(wanted)]
+
+
+def _by_name(folder: Path) -> dict[str, Path]:
+    if not folder.is_dir():
+        raise OptionError(f"{folder}: a file; expected a folder, like the other one")
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix in SUFFIXES:
+            if path.stem in found:
+                raise OptionError(f"{found[path.stem]} and {path}: expected one of them")
+            found[path.stem] = path
+    return found

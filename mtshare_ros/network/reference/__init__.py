@@ -1,0 +1,1 @@
+"""What is compared and never ships: the paper's element-wise scheme, replaced units."""

@@ -1,0 +1,1 @@
+"""A bag through the live node, and the node under load."""

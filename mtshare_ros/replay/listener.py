@@ -1,0 +1,151 @@
+"""The other end of a replay: a node that plays images and hears the live node's outputs."""
+
+from __future__ import annotations
+
+import struct
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.context import Context
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.serialization import deserialize_message
+from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import String
+
+from mtshare_ros.bundle.manifest import Manifest
+from mtshare_ros.replay.bag_source import CAMERA_INFO, IMAGE
+from mtshare_ros.ros.diagnostics import status_name
+from mtshare_ros.tasks import PROBABILITY_KINDS
+
+NODE = "/perception_node"
+STATUS = status_name(NODE)
+_TOPICS_OF_KIND: dict[str, tuple[tuple[str, Any], ...]] = {
+    "depth": (("image", Image), ("camera_info", CameraInfo)),
+    "segmentation": (("mask", Image), ("confidence", Image), ("label_info_json", String)),
+    "normals": (("image", Image),),
+    **dict.fromkeys(PROBABILITY_KINDS, (("image", Image),)),
+}
+
+
+def stamp_of(data: bytes) -> int:
+    """Return the stamp of a serialized message that begins with a header, in nanoseconds."""
+    # Four bytes of encapsulation, the second of which says the byte order.
+    order = "<" if data[1] & 1 else ">"
+    seconds, nanoseconds = struct.unpack_from(order + "iI", data, 4)
+    return int(seconds) * 1_000_000_000 + int(nanoseconds)
+
+
+class Recording(Protocol):
+    """What a listener does with the messages that it hears; see ``Recorder``."""
+
+    failure: str | None
+
+    def add_topic(self, topic: str, message_type: str) -> int:
+        """Return the number under which messages of ``topic`` are added."""
+        ...
+
+    def add(self, number: int, stamp: int, data: bytes) -> None:
+        """Add a serialized message with its time in nanoseconds."""
+        ...
+
+
+class Listener:
+    """Publishes a camera's messages, records all outputs and notes when they came.
+
+    Attributes:
+        sent: Stamp -> when the image was published (``time.perf_counter``, seconds).
+        arrived: Topic -> stamp -> when the output arrived; of images only.
+        diagnostics: Key -> value, of the node's newest diagnostics.
+        heard: When those came (``time.perf_counter``, seconds).
+    """
+
+    def __init__(
+        self, context: Context, manifest: Manifest, recorder: Recording, start: int
+    ) -> None:
+        """Create the topics of a bundle and listen; the bag's time begins at ``start``."""
+        self.sent: dict[int, float] = {}
+        self.arrived: dict[str, dict[int, float]] = {}
+        self.diagnostics: dict[str, str] = {}
+        self.heard = 0.0
+        self._recorder = recorder
+        self._now = start
+        self._node = Node("mtshare_replay", context=context, enable_rosout=False)
+        self._image = self._node.create_publisher(Image, f"/{IMAGE}", 1)
+        self._info = self._node.create_publisher(CameraInfo, f"/{CAMERA_INFO}", 1)
+        for task in manifest.tasks:
+            for name, type_ in _TOPICS_OF_KIND[task.kind]:
+                self._record(f"{NODE}/{task.name}/{name}", type_)
+        self._record(f"{NODE}/dirty_tokens", Image)
+        self._record("/diagnostics", DiagnosticArray)
+        self._executor = SingleThreadedExecutor(context=context)
+        self._executor.add_node(self._node)
+        self._thread = threading.Thread(target=self._spin, name="listener", daemon=True)
+        self._thread.start()
+
+    def matched(self) -> bool:
+        """Whether the node hears what is published here."""
+        return bool(self._image.get_subscription_count() and self._info.get_subscription_count())
+
+    @property
+    def failure(self) -> str | None:
+        """Why messages are not recorded any more, or None."""
+        return self._recorder.failure
+
+    def publish_image(self, data: bytes) -> None:
+        """Publish a serialized Image and note when."""
+        stamp = stamp_of(data)
+        self._now = max(self._now, stamp)
+        self.sent[stamp] = time.perf_counter()
+        self._image.publish(data)
+
+    def publish_camera_info(self, data: bytes) -> None:
+        """Publish a serialized CameraInfo."""
+        self._info.publish(data)
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._executor.shutdown()
+        self._thread.join()
+        self._node.destroy_node()
+
+    def _spin(self) -> None:
+        try:
+            self._executor.spin()
+        except ExternalShutdownException:
+            pass
+
+    def _record(self, topic: str, type_: Any) -> None:
+        type_name = f"{type_.__module__.split('.')[0]}/msg/{type_.__name__}"
+        number = self._recorder.add_topic(topic, type_name)
+        profile = QoSProfile(depth=10)
+        if type_ is String:
+            profile.durability = DurabilityPolicy.TRANSIENT_LOCAL
+        self._node.create_subscription(
+            type_, topic, self._callback(number, topic, type_), profile, raw=True
+        )
+
+    def _callback(self, number: int, topic: str, type_: Any) -> Callable[[bytes], None]:
+        arrived = self.arrived.setdefault(topic, {}) if type_ is Image else None
+
+        def take(data: bytes) -> None:
+            # The latched labels and the diagnostics aren't of a frame; they get the bag's time.
+            stamp = stamp_of(data) if type_ in (Image, CameraInfo) else self._now
+            if arrived is not None:
+                arrived[stamp] = time.perf_counter()
+            self._recorder.add(number, stamp, data)
+            if type_ is DiagnosticArray:
+                self._hear(deserialize_message(data, DiagnosticArray))
+
+        return take
+
+    def _hear(self, message: DiagnosticArray) -> None:
+        # Everybody publishes on this topic.
+        for status in message.status:
+            if status.name == STATUS:
+                self.diagnostics = {pair.key: pair.value for pair in status.values}
+                self.heard = time.perf_counter()

@@ -1,0 +1,128 @@
+"""The live node as a process of its own, on a domain of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+
+from mtshare_ros.errors import JobError
+from mtshare_ros.replay.bag_source import CAMERA_INFO, IMAGE
+from mtshare_ros.ros.middleware import environment
+from mtshare_ros.ros.parameters import named
+
+EXIT_TIMEOUT = 15.0
+"""Time in which an interrupted node must exit, in seconds."""
+
+Value = str | float | int | bool
+
+
+class ReplayFailedError(JobError):
+    """A replay was asked for rightly, and the node didn't do its part."""
+
+
+def parameter_arguments(parameters: Mapping[str, Value]) -> list[str]:
+    """Return ``-p name:=value`` for each parameter.
+
+    Args:
+        parameters: Name -> value; of ``tasks``, names separated by commas.
+
+    Raises:
+        ParameterError: There is no such parameter, or a value can't be taken.
+    """
+    arguments = []
+    for name, value in parameters.items():
+        parameter = named(name)
+        typed: object = value
+        if isinstance(parameter.default, list) and isinstance(value, str):
+            typed = [item.strip() for item in value.split(",") if item.strip()]
+        # JSON is YAML, and quotes what would else be read as a number.
+        arguments += ["-p", f"{name}:={json.dumps(parameter.check(typed))}"]
+    return arguments
+
+
+class NodeProcess:
+    """A running ``perception_node``; a context manager that stops it."""
+
+    def __init__(self, parameters: Mapping[str, Value], domain_id: int) -> None:
+        """Start the node with its inputs on the topics of a bag.
+
+        Raises:
+            ParameterError: There is no such parameter, or a value can't be taken.
+        """
+        command = [sys.executable, "-m", "mtshare_ros.ros.main", "--ros-args"]
+        command += ["-r", f"image:=/{IMAGE}", "-r", f"camera_info:=/{CAMERA_INFO}"]
+        command += parameter_arguments(parameters)
+        self._log = tempfile.TemporaryFile()
+        self._process = subprocess.Popen(
+            command,
+            env={**os.environ, **environment(), "ROS_DOMAIN_ID": str(domain_id)},
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+            # Ctrl-C in a terminal is for the replay, which then interrupts the node once.
+            start_new_session=True,
+        )
+
+    def __enter__(self) -> NodeProcess:
+        """Return this."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """End the process whatever happened."""
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+        self._log.close()
+
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+        return self._process.pid
+
+    def check(self) -> None:
+        """Raise ReplayFailedError if the process has ended."""
+        status = self._process.poll()
+        if status is not None:
+            raise ReplayFailedError(f"the node ended with status {status}: {self.last_words()}")
+
+    def stop(self) -> None:
+        """Interrupt the node as Ctrl-C does.
+
+        Raises:
+            ReplayFailedError: It does not exit in time, or not with status 0.
+        """
+        self.check()
+        self._process.send_signal(signal.SIGINT)
+        try:
+            status = self._process.wait(EXIT_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            raise ReplayFailedError(
+                f"the node did not exit within {EXIT_TIMEOUT:g} s of an interrupt"
+            ) from None
+        if status != 0:
+            raise ReplayFailedError(
+                f"the interrupted node exited with status {status}: {self.last_words()}"
+            )
+
+    def last_words(self) -> str:
+        """Return the last line that the node wrote."""
+        self._log.seek(0)
+        lines = self._log.read().decode(errors="replace").strip().splitlines()
+        return lines[-1] if lines else "it wrote nothing"
+
+
+def bundle_parameter(bundle: Path) -> str:
+    """Return the parameter's value for a bundle, valid in any working directory."""
+    return str(bundle.resolve())

@@ -1,0 +1,295 @@
+"""Hours of a robot in minutes of a test: the live node at camera rate, its memory and its counts.
+
+Run as ``python -m mtshare_ros.replay.soak --minutes 30 --output soak.json``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import struct
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+
+import cv2
+import numpy as np
+from rclpy.serialization import deserialize_message, serialize_message
+from sensor_msgs.msg import Image
+
+from mtshare_ros.bundle.folder import load_manifest
+from mtshare_ros.commands.options import parse_parameters, parse_size
+from mtshare_ros.errors import exit_status, one_line
+from mtshare_ros.replay.bag_source import BagSource
+from mtshare_ros.replay.listener import Listener
+from mtshare_ros.replay.local_context import local_context
+from mtshare_ros.replay.node_process import NodeProcess, Value, bundle_parameter
+from mtshare_ros.replay.replay_bag import (
+    node_counts,
+    stage_times,
+    wait_until_drained,
+    wait_until_ready,
+)
+from mtshare_ros.ros.images import decode, encode
+from mtshare_ros.ros.resident import cpu_seconds, resident_mib
+
+RATE = 30.0
+"""Images per second."""
+WARM_UP = 300.0
+"""Seconds after which memory has to stay; of a shorter run, its first quarter."""
+MAX_GROWTH = 0.02
+MAX_P99_RATIO = 1.25
+_LONGEST_CLIP = 150
+_STAMP = struct.Struct("<iI")
+
+
+class Tally:
+    """Takes the place of a recorder: counts messages and keeps none."""
+
+    def __init__(self) -> None:
+        """Start from zero."""
+        self.counts: Counter[str] = Counter()
+        self.failure: str | None = None
+        self._topics: list[str] = []
+
+    def add_topic(self, topic: str, message_type: str) -> int:
+        """Return the number under which messages of ``topic`` are counted."""
+        self._topics.append(topic)
+        return len(self._topics) - 1
+
+    def add(self, number: int, stamp: int, data: bytes) -> None:
+        """Count a message."""
+        self.counts[self._topics[number]] += 1
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The node at one moment: seconds since the start, resident MiB, p99 latency in ms."""
+
+    seconds: float
+    resident_mib: float
+    latency_ms_p99: float
+
+
+@dataclass(frozen=True)
+class SoakResult:
+    """What a run showed.
+
+    Attributes:
+        seconds: Length of the run.
+        sent: Images published.
+        counts: Fates of the images that the node received.
+        overtaken: Images sent that a newer one replaced before the node took them.
+        uncounted: Received images without a fate; 0 in a node that can be trusted.
+        outputs: Topic -> messages that arrived.
+        lost_outputs: Topic -> processed frames whose output didn't arrive.
+        unknown_stamps: Outputs with a stamp that was never sent; 0 in a node that can be trusted.
+        memory_growth: Relative growth of resident memory from the end of warming up to the end.
+        p99_ratio: p99 latency of the last third after warming up by that of the first.
+        cpu_ms: Computing time of the node's process per processed frame.
+        stage_ms: Stage -> ``p50``, ``p95``, ``p99`` of its time over the last frames.
+        samples: The node over time.
+    """
+
+    seconds: float
+    sent: int
+    counts: dict[str, int]
+    overtaken: int
+    uncounted: int
+    outputs: dict[str, int]
+    lost_outputs: dict[str, int]
+    unknown_stamps: int
+    memory_growth: float
+    p99_ratio: float
+    cpu_ms: float
+    stage_ms: dict[str, dict[str, float]]
+    samples: list[Sample]
+
+    def faults(self) -> list[str]:
+        """Return what a node that can be trusted would not show, in words."""
+        checks = {
+            f"{self.uncounted} received images were never accounted for": self.uncounted != 0,
+            f"{self.unknown_stamps} outputs have stamps of no input": self.unknown_stamps > 0,
+            f"memory grew by {self.memory_growth:.1%}": self.memory_growth > MAX_GROWTH,
+            f"p99 latency grew by a factor of {self.p99_ratio:.2f}": self.p99_ratio
+            > MAX_P99_RATIO,
+        }
+        return [fault for fault, found in checks.items() if found]
+
+
+def soak(
+    bundle: Path,
+    bag: Path,
+    seconds: float,
+    *,
+    size: tuple[int, int] | None = None,
+    parameters: Mapping[str, Value] | None = None,
+    on_sample: Callable[[Sample], None] | None = None,
+    domain_id: int | None = None,
+) -> SoakResult:
+    """Send a bag's images to the live node at ``RATE``, to and fro, and watch it.
+
+    Args:
+        bundle: The model bundle.
+        bag: Bag with images for ``BagSource``.
+        seconds: How long.
+        size: Width and height to which the images are stretched; by default their own.
+        parameters: Parameters of the node.
+        on_sample: Called with each sample.
+        domain_id: ROS domain to use; by default one made from the process id.
+
+    Raises:
+        ReplayError: The bag can't be used.
+        ReplayFailedError: The node ended, gave up or wasn't done in time.
+        BundleError: The bundle can't be used.
+    """
+    manifest = load_manifest(bundle)
+    domain = 1 + os.getpid() % 100 if domain_id is None else domain_id
+    with BagSource(bag) as source:
+        found = (bytes(m.data) for m in source.messages() if m.is_image)
+        images = [_stretched(data, size) for data in islice(found, _LONGEST_CLIP)]
+    given = {**(parameters or {}), "bundle": bundle_parameter(bundle)}
+    tally = Tally()
+    with local_context(domain) as context, NodeProcess(given, domain) as node:
+        listener = Listener(context, manifest, tally, start=0)
+        try:
+            wait_until_ready(listener, node)
+            before = cpu_seconds(node.pid)
+            samples = _play(images, seconds, listener, node, on_sample)
+            wait_until_drained(listener, node, len(listener.sent))
+            cpu = cpu_seconds(node.pid) - before
+            node.stop()
+        finally:
+            listener.close()
+    return _result(seconds, cpu, samples, listener, tally)
+
+
+def _stretched(data: bytes, size: tuple[int, int] | None) -> bytes:
+    """Return a serialized Image with its picture stretched to a size, rgb8."""
+    if size is None:
+        return data
+    message: Image = deserialize_message(data, Image)
+    picture = cv2.resize(decode(message), size, interpolation=cv2.INTER_LINEAR)
+    return bytes(serialize_message(encode(np.asarray(picture), "rgb8", message.header)))
+
+
+def _stamped(images: list[bytes]) -> Iterator[bytes]:
+    """Return the images to and fro, which has no cut, with the stamps of an endless camera."""
+    order = [*range(len(images)), *range(len(images) - 2, 0, -1)]
+    start = time.time_ns()
+    number = 0
+    while True:
+        stamp = start + round(number * 1e9 / RATE)
+        data = images[order[number % len(order)]]
+        # After four bytes of encapsulation comes the header's stamp; BagSource writes it in the
+        # machine's order, and every machine this runs on is little-endian.
+        yield data[:4] + _STAMP.pack(*divmod(stamp, 1_000_000_000)) + data[12:]
+        number += 1
+
+
+def _play(
+    images: list[bytes],
+    seconds: float,
+    listener: Listener,
+    node: NodeProcess,
+    on_sample: Callable[[Sample], None] | None,
+) -> list[Sample]:
+    samples: list[Sample] = []
+    started = time.monotonic()
+    interval = min(10.0, seconds / 24)
+    for number, data in enumerate(_stamped(images)):
+        now = time.monotonic() - started
+        if now >= seconds:
+            return samples
+        if now >= (len(samples) + 1) * interval:
+            node.check()
+            p99 = float(listener.diagnostics.get("latency_ms_p99", "nan"))
+            samples.append(Sample(now, resident_mib(node.pid), p99))
+            if on_sample is not None:
+                on_sample(samples[-1])
+        time.sleep(max(0.0, number / RATE - now))
+        listener.publish_image(data)
+    raise AssertionError("the camera never ends")
+
+
+def _result(
+    seconds: float, cpu: float, samples: list[Sample], listener: Listener, tally: Tally
+) -> SoakResult:
+    counts = node_counts(listener)
+    ended = sum(counts.values()) - counts["received"]
+    warm = [s for s in samples if s.seconds >= min(WARM_UP, seconds / 4)]
+    third = max(1, len(warm) // 3)
+    p99 = [s.latency_ms_p99 for s in warm]
+    heard = {topic: arrived for topic, arrived in listener.arrived.items() if arrived}
+    return SoakResult(
+        seconds=seconds,
+        sent=len(listener.sent),
+        counts=counts,
+        overtaken=len(listener.sent) - counts["received"],
+        uncounted=counts["received"] - ended,
+        outputs=dict(tally.counts),
+        lost_outputs={topic: counts["processed"] - len(a) for topic, a in heard.items()},
+        unknown_stamps=sum(len(set(a) - set(listener.sent)) for a in heard.values()),
+        memory_growth=warm[-1].resident_mib / warm[0].resident_mib - 1.0,
+        p99_ratio=float(np.median(p99[-third:]) / np.median(p99[:third])),
+        cpu_ms=1e3 * cpu / max(1, counts["processed"]),
+        stage_ms=stage_times(listener),
+        samples=samples,
+    )
+
+
+def main() -> int:
+    """Run from the command line; the exit status is 0 if nothing is wrong."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--bundle", type=Path, default=Path("models/room"))
+    parser.add_argument("--bag", type=Path, default=Path("demo/room.mcap"))
+    parser.add_argument("--minutes", type=float, default=30.0)
+    parser.add_argument("--size", help="WIDTHxHEIGHT of the images; by default the bag's")
+    parser.add_argument("--parameter", action="append", default=[], help="NAME=VALUE, repeatable")
+    parser.add_argument("--output", type=Path, required=True, help="JSON file to write")
+    given = parser.parse_args()
+
+    def show(sample: Sample) -> None:
+        print(
+            f"{sample.seconds:7.0f} s  {sample.resident_mib:7.1f} MiB  "
+            f"p99 {sample.latency_ms_p99:6.1f} ms",
+            flush=True,
+        )
+
+    try:
+        result = soak(
+            given.bundle,
+            given.bag,
+            60.0 * given.minutes,
+            size=None if given.size is None else parse_size(given.size),
+            parameters=parse_parameters(given.parameter),
+            on_sample=show,
+        )
+    except Exception as error:
+        status = exit_status(error)
+        if status is None:
+            raise
+        print(f"error: {one_line(error)}", file=sys.stderr)
+        return status
+    given.output.parent.mkdir(parents=True, exist_ok=True)
+    faults = result.faults()
+    given.output.write_text(json.dumps({**asdict(result), "faults": faults}, indent=1) + "\n")
+    print(
+        f"{result.sent} sent, {result.counts}, memory {result.memory_growth:+.2%} since warm, "
+        f"p99 x {result.p99_ratio:.2f}, {result.cpu_ms:.1f} ms of CPU per frame"
+    )
+    for stage in ("total", "ros", "latency"):
+        times = result.stage_ms[stage].items()
+        print(stage, ", ".join(f"{name} {time:.1f} ms" for name, time in times))
+    for fault in faults:
+        print(f"fault: {fault}", file=sys.stderr)
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

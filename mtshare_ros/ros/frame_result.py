@@ -1,0 +1,79 @@
+"""What one frame gave, and the messages' arrays made of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from sensor_msgs.msg import CameraInfo
+from std_msgs.msg import Header
+
+from mtshare_ros.perception import palette
+from mtshare_ros.perception.predictions import Predictions
+from mtshare_ros.ros import camera_info as intrinsics
+
+FARTHEST_MILLIMETRES = 65535
+
+
+@dataclass(frozen=True)
+class Result:
+    """Everything that one frame can publish.
+
+    Attributes:
+        header: The input's, the header of every output.
+        image: The input, (H', W', 3) uint8 RGB.
+        predictions: The network's outputs, each (H, W) or (H, W, 3), or None where not wanted.
+        camera_info: The camera's, if it fits the input.
+        max_depth: Depth that is the far end of the colour scale, in metres.
+        depth_encoding: ``32FC1`` (metres) or ``16UC1`` (millimetres).
+    """
+
+    header: Header
+    image: NDArray[np.uint8]
+    predictions: Predictions
+    camera_info: CameraInfo | None
+    max_depth: float
+    depth_encoding: str = "32FC1"
+
+
+def millimetres(depth: NDArray[np.float32]) -> NDArray[np.uint16]:
+    """Return depth in millimetres; 0 where it is invalid or farther than 16 bits reach."""
+    rounded = np.rint(depth * 1000.0)
+    valid = rounded <= FARTHEST_MILLIMETRES  # False for NaN.
+    return np.where(valid, rounded, 0.0).astype(np.uint16)
+
+
+def camera_info(result: Result) -> CameraInfo | None:
+    """Return the intrinsics at the size of the depth, or None where there are none."""
+    depth, info = result.predictions.depth, result.camera_info
+    if depth is None or info is None:
+        return None
+    return intrinsics.scaled(info, depth.shape[1], depth.shape[0], result.header)
+
+
+def colour_depth(result: Result) -> NDArray[np.uint8] | None:
+    """Return the picture of the depth, or None without one."""
+    depth = result.predictions.depth
+    return None if depth is None else palette.colour_depth(depth, result.max_depth)
+
+
+def colour_normals(result: Result) -> NDArray[np.uint8] | None:
+    """Return the picture of the normals, or None without them."""
+    normals = result.predictions.normals
+    return None if normals is None else palette.colour_normals(normals)
+
+
+def dirty_tokens(result: Result) -> NDArray[np.uint8] | None:
+    """Return the token grid at the size of the other outputs: 255 recomputed, 0 kept.
+
+    None where the frame has no other output: it was no task's turn.
+    """
+    predictions = result.predictions
+    size = predictions.size()
+    if size is None:
+        return None
+    grid = predictions.dirty.astype(np.uint8) * 255
+    picture = cv2.resize(grid, size, interpolation=cv2.INTER_NEAREST)
+    return np.asarray(picture, np.uint8)

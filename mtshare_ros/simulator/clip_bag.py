@@ -1,0 +1,140 @@
+"""Writes clips as ROS 2 bags (MCAP) that any tool opens: schemas are in the file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtshare_ros.datasets.bags import pixels, topics
+from mtshare_ros.datasets.bags.file import STORE, BagFile
+from mtshare_ros.simulator.clips import ClipFrame
+from mtshare_ros.simulator.poses import Intrinsics, Pose
+
+
+class ClipWriter(BagFile):
+    """Writes the bag of a clip; see ``BagFile``."""
+
+    def __init__(self, path: Path, compressed: bool = False) -> None:
+        """Begin a bag.
+
+        Args:
+            path: What to write; it must not exist.
+            compressed: Write JPEG and PNG instead of raw images: much smaller, not exact.
+
+        Raises:
+            FileExistsError: Where ``path`` exists.
+        """
+        super().__init__(path)
+        self._compressed = compressed
+
+    def write(self, frame: ClipFrame) -> None:
+        """Write all messages of one frame, under its stamp."""
+        info = _camera_info(frame.intrinsics, frame.stamp)
+        self.put(topics.CAMERA_INFO, topics.INFO_TYPE, info, frame.stamp)
+        pose = _pose(frame.pose, frame.stamp)
+        self.put(topics.POSE, topics.POSE_TYPE, pose, frame.stamp)
+        images: list[tuple[str, str, NDArray[Any]]] = [
+            (topics.DEPTH, "32FC1", frame.depth),
+            (topics.LABELS, "mono8", frame.labels),
+            (topics.NORMALS, "32FC3", frame.normals),
+            # Last, so that whoever plays the bag has the rest when an image comes.
+            (topics.IMAGE, "rgb8", frame.rgb),
+        ]
+        for topic, encoding, values in images:
+            if self._compressed:
+                packed = _packed(topic, values, frame.stamp)
+                self.put(topic + topics.COMPRESSED, topics.COMPRESSED_TYPE, packed, frame.stamp)
+            else:
+                message = raw_image(values, encoding, frame.stamp)
+                self.put(topic, topics.RAW_TYPE, message, frame.stamp)
+
+
+def _header(stamp: int, frame_id: str = topics.FRAME_ID) -> Any:
+    """Return a Header; ``stamp`` in nanoseconds."""
+    seconds, nanoseconds = divmod(stamp, 1_000_000_000)
+    time = STORE.types["builtin_interfaces/msg/Time"](sec=seconds, nanosec=nanoseconds)
+    return STORE.types["std_msgs/msg/Header"](stamp=time, frame_id=frame_id)
+
+
+def raw_image(values: NDArray[Any], encoding: str, stamp: int) -> Any:
+    """Return an Image of an array (H, W) or (H, W, C) in one of ``pixels.ENCODINGS``."""
+    kind, _ = pixels.ENCODINGS[encoding]
+    data = np.ascontiguousarray(values, np.dtype(kind).newbyteorder("<"))
+    return STORE.types[topics.RAW_TYPE](
+        header=_header(stamp),
+        height=values.shape[0],
+        width=values.shape[1],
+        encoding=encoding,
+        is_bigendian=0,
+        step=data.strides[0],
+        data=data.reshape(-1).view(np.uint8),
+    )
+
+
+def _packed(topic: str, values: NDArray[Any], stamp: int) -> Any:
+    """Return a CompressedImage; its format is worded as image_transport's plugins do."""
+    if topic == topics.IMAGE:
+        kind, data = "rgb8; jpeg compressed bgr8", pixels.jpeg(values)
+    elif topic == topics.DEPTH:
+        kind, data = "16UC1; png compressed 16UC1", pixels.png(pixels.millimetres(values))
+    elif topic == topics.NORMALS:
+        kind, data = "rgb8; png compressed bgr8", pixels.png(pixels.coloured_normals(values))
+    else:
+        kind, data = "mono8; png compressed mono8", pixels.png(values)
+    data = data.reshape(-1)
+    return STORE.types[topics.COMPRESSED_TYPE](header=_header(stamp), format=kind, data=data)
+
+
+def _camera_info(k: Intrinsics, stamp: int) -> Any:
+    """Return the calibration of a camera without distortion that is no part of a stereo pair."""
+    region = STORE.types["sensor_msgs/msg/RegionOfInterest"](
+        x_offset=0, y_offset=0, height=0, width=0, do_rectify=False
+    )
+    matrix = np.array([k.fx, 0, k.cx, 0, k.fy, k.cy, 0, 0, 1], np.float64)
+    projection = np.array([k.fx, 0, k.cx, 0, 0, k.fy, k.cy, 0, 0, 0, 1, 0], np.float64)
+    return STORE.types[topics.INFO_TYPE](
+        header=_header(stamp),
+        height=k.height,
+        width=k.width,
+        distortion_model="plumb_bob",
+        d=np.zeros(5),
+        k=matrix,
+        r=np.eye(3).reshape(-1),
+        p=projection,
+        binning_x=0,
+        binning_y=0,
+        roi=region,
+    )
+
+
+def _pose(pose: Pose, stamp: int) -> Any:
+    """Return where the optical frame is in the room."""
+    x, y, z = (float(v) for v in pose.position)
+    w, i, j, k = quaternion(pose.rotation)
+    types = STORE.types
+    return types[topics.POSE_TYPE](
+        header=_header(stamp, topics.WORLD_FRAME_ID),
+        pose=types["geometry_msgs/msg/Pose"](
+            position=types["geometry_msgs/msg/Point"](x=x, y=y, z=z),
+            orientation=types["geometry_msgs/msg/Quaternion"](x=i, y=j, z=k, w=w),
+        ),
+    )
+
+
+def quaternion(rotation: NDArray[np.float64]) -> tuple[float, float, float, float]:
+    """Return the unit quaternion (w, x, y, z) of a rotation matrix ``(3, 3)``."""
+    r = np.asarray(rotation, float)
+    # The symmetric matrix whose largest eigenvector is the quaternion: right for any rotation.
+    a = np.array(
+        [
+            [r[0, 0] + r[1, 1] + r[2, 2], r[2, 1] - r[1, 2], r[0, 2] - r[2, 0], r[1, 0] - r[0, 1]],
+            [0.0, r[0, 0] - r[1, 1] - r[2, 2], r[0, 1] + r[1, 0], r[0, 2] + r[2, 0]],
+            [0.0, 0.0, r[1, 1] - r[0, 0] - r[2, 2], r[1, 2] + r[2, 1]],
+            [0.0, 0.0, 0.0, r[2, 2] - r[0, 0] - r[1, 1]],
+        ]
+    )
+    w, x, y, z = (float(v) for v in np.linalg.eigh(a, UPLO="U")[1][:, -1])
+    return (w, x, y, z) if w >= 0 else (-w, -x, -y, -z)

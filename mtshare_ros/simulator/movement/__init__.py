@@ -1,0 +1,1 @@
+"""How cameras, people and things move through a simulated room."""

@@ -1,0 +1,299 @@
+"""The element-wise scheme's counted multiply-adds beside real time.
+
+A counted saving is a multiply-add that a zero would spare. Here the same products run as sparse
+matrix products (CSR) at the densities that a sub-task really has, next to dense ones in ONNX
+Runtime. To the sparse products' favour, putting dX into CSR form is timed apart, and neither the
+base's output is added nor a bias.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+import scipy
+import torch
+from scipy import sparse
+from torch import Tensor, nn
+
+from mtshare_ros.bench.measure import pinned, processor, take_turns
+from mtshare_ros.bench.rival_graphs import DenseGraph
+from mtshare_ros.bundle.manifest import TensorSpec
+from mtshare_ros.export.deploy import deploy
+from mtshare_ros.export.onnx_writer import write_onnx
+from mtshare_ros.network.config import FINE_STRIDE
+from mtshare_ros.network.reference.elementwise_counts import (
+    INPUTS,
+    BlockTrace,
+    Thresholds,
+    dense_pass,
+    references_to_base,
+    shared_pass,
+    shares,
+)
+from mtshare_ros.network.reference.elementwise_units import (
+    LINEARS,
+    ElementwiseSubTask,
+    TappedTransformer,
+)
+from mtshare_ros.network.single_task import SingleTaskNetwork
+from mtshare_ros.perception.engines.onnxruntime_engine import session_options
+
+Arrays = dict[str, np.ndarray[Any, np.dtype[np.float32]]]
+
+
+class _Linears(nn.Module):
+    """Every linear of a transformer by itself, densely: (N, d_in) each to (N, d_out) each."""
+
+    def __init__(self, network: SingleTaskNetwork) -> None:
+        super().__init__()
+        self.linears = nn.ModuleList(
+            getattr(block, linear) for block in network.transformer.blocks for linear in LINEARS
+        )
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        return tuple(linear(value) for linear, value in zip(self.linears, inputs, strict=True))
+
+
+class LinearWeights:
+    """One linear's W_s and dW in the forms that both libraries take."""
+
+    def __init__(self, weight: Tensor, difference: Tensor) -> None:
+        """Take W_s and dW, each (d_out, d_in)."""
+        self.density = float((difference != 0).float().mean())
+        self.scipy = np.ascontiguousarray(weight.numpy().T)
+        self.torch = torch.from_numpy(self.scipy)
+        self.scipy_difference = sparse.csr_array(difference.numpy())
+        self.torch_difference = _torch_csr(difference)
+
+
+class LinearProduct:
+    """One linear of one image, to be computed by either library."""
+
+    def __init__(self, weights: LinearWeights, base: Tensor, own: Tensor) -> None:
+        """Take X_b and X_s, each (N, d_in)."""
+        difference = own - base
+        self.weights, self.own = weights, own.numpy()
+        self.density = float((difference != 0).float().mean())
+        self._plain = difference.numpy()
+        self._scipy = self.to_csr()
+        self._torch = _torch_csr(difference)
+        self._scipy_base = np.ascontiguousarray(base.numpy().T)
+        self._torch_base = torch.from_numpy(self._scipy_base)
+
+    def to_csr(self) -> sparse.csr_array:
+        """Return dX in CSR form, as scipy makes it."""
+        return sparse.csr_array(self._plain)
+
+    def by_scipy(self) -> np.ndarray[Any, np.dtype[np.float32]]:
+        """Return dX W_s^T + X_b dW^T, (N, d_out)."""
+        weights = self.weights
+        own = self._scipy @ weights.scipy
+        return np.asarray(own + (weights.scipy_difference @ self._scipy_base).T)
+
+    def by_torch(self) -> Tensor:
+        """Return the same."""
+        weights = self.weights
+        own = self._torch @ weights.torch
+        return own + (weights.torch_difference @ self._torch_base).T
+
+
+def _torch_csr(matrix: Tensor) -> Tensor:
+    with warnings.catch_warnings():  # that CSR tensors are in beta
+        warnings.simplefilter("ignore")
+        return matrix.to_sparse_csr()
+
+
+class _Case:
+    """A computation that takes its images in turn."""
+
+    period = 1
+
+    def __init__(self, name: str, images: Sequence[Any], run: Callable[[Any], object]) -> None:
+        self.name, self._images, self._run = name, images, run
+        self._turn = 0
+
+    def prepare(self) -> None:
+        self._image = self._images[self._turn % len(self._images)]
+        self._turn += 1
+
+    def step(self) -> dict[str, float]:
+        self._run(self._image)
+        return {}
+
+
+@contextmanager
+def _torch_threads(threads: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def random_difference(subtask: ElementwiseSubTask, density: float, scale: float) -> None:
+    """Give ``subtask`` a random mask and a normal D of that deviation: for time only."""
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        draw = torch.rand(subtask.delta.shape, generator=generator)
+        subtask.mask.copy_(draw < density)
+        subtask.delta.normal_(0.0, scale, generator=generator).mul_(subtask.mask)
+
+
+@torch.no_grad()
+def measure_elementwise(
+    base: SingleTaskNetwork,
+    subtask: ElementwiseSubTask,
+    images: Tensor,
+    theta: float,
+    *,
+    threads: int = 2,
+    rounds: int = 60,
+) -> dict[str, Any]:
+    """Count a sub-task's multiply-adds and measure what they take.
+
+    The thresholds are at the inputs of the linears, where they save work.
+
+    Args:
+        base: The base network.
+        subtask: A frozen sub-task of it.
+        images: (B, 3, H, W), normalised; timed one at a time.
+        theta: Threshold of every block.
+        threads: Threads of a computation; the process is pinned to as many cores.
+        rounds: Measured turns of each case; the cases take turns, so all meet the same machine.
+
+    Returns:
+        ``weight_density``: Linear -> density of dW.
+        ``input_density``: Linear -> density of dX, mean over blocks and images.
+        ``counted``: See ``elementwise_counts.shares``.
+        ``milliseconds``: Median per image of ``dense network``, ``dense linears`` (both in ONNX
+            Runtime), ``csr scipy``, ``csr torch`` and ``to csr`` (by scipy).
+        ``csr``: Which of both libraries is the faster.
+        ``csr_over_dense``: Its time / time of the dense linears; the counted ratio to compare it
+            with is ``counted.linears``.
+        ``network``, ``theta``, ``threads``, ``rounds`` and ``machine``: The setting.
+    """
+    config = base.config
+    merged = subtask.merged(base.eval())
+    tokens, _ = base.stem(images)
+    limits = Thresholds((theta,) * config.depth, INPUTS)
+    _, base_trace, _ = dense_pass(TappedTransformer(base.transformer), tokens)
+    changed = subtask.changed_weights(base.transformer)
+    references = references_to_base(base_trace, changed, limits)
+    _, trace, works = shared_pass(TappedTransformer(merged.transformer), tokens, references)
+
+    operands = _operands(base, subtask, merged, base_trace, trace)
+    inputs = [{name: product.own for name, product in one.items()} for one in operands]
+    products = [list(one.values()) for one in operands]
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        pinned(threads),
+        _torch_threads(threads),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore", UserWarning)
+        network, linears = _dense_graphs(merged, inputs[0], Path(scratch), threads)
+        feeds = [{"image": image[None].numpy()} for image in images]
+        cases = [
+            _Case("dense network", feeds, lambda feed: network.run(None, feed)),
+            _Case("dense linears", inputs, lambda feed: linears.run(None, feed)),
+            _Case("csr scipy", products, lambda one: [p.by_scipy() for p in one]),
+            _Case("csr torch", products, lambda one: [p.by_torch() for p in one]),
+            _Case("to csr", products, lambda one: [p.to_csr() for p in one]),
+        ]
+        seconds, _ = take_turns(cases, rounds)
+    medians = {
+        case.name: 1e3 * float(np.median(times))
+        for case, times in zip(cases, seconds, strict=True)
+    }
+    faster = min(("csr scipy", "csr torch"), key=medians.__getitem__)
+    return {
+        "network": config.to_dict(),
+        "theta": theta,
+        "weight_density": _by_linear(products, lambda product: product.weights.density),
+        "input_density": _by_linear(products, lambda product: product.density),
+        "counted": shares(works),
+        "milliseconds": {name: round(value, 4) for name, value in medians.items()},
+        "csr": faster.removeprefix("csr "),
+        "csr_over_dense": round(medians[faster] / medians["dense linears"], 3),
+        "threads": threads,
+        "rounds": rounds,
+        "machine": {
+            "processor": processor(),
+            "onnxruntime": ort.__version__,
+            "scipy": scipy.__version__,
+            "torch": torch.__version__,
+        },
+    }
+
+
+def _operands(
+    base: SingleTaskNetwork,
+    subtask: ElementwiseSubTask,
+    merged: SingleTaskNetwork,
+    base_trace: Sequence[BlockTrace],
+    trace: Sequence[BlockTrace],
+) -> list[dict[str, LinearProduct]]:
+    """Return each image's linears by name, block by block in the order of ``LINEARS``."""
+    difference = subtask.difference(base.transformer)
+    own = dict(merged.transformer.named_parameters())
+    images: list[dict[str, LinearProduct]] = [{} for _ in trace[0].values["norm1"]]
+    for layer, (theirs, ours) in enumerate(zip(base_trace, trace, strict=True)):
+        for linear, read in LINEARS.items():
+            name = f"blocks.{layer}.{linear}.weight"
+            weights = LinearWeights(own[name].detach(), difference[name])
+            pairs = zip(images, theirs.values[read], ours.values[read], strict=True)
+            for image, x_base, x_own in pairs:
+                image[f"{linear}_{layer:02d}"] = LinearProduct(weights, x_base, x_own)
+    return images
+
+
+def _by_linear(
+    images: Sequence[Sequence[LinearProduct]], value: Callable[[LinearProduct], float]
+) -> dict[str, float]:
+    """Return the mean of a value over blocks and images."""
+    return {
+        linear: round(
+            float(np.mean([value(p) for one in images for p in one[n :: len(LINEARS)]])), 5
+        )
+        for n, linear in enumerate(LINEARS)
+    }
+
+
+def _dense_graphs(
+    network: SingleTaskNetwork, inputs: Arrays, folder: Path, threads: int
+) -> tuple[ort.InferenceSession, ort.InferenceSession]:
+    """Open the whole network, and its linears alone; ``inputs`` are theirs by name."""
+    network = deploy(network)
+    width, height = network.config.size
+    raw = (1, network.head.project.out_channels, height // FINE_STRIDE, width // FINE_STRIDE)
+    write_onnx(
+        DenseGraph(network),
+        [TensorSpec("image", "float32", (1, 3, height, width))],
+        [TensorSpec("raw", "float32", raw)],
+        folder / "network.onnx",
+    )
+    alone = _Linears(network)
+    write_onnx(
+        alone,
+        [TensorSpec(name, "float32", value.shape) for name, value in inputs.items()],
+        [
+            TensorSpec(f"{name}_out", "float32", (value.shape[0], linear.out_features))
+            for (name, value), linear in zip(inputs.items(), alone.linears, strict=True)
+        ],
+        folder / "linears.onnx",
+    )
+    network_session, linears_session = (
+        ort.InferenceSession(
+            str(folder / name), session_options(threads), providers=["CPUExecutionProvider"]
+        )
+        for name in ("network.onnx", "linears.onnx")
+    )
+    return network_session, linears_session

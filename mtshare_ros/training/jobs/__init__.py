@@ -1,0 +1,1 @@
+"""One job for each way to train a stage."""

@@ -1,0 +1,139 @@
+"""Training of the paper's element-wise sub-tasks, the reference to measure against."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from mtshare_ros.network.gates import ShareConstraint
+from mtshare_ros.network.reference.elementwise_units import (
+    ElementGates,
+    ElementwiseSubTask,
+    Recorder,
+    TappedTransformer,
+    Values,
+    activation_difference,
+    freeze,
+)
+from mtshare_ros.network.single_task import SingleTaskNetwork
+from mtshare_ros.training.batches import Batch
+from mtshare_ros.training.jobs.subtasks import FrozenBase
+from mtshare_ros.training.loop import Job, adamw
+from mtshare_ros.training.losses import task_loss
+
+_GATE_EPS = 1e-15
+"""Adam's usual 1e-8 is larger than the gradient of one of millions of gates."""
+
+_MULTIPLIER_BETAS = (0.0, 0.9)
+"""All gates start open, so the multipliers wind up on the way down; with a longer memory they come
+back slowly, and the density stays at a tenth of its target for hundreds of steps."""
+
+
+class ElementwiseJob(Job):
+    """Element-wise sub-tasks side by side on one frozen base.
+
+    First their gates are learned, their expected density led to a target. After ``freeze`` only
+    the elements within the masks are trained on, by optimisers made anew, with a penalty on
+    activation differences. The state dict rebuilds a job of the same arguments and ``frozen``.
+    """
+
+    def __init__(
+        self,
+        base: SingleTaskNetwork,
+        tasks: Mapping[str, int],
+        density: float,
+        gate_lr: float,
+        l1: float,
+        frozen: bool = False,
+    ) -> None:
+        """Make sub-tasks that start as the base.
+
+        Args:
+            base: The base network.
+            tasks: Task name -> output channels.
+            density: Share of the transformer's weights that may differ from the base's, 0..1.
+            gate_lr: Learning rate of gates and multipliers.
+            l1: Factor on the mean absolute activation difference, once frozen.
+            frozen: Whether to make no gates; the masks then come with a state dict.
+        """
+        super().__init__()
+        self.density, self.gate_lr, self.l1 = density, gate_lr, l1
+        self.tasks = tuple(tasks)
+        self.base = FrozenBase(base)
+        self.subtasks = nn.ModuleDict()
+        self.gates = nn.ModuleDict()
+        self.constraints = nn.ModuleDict()
+        for name, channels in tasks.items():
+            subtask = ElementwiseSubTask(base.config, channels)
+            subtask.head.start_from(base.head)
+            self.subtasks[name] = subtask
+            if not frozen:
+                self.gates[name] = ElementGates(base.config)
+                self.constraints[name] = ShareConstraint()
+
+    @property
+    def frozen(self) -> bool:
+        """Whether the masks are fixed."""
+        return len(self.gates) == 0
+
+    def freeze(self) -> None:
+        """Turn the learned gates into masks; the gates go."""
+        for name, gates in self.gates.items():
+            freeze(self.subtasks[name], gates, self.density)
+        self.gates, self.constraints = nn.ModuleDict(), nn.ModuleDict()
+
+    def optimizers(self, weight_decay: float) -> list[torch.optim.Optimizer]:
+        """Return AdamW over D and heads; Adam over gates (down) and multipliers (up), if any.
+
+        D is one vector, so that weight decay, which is for matrices, leaves it alone.
+        """
+        first = adamw([self.subtasks], weight_decay)
+        if self.frozen:
+            return [first]
+        return [
+            first,
+            torch.optim.Adam(self.gates.parameters(), lr=self.gate_lr, eps=_GATE_EPS),
+            torch.optim.Adam(
+                self.constraints.parameters(),
+                lr=self.gate_lr,
+                betas=_MULTIPLIER_BETAS,
+                maximize=True,
+            ),
+        ]
+
+    @torch.no_grad()
+    def _base_values(self, tokens: Tensor) -> Values:
+        recorder = Recorder()
+        TappedTransformer(self.base.network.transformer)(tokens, recorder)
+        return recorder.values
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """Return each task's loss and its penalty: of density, or of activation differences."""
+        network = self.base.network
+        with torch.no_grad():
+            tokens, fine = network.stem(batch["image"])
+        penalised = self.frozen and self.l1 > 0
+        base_values = self._base_values(tokens) if penalised else []
+        losses = {}
+        for name, subtask in self.subtasks.items():
+            gates = None if self.frozen else self.gates[name]
+            factors = None if gates is None else gates()
+            recorder = Recorder() if penalised else None
+            features = subtask.features(network.transformer, tokens, factors, recorder)
+            raw = subtask.head(features, fine)
+            losses[name] = task_loss(self.known[name], raw, batch[name])
+            if gates is not None:
+                excess = gates.expected_density() - self.density
+                losses[f"{name}_density"] = self.constraints[name](excess)
+            if recorder is not None:
+                difference = activation_difference(recorder.values, base_values)
+                losses[f"{name}_l1"] = self.l1 * difference
+        return losses
+
+    def gauges(self) -> dict[str, float]:
+        """Return the densities of the weight differences; expected ones before ``freeze``."""
+        if self.frozen:
+            return {f"{name}_density": subtask.density for name, subtask in self.subtasks.items()}
+        return {f"{n}_expected": g.expected_density().item() for n, g in self.gates.items()}

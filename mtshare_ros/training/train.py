@@ -1,0 +1,96 @@
+"""A training run: its stages in order, each a file; a finished stage is not trained again."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mtshare_ros.training.checkpoints import load_tensors
+from mtshare_ros.training.configuration import ConfigError, TrainingConfig, load_config
+from mtshare_ros.training.devices import open_fabric
+from mtshare_ros.training.stage_settings import parse_stage
+from mtshare_ros.training.stages import StageTrainer
+from mtshare_ros.training.stored import stage_path
+
+
+def train(
+    config_path: Path,
+    run: Path,
+    resume: bool = False,
+    seed: int | None = None,
+    only: Collection[str] = (),
+) -> dict[str, Any]:
+    """Train the stages of a configuration.
+
+    Args:
+        config_path: YAML file, see ``TrainingConfig``.
+        run: Folder of the run; made if missing.
+        resume: Go on with a run that exists: finished stages are kept, a stage in hand goes on
+            from its checkpoint.
+        seed: Seed instead of the configuration's.
+        only: Names of the stages to train; empty for all.
+
+    Returns:
+        Stage name -> record, of the stages that were asked for.
+
+    Raises:
+        ConfigError: The configuration is wrong, or the run exists and ``resume`` was not asked
+            for, or what it has was made with other settings.
+    """
+    config = load_config(config_path, seed)
+    unknown = set(only) - {stage.name for stage in config.stages}
+    if unknown:
+        known = ", ".join(stage.name for stage in config.stages)
+        raise ConfigError(f"{config_path}: no stage {min(unknown)!r}; expected one of {known}")
+    kept = run / "config.yaml"
+    if kept.exists():
+        if not resume:
+            raise ConfigError(f"{run}: a run is there already; pass --resume or another --output")
+        _check_same(config_path, config, kept)
+    fabric = open_fabric(config.precision)
+    _check_batches(config, fabric.world_size)
+    trainer = StageTrainer(config, run, resume, fabric)  # looks at the data before a file is made
+    if fabric.is_global_zero:
+        run.mkdir(parents=True, exist_ok=True)
+        kept.write_text(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
+    fabric.barrier()
+    records = {}
+    for stage in config.stages:
+        if only and stage.name not in only:
+            continue
+        if not stage_path(run, stage.name).exists():
+            trainer.train(stage)
+        _, records[stage.name] = load_tensors(stage_path(run, stage.name))
+    return records
+
+
+def _check_batches(config: TrainingConfig, world: int) -> None:
+    for stage in config.stages:
+        for phase in stage.phases:
+            if phase.batch % world:
+                raise ConfigError(
+                    f"stage {stage.name}: batch {phase.batch}, expected a multiple of the"
+                    f" {world} processes"
+                )
+
+
+def _check_same(path: Path, config: TrainingConfig, kept: Path) -> None:
+    """Refuse to go on with a run whose data, network or finished stages were set otherwise."""
+    now, then = (c.model_dump(mode="json") for c in (config, load_config(kept)))
+    if then["data"]["clips"] is None:  # no stage has used clips yet
+        then["data"]["clips"] = now["data"]["clips"]
+    for key in now.keys() - {"stages", "description"}:
+        if now[key] != then[key]:
+            raise ConfigError(
+                f"{path}: {key} is {now[key]}, but {kept}, which this run started with,"
+                f" has {then[key]}"
+            )
+    for stage in config.stages:
+        finished = stage_path(kept.parent, stage.name)
+        if finished.exists() and parse_stage(load_tensors(finished)[1]["settings"]) != stage:
+            raise ConfigError(
+                f"{path}: stage {stage.name} differs from the one trained in {finished}"
+            )

@@ -1,0 +1,206 @@
+"""Bags: what was written is what is read, by this package and by an independent reader."""
+
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from mcap.reader import make_reader
+from mcap_ros2.decoder import DecoderFactory
+from rosbags.highlevel import AnyReader
+from rosbags.typesys import Stores, get_typestore
+
+from mtshare_ros.datasets.bags import pixels, topics
+from mtshare_ros.datasets.bags.reader import LONGEST_WAIT, ClipReader
+from mtshare_ros.simulator.clip_bag import ClipWriter, quaternion
+from mtshare_ros.simulator.poses import look
+from support.bag_files import SIZE, STEP, clip_frame, image, put, read_one, write
+
+
+def independently_read(path):
+    """Return (topic, message) of all messages, by Foxglove's reader."""
+    with open(path, "rb") as file:
+        reader = make_reader(file, decoder_factories=[DecoderFactory()])
+        return [(c.topic, message) for _, c, _, message in reader.iter_decoded_messages()]
+
+
+@pytest.mark.parametrize("name", ["clip.mcap", "folder"])
+def test_a_raw_bag_gives_back_exactly_what_was_written(tmp_path, name):
+    reader = ClipReader(write(tmp_path / name))
+    read = list(reader)
+    assert len(reader) == len(read) == 3
+    for index, frame in enumerate(read):
+        written = clip_frame(index)
+        assert frame.stamp == written.stamp
+        for key in ("rgb", "depth", "labels"):
+            np.testing.assert_array_equal(getattr(frame, key), getattr(written, key))
+        np.testing.assert_allclose(frame.normals, written.normals, atol=1e-6)
+        assert frame.focal_length == pytest.approx(0.8)
+        assert frame.depth.dtype == frame.normals.dtype == np.float32
+        assert frame.rgb.dtype == frame.labels.dtype == np.uint8
+
+
+def test_a_compressed_bag_gives_it_back_to_its_resolution(tmp_path):
+    for index, frame in enumerate(ClipReader(write(tmp_path / "clip.mcap", compressed=True))):
+        written = clip_frame(index)
+        np.testing.assert_array_equal(frame.labels, written.labels)
+        np.testing.assert_allclose(frame.depth, written.depth, atol=0.00051)
+        np.testing.assert_allclose(frame.normals, written.normals, atol=0.01)
+        assert (frame.normals[:2] == 0).all()
+        np.testing.assert_allclose(np.linalg.norm(frame.normals[2:], axis=-1), 1, atol=1e-5)
+        # Chroma is subsampled; exchanged channels would be far off.
+        assert np.abs(frame.rgb.astype(int) - written.rgb).mean() < 6
+
+
+def test_an_independent_reader_finds_valid_messages_with_schemas(tmp_path):
+    path = write(tmp_path / "clip.mcap", frames=2)
+    messages = independently_read(path)
+    assert {topic for topic, _ in messages} == {
+        "/camera/image",
+        "/camera/camera_info",
+        "/camera/pose",
+        "/ground_truth/depth",
+        "/ground_truth/labels",
+        "/ground_truth/normals",
+    }
+    by_topic = {topic: message for topic, message in reversed(messages)}
+    written = clip_frame(0)
+    for _, message in messages:
+        assert message.header.frame_id in ("camera_optical_frame", "world")
+    image = by_topic["/camera/image"]
+    assert (image.encoding, image.step, image.is_bigendian) == ("rgb8", 3 * SIZE[0], 0)
+    assert bytes(image.data) == written.rgb.tobytes()
+    depth = by_topic["/ground_truth/depth"]
+    assert (depth.encoding, depth.step) == ("32FC1", 4 * SIZE[0])
+    assert bytes(depth.data) == written.depth.tobytes()
+    assert by_topic["/ground_truth/normals"].encoding == "32FC3"
+    info, k = by_topic["/camera/camera_info"], written.intrinsics
+    assert (info.distortion_model, list(info.d)) == ("plumb_bob", [0.0] * 5)
+    assert list(info.k) == [k.fx, 0, k.cx, 0, k.fy, k.cy, 0, 0, 1]
+    assert list(info.p) == [k.fx, 0, k.cx, 0, 0, k.fy, k.cy, 0, 0, 0, 1, 0]
+    assert list(info.r) == [1, 0, 0, 0, 1, 0, 0, 0, 1]
+    position = by_topic["/camera/pose"].pose.position
+    assert [position.x, position.y, position.z] == [1.0, -2.0, 0.5]
+    stamps = {(m.header.stamp.sec, m.header.stamp.nanosec) for _, m in messages}
+    assert stamps == {(1_700_000_000, 0), (1_700_000_000, STEP)}
+
+
+def test_compressed_images_are_pictures_that_any_decoder_shows(tmp_path):
+    path = write(tmp_path / "clip.mcap", frames=1, compressed=True)
+    found = dict(independently_read(path))
+    expected = {
+        "/camera/image/compressed": ("jpeg", np.uint8, 3),
+        "/ground_truth/depth/compressed": ("png", np.uint16, 2),
+        "/ground_truth/labels/compressed": ("png", np.uint8, 2),
+        "/ground_truth/normals/compressed": ("png", np.uint8, 3),
+    }
+    for topic, (kind, dtype, dimensions) in expected.items():
+        message = found[topic]
+        assert kind in message.format
+        picture = cv2.imdecode(np.frombuffer(message.data, np.uint8), cv2.IMREAD_UNCHANGED)
+        assert (picture.dtype, picture.ndim) == (dtype, dimensions)
+        assert picture.shape[1::-1] == SIZE
+
+
+def test_message_types_are_the_same_in_every_ros_that_is_supported():
+    humble, kilted = get_typestore(Stores.ROS2_HUMBLE), get_typestore(Stores.ROS2_KILTED)
+    for name in (topics.RAW_TYPE, topics.COMPRESSED_TYPE, topics.INFO_TYPE, topics.POSE_TYPE):
+        assert humble.hash_rihs01(name) == kilted.hash_rihs01(name)
+
+
+def test_a_camera_without_truth_or_calibration_can_be_read(tmp_path):
+    rgb = clip_frame(0).rgb
+    frame = read_one(tmp_path, image(rgb, "rgb8", 5))
+    np.testing.assert_array_equal(frame.rgb, rgb)
+    assert frame.stamp == 5
+    assert frame.depth is frame.labels is frame.normals is frame.focal_length is None
+
+
+def test_blue_comes_out_blue_whatever_the_encoding(tmp_path):
+    rgb = clip_frame(0).rgb
+    bgr = read_one(tmp_path / "a", image(np.ascontiguousarray(rgb[..., ::-1]), "bgr8"))
+    np.testing.assert_array_equal(bgr.rgb, rgb)
+    bgra = np.dstack([rgb[..., ::-1], np.full(rgb.shape[:2], 9, np.uint8)])
+    np.testing.assert_array_equal(read_one(tmp_path / "b", image(bgra, "bgra8")).rgb, rgb)
+    grey = read_one(tmp_path / "c", image(np.ascontiguousarray(rgb[..., 0]), "mono8"))
+    np.testing.assert_array_equal(grey.rgb, np.repeat(rgb[..., :1], 3, axis=-1))
+
+
+def test_padded_rows_are_read_without_the_padding(tmp_path):
+    rgb = clip_frame(0).rgb
+    padded = np.pad(rgb.reshape(SIZE[1], -1), ((0, 0), (0, 7)), constant_values=77)
+    message = image(rgb, "rgb8", step=3 * SIZE[0] + 7, data=padded.reshape(-1))
+    np.testing.assert_array_equal(read_one(tmp_path, message).rgb, rgb)
+
+
+def test_truth_that_comes_late_is_joined_by_stamp_and_truth_that_never_comes_is_not_waited_for(
+    tmp_path,
+):
+    rgb, labels = clip_frame(0).rgb, clip_frame(0).labels
+    messages, late = [], []
+    for stamp in range(LONGEST_WAIT + 5):
+        messages.append(("/camera/image", topics.RAW_TYPE, image(rgb, "rgb8", stamp)))
+        if stamp != 2:
+            late.append(("/ground_truth/labels", topics.RAW_TYPE, image(labels, "mono8", stamp)))
+        if len(late) == 4:
+            messages.append(late.pop(0))
+    put(tmp_path / "late", messages + late)
+    frames = list(ClipReader(tmp_path / "late"))
+    assert [frame.stamp for frame in frames] == list(range(LONGEST_WAIT + 5))
+    assert [frame.stamp for frame in frames if frame.labels is None] == [2]
+
+
+def test_a_bag_is_not_overwritten(tmp_path):
+    path = write(tmp_path / "clip.mcap")
+    before = path.read_bytes()
+    with pytest.raises(FileExistsError, match="clip.mcap"):
+        ClipWriter(path)
+    assert path.read_bytes() == before
+
+
+def test_a_clip_that_fails_leaves_nothing_behind(tmp_path):
+    with pytest.raises(RuntimeError), ClipWriter(tmp_path / "clip.mcap") as writer:
+        writer.write(clip_frame(0))
+        raise RuntimeError
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_is_laid_out_as_ros2_bag_expects(tmp_path):
+    path = write(tmp_path / "clip")
+    assert sorted(p.name for p in path.iterdir()) == ["clip.mcap", "metadata.yaml"]
+    assert "clip.mcap" in (path / "metadata.yaml").read_text()
+    with AnyReader([path]) as reader:
+        assert reader.message_count == 18
+
+
+def test_reading_needs_neither_simulator_nor_torch_nor_ros():
+    code = (
+        "import sys, mtshare_ros.datasets.bags.reader;"
+        "print([m for m in ('mujoco', 'torch', 'rclpy') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == "[]", done.stderr
+
+
+@given(arrays(np.float32, (4, 5), elements=st.floats(0.125, 65.0, width=32)))
+def test_depth_in_millimetres_is_off_by_at_most_half_of_one(depth):
+    assert np.abs(pixels.as_depth(pixels.millimetres(depth)) - depth).max() <= 0.00051
+
+
+def test_depth_that_16_bits_can_not_hold_is_invalid_and_not_near():
+    depth = np.array([[np.nan, 0.0, -1.0, 70.0, np.inf, 1.0]], np.float32)
+    read = pixels.as_depth(pixels.millimetres(depth))
+    np.testing.assert_array_equal(np.isnan(read), [[True, True, True, True, True, False]])
+
+
+@given(st.tuples(*[st.floats(-3.1, 3.1)] * 3))
+def test_the_quaternion_turns_as_the_matrix_does(turned):
+    rotation = look(np.zeros(3), *turned).rotation
+    w, x, y, z = quaternion(rotation)
+    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    again = np.eye(3) + 2 * w * cross + 2 * cross @ cross
+    np.testing.assert_allclose(again, rotation, atol=1e-9)

@@ -1,0 +1,125 @@
+"""Baselines that an evaluation runs on the same frames."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mtshare_ros import cli
+from mtshare_ros.evaluation.evaluate import Options, evaluate_bag
+from support.teacher_files import write_bag
+
+FRAMES = 9
+
+
+@pytest.fixture(scope="module")
+def bag(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_bag(tmp_path_factory.mktemp("bags") / "clip.mcap", FRAMES, still=2)
+
+
+@pytest.fixture(scope="module")
+def report(bag: Path, bundle_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Return a report with held results and the bundle itself as baselines."""
+    output = tmp_path_factory.mktemp("baselines")
+    options = Options(threads=1, baselines=("hold:3", str(bundle_path)))
+    evaluate_bag(bundle_path, bag, output, options)
+    return json.loads((output / "report.json").read_text())
+
+
+def run_with(bundle: Path, bag: Path, output: Path, policy: str) -> Any:
+    return evaluate_bag(bundle, bag, output, Options(policy=policy, threads=1))
+
+
+@pytest.mark.parametrize("policy", ["dense", "hold:3"])
+def test_a_baseline_scores_as_a_run_of_that_policy(
+    report: Any, bundle_path: Path, bag: Path, tmp_path: Path, policy: str
+) -> None:
+    alone = run_with(bundle_path, bag, tmp_path, policy)
+    assert report["baselines"][policy]["tasks"] == alone["tasks"]
+    assert report["tasks"] != alone["tasks"]
+
+
+def test_the_same_bundle_as_a_baseline_scores_as_the_run(report: Any, bundle_path: Path) -> None:
+    assert report["baselines"][str(bundle_path)]["tasks"] == report["tasks"]
+
+
+def test_held_results_cost_a_share_of_the_dense_network(report: Any) -> None:
+    times = {name: one["latency_ms"]["total"] for name, one in report["baselines"].items()}
+    assert 0 < times["hold:3"]["mean"] < times["dense"]["mean"]
+    assert times["hold:3"]["p50"] < 0.1 * times["dense"]["p50"]
+
+
+def test_the_figures_of_each_frame_have_the_baselines(report: Any) -> None:
+    figures = report["per_frame"]["figures"]
+    assert len(figures["hold:3.depth.abs_rel"]) == FRAMES
+    assert figures["hold:3.depth.abs_rel"][0] == figures["dense.depth.abs_rel"][0]
+    held = figures["hold:3.ms.total"]
+    computed = min(held[::3])
+    assert [ms > computed / 2 for ms in held] == [True, False, False] * 3
+
+
+def test_two_runs_differ_in_their_times_only(
+    report: Any, bundle_path: Path, bag: Path, tmp_path: Path
+) -> None:
+    options = Options(threads=1, baselines=("hold:3", str(bundle_path)))
+    again = evaluate_bag(bundle_path, bag, tmp_path, options)
+    assert without_times(again) == without_times(report)
+
+
+def without_times(report: Any) -> Any:
+    """Return a report without what depends on the machine's mood."""
+    found = json.loads(json.dumps(report))
+    for part in (found, *found["baselines"].values()):
+        del part["latency_ms"]
+    found["worst_frames"].pop("slowest")
+    figures = found["per_frame"]["figures"]
+    found["per_frame"]["figures"] = {k: v for k, v in figures.items() if "ms." not in k}
+    return found
+
+
+@pytest.mark.parametrize(
+    ("baselines", "said"),
+    [
+        (["hold:0"], "expected hold:K or warp:K with K >= 1"),
+        (["holding"], "expected hold:K"),
+        (["nowhere"], "or the folder of a bundle"),
+        (["hold:2", "hold:2"], "expected each once"),
+    ],
+)
+def test_a_baseline_that_is_none_is_status_2(
+    capsys: Any, tmp_path: Path, bundle_path: Path, bag: Path, baselines: list[str], said: str
+) -> None:
+    command = ["evaluate", bundle_path, "--bag", bag, "--output", tmp_path / "out"]
+    for name in baselines:
+        command += ["--baseline", name]
+    assert cli.run([str(word) for word in command]) == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1 and "--baseline" in err and said in err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_bundle_of_other_classes_is_no_baseline(
+    capsys: Any, tmp_path: Path, bundle_path: Path, bag: Path
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(bundle_path, other)
+    manifest = json.loads((other / "manifest.json").read_text())
+    for task in manifest["tasks"]:
+        if task["name"] == "segmentation":
+            task["classes"][0]["name"] = "lava"
+    (other / "manifest.json").write_text(json.dumps(manifest))
+    command = ["evaluate", bundle_path, "--bag", bag, "--output", tmp_path, "--baseline", other]
+    assert cli.run([str(word) for word in command]) == 2
+    err = capsys.readouterr().err
+    assert "lava" in err and "segmentation" in err and err.count("\n") == 1
+
+
+def test_images_have_no_baselines(capsys: Any, tmp_path: Path, bundle_path: Path) -> None:
+    command = ["evaluate", bundle_path, "--dataset", "rooms", "--root", tmp_path]
+    command += ["--output", tmp_path / "out", "--baseline", "hold:2"]
+    assert cli.run([str(word) for word in command]) == 2
+    assert "expected with --bag" in capsys.readouterr().err

@@ -1,0 +1,223 @@
+"""Thresholds and counted multiply-adds of the element-wise scheme, and their real time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from mtshare_ros.network.reference.elementwise_counts import (
+    INPUTS,
+    OUTPUTS,
+    BlockTrace,
+    Thresholds,
+    Works,
+    dense_pass,
+    references_to_base,
+    shared_pass,
+    shares,
+)
+from mtshare_ros.network.reference.elementwise_units import (
+    LINEARS,
+    ElementwiseSubTask,
+    TappedTransformer,
+)
+from mtshare_ros.network.single_task import SingleTaskNetwork
+from mtshare_ros.study.elementwise.linear_times import (
+    LinearProduct,
+    LinearWeights,
+    measure_elementwise,
+)
+from support.elementwise_pairs import TINY, make_images, pair
+from support.samples import SMALL
+
+
+def _shared(
+    base: SingleTaskNetwork, subtask: ElementwiseSubTask, tokens: Tensor, thresholds: Thresholds
+) -> tuple[list[BlockTrace], Tensor, list[BlockTrace], Works]:
+    _, reference, _ = dense_pass(TappedTransformer(base.transformer), tokens)
+    changed = subtask.changed_weights(base.transformer)
+    transformer = TappedTransformer(subtask.merged(base).transformer)
+    result = shared_pass(transformer, tokens, references_to_base(reference, changed, thresholds))
+    return reference, *result
+
+
+@pytest.mark.parametrize("points", [OUTPUTS, INPUTS])
+def test_without_a_threshold_nothing_is_lost(points: tuple[str, ...]) -> None:
+    base, subtask = pair(SMALL)
+    with torch.no_grad():
+        tokens, _ = base.stem(make_images(2))
+        expected, _ = subtask.merged(base).transformer(tokens)
+        _, found, _, _ = _shared(base, subtask, tokens, Thresholds((0.0,) * 3, points))
+    assert torch.allclose(found, expected, atol=1e-5)
+
+
+def test_small_differences_are_dropped_and_large_ones_stay_as_they_are() -> None:
+    base, subtask = pair(SMALL)
+    theta = 0.2
+    with torch.no_grad():
+        tokens, _ = base.stem(make_images(1))
+        reference, _, trace, _ = _shared(base, subtask, tokens, Thresholds((theta,) * 3, OUTPUTS))
+        own = subtask.merged(base).transformer.blocks[0]
+        dense = own.qkv(own.norm1(tokens))
+    before, carried = reference[0].values["qkv"], trace[0].values["qkv"]
+    small = (dense - before).abs() < theta
+    assert 0.05 < small.float().mean() < 0.95
+    assert torch.equal(carried[small], before[small])
+    assert torch.allclose(carried[~small], dense[~small], atol=1e-6)
+
+
+def test_a_difference_of_exactly_theta_stays() -> None:
+    base, subtask = pair(TINY, density=0.0)
+    with torch.no_grad():
+        tokens, _ = base.stem(make_images(1, TINY))
+        _, reference, _ = dense_pass(TappedTransformer(base.transformer), tokens)
+        for step, stays in ((0.5, True), (0.25, False)):
+            moved = [replace(reference[0], values=dict(reference[0].values))]
+            moved[0].values["norm1"] = torch.floor(reference[0].values["norm1"]) + step
+            target = torch.floor(reference[0].values["norm1"])
+
+            class Fixed(TappedTransformer):
+                def forward(self, x, tap, target=target):  # type: ignore[no-untyped-def]
+                    return super().forward(
+                        x, lambda n, p, v: tap(n, p, target if p == "norm1" else v)
+                    )
+
+            references = references_to_base(moved, [{}], Thresholds((0.5,), ("norm1",)))
+            _, trace, _ = shared_pass(Fixed(base.transformer), tokens, references)
+            assert torch.equal(trace[0].values["norm1"], target) == stays
+
+
+@pytest.mark.parametrize("points", [OUTPUTS, INPUTS])
+@pytest.mark.parametrize("attention", [None, 0.02])
+def test_counts_are_those_made_by_hand(points: tuple[str, ...], attention: float | None) -> None:
+    """Two tokens of width 4, two heads, six hidden neurons, in numpy, element by element."""
+    base, subtask = pair(TINY, density=0.3, scale=0.3)
+    theta = 0.15
+    limits = Thresholds((theta,), points, attention)
+    tokens = torch.randn(1, 2, 4, generator=torch.Generator().manual_seed(2))
+    with torch.no_grad():
+        _, found, _, works = _shared(base, subtask, tokens, limits)
+    theirs = _by_hand(base.transformer, tokens[0].numpy(), None, theta, points, attention)
+    own_network = subtask.merged(base).transformer
+    own = _by_hand(own_network, tokens[0].numpy(), theirs, theta, points, attention)
+    assert np.allclose(found[0].numpy(), own["features"], atol=1e-5)
+
+    expected = {}
+    base_weights, own_weights = base.transformer.state_dict(), own_network.state_dict()
+    for linear, read in LINEARS.items():
+        name = f"blocks.0.{linear}.weight"
+        w_base, w_own = base_weights[name].numpy(), own_weights[name].numpy()
+        sparse = 0
+        for token in range(2):
+            for out in range(w_own.shape[0]):
+                for i in range(w_own.shape[1]):
+                    sparse += int(own[read][token, i] != theirs[read][token, i])
+                    sparse += int(w_own[out, i] != w_base[out, i])
+        expected[linear] = (sparse, 2 * w_own.size)
+    d_qkv = own["qkv"] != theirs["qkv"]
+    logits = values = 0
+    for head in range(2):
+        columns = range(2 * head, 2 * head + 2)
+        for i in range(2):
+            for j in range(2):
+                for c in columns:
+                    logits += int(d_qkv[i, c]) + int(d_qkv[j, 4 + c])
+                    values += int(own["weights"][head, i, j] != theirs["weights"][head, i, j])
+                    values += int(d_qkv[j, 8 + c])
+    expected["logits"] = (logits, 16)
+    expected["values"] = (16 if attention is None else values, 16)
+    assert {kind: (w.counted, w.dense) for kind, w in works.items()} == expected
+    for kind, work in works.items():
+        sparse = values if kind == "values" else work.counted
+        assert work.least == min(sparse, work.dense), kind
+    ratios = shares(works)
+    assert ratios["all"]["counted"] == pytest.approx(
+        sum(c for c, _ in expected.values()) / sum(d for _, d in expected.values())
+    )
+
+
+def _by_hand(transformer, x, reference, theta, points, attention):  # type: ignore[no-untyped-def]
+    """One block in numpy; values within theta of ``reference`` are replaced by it."""
+    w = {k.removeprefix("blocks.0."): v.numpy() for k, v in transformer.state_dict().items()}
+    out = {}
+
+    def carry(point, value):  # type: ignore[no-untyped-def]
+        limit = attention if point == "weights" else theta if point in points else None
+        if reference is not None and limit is not None:
+            near = np.abs(value - reference[point]) < limit
+            value = np.where(near, reference[point], value)
+        elif reference is not None:  # rounding aside, what is the same is the same
+            near = np.abs(value - reference[point]) < 1e-6
+            value = np.where(near, reference[point], value)
+        out[point] = value
+        return value
+
+    def norm(v, name):  # type: ignore[no-untyped-def]
+        centred = v - v.mean(1, keepdims=True)
+        scaled = centred / np.sqrt((centred**2).mean(1, keepdims=True) + 1e-6)
+        return scaled * w[f"{name}.weight"] + w[f"{name}.bias"]
+
+    def linear(v, name):  # type: ignore[no-untyped-def]
+        return v @ w[f"{name}.weight"].T + w[f"{name}.bias"]
+
+    qkv = carry("qkv", linear(carry("norm1", norm(x, "norm1")), "qkv"))
+    weights = np.zeros((2, 2, 2), np.float32)
+    for head in range(2):
+        q, k = (qkv[:, p * 4 + 2 * head : p * 4 + 2 * head + 2] for p in (0, 1))
+        grown = np.exp(q @ k.T / np.sqrt(2.0))
+        weights[head] = grown / grown.sum(1, keepdims=True)
+    weights = carry("weights", weights)
+    heads = [weights[h] @ qkv[:, 8 + 2 * h : 10 + 2 * h] for h in range(2)]
+    x = x + carry("proj", linear(carry("attended", np.concatenate(heads, 1)), "proj"))
+    hidden = carry("fc1", linear(carry("norm2", norm(x, "norm2")), "fc1"))
+    act = F.gelu(torch.from_numpy(hidden.astype(np.float32))).numpy()
+    out["features"] = x + carry("fc2", linear(carry("act", act), "fc2"))
+    return out
+
+
+def test_the_base_itself_costs_nothing_but_its_dense_products() -> None:
+    base, subtask = pair(SMALL, density=0.0)
+    with torch.no_grad():
+        tokens, _ = base.stem(make_images(2))
+        _, _, _, works = _shared(base, subtask, tokens, Thresholds((0.1,) * 3, INPUTS))
+    ratios = shares(works)
+    assert ratios["linears"]["counted"] == 0.0 and ratios["logits"]["counted"] == 0.0
+    assert ratios["values"] == {"counted": 1.0, "least": 0.0}
+
+
+def test_thresholds_at_unknown_points_are_refused() -> None:
+    with pytest.raises(ValueError, match="'qvk'.*expected some of"):
+        Thresholds((0.1,), ("qvk",))
+
+
+def test_sparse_products_are_the_difference_of_the_dense_ones() -> None:
+    torch.manual_seed(0)
+    base, changed = torch.randn(12, 8), torch.randn(12, 8) * (torch.rand(12, 8) < 0.2)
+    x_base, moved = torch.randn(5, 8), torch.randn(5, 8) * (torch.rand(5, 8) < 0.3)
+    product = LinearProduct(LinearWeights(base + changed, changed), x_base, x_base + moved)
+    expected = (x_base + moved) @ (base + changed).T - x_base @ base.T
+    assert torch.allclose(product.by_torch(), expected, atol=1e-5)
+    assert np.allclose(product.by_scipy(), expected.numpy(), atol=1e-5)
+    assert product.density == pytest.approx(float((moved != 0).float().mean()))
+
+
+def test_counts_are_reported_beside_real_time() -> None:
+    base, subtask = pair(TINY, density=0.5)
+    result = measure_elementwise(base, subtask, make_images(2, TINY), 0.1, threads=1, rounds=3)
+    assert set(result["milliseconds"]) == {
+        "dense network",
+        "dense linears",
+        "csr scipy",
+        "csr torch",
+        "to csr",
+    }
+    assert all(value > 0 for value in result["milliseconds"].values())
+    for linear in LINEARS:
+        parts = result["weight_density"][linear] + result["input_density"][linear]
+        assert result["counted"][linear]["counted"] == pytest.approx(parts, abs=1e-4)
+    assert result["csr"] in ("scipy", "torch")

@@ -1,0 +1,110 @@
+"""Raw maps become metres, class ids and unit vectors."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from mtshare_ros.bundle.manifest import InputSpec
+from mtshare_ros.perception.decode import Decoder
+from mtshare_ros.perception.frame import depth_scale, normalise, resize
+from mtshare_ros.tasks import DEPTH
+
+RNG = np.random.default_rng(0)
+SIZE = (32, 24)
+
+
+def _upsampled(raw: np.ndarray) -> np.ndarray:
+    """The upsampling of training."""
+    tensor = torch.from_numpy(raw)[None]
+    full = F.interpolate(tensor, size=SIZE[::-1], mode="bilinear", align_corners=False)
+    return full[0].numpy()
+
+
+def _raw(channels: int) -> np.ndarray:
+    return RNG.normal(size=(channels, 6, 8)).astype(np.float32)
+
+
+def test_labels_are_the_largest_logit_upsampled_as_in_training() -> None:
+    raw = _raw(16)
+    assert np.array_equal(Decoder(SIZE).labels(raw), _upsampled(raw).argmax(axis=0))
+
+
+def test_depth_is_the_exponential_of_the_upsampled_map_within_the_range() -> None:
+    raw = 3 * _raw(1)
+    expected = np.maximum(np.exp(_upsampled(raw)[0]), 0.1)
+    expected[expected > 20.0] = np.nan
+    assert np.isnan(expected).any() and (expected == 0.1).any()
+    assert np.allclose(Decoder(SIZE).depth(raw, DEPTH), expected, rtol=1e-4, equal_nan=True)
+
+
+def test_depth_beyond_the_limit_is_not_a_number() -> None:
+    raw = np.log(np.array([[[1.0, 8.0]]], np.float32))
+    depth = Decoder((2, 1)).depth(raw, DEPTH, max_depth=5.0)
+    assert depth[0, 0] == pytest.approx(1.0) and np.isnan(depth[0, 1])
+
+
+def test_depth_of_a_task_without_a_range_is_not_cut() -> None:
+    raw = np.log(np.array([[[50.0]]], np.float32))
+    assert Decoder((1, 1)).depth(raw, replace(DEPTH, value_range=None)) == pytest.approx(50.0)
+
+
+def test_normals_are_unit_vectors_in_the_direction_of_the_map() -> None:
+    raw = _raw(3)
+    normals = Decoder(SIZE).normals(raw)
+    assert normals.shape == (24, 32, 3) and normals.dtype == np.float32
+    assert np.abs(np.linalg.norm(normals, axis=2) - 1).max() < 1e-5
+    small = raw / np.linalg.norm(raw, axis=0)
+    expected = _upsampled(small.astype(np.float32)).transpose(1, 2, 0)
+    expected /= np.linalg.norm(expected, axis=2, keepdims=True)
+    assert np.abs(normals - expected).max() < 1e-4
+
+
+def test_normals_without_a_direction_face_the_camera() -> None:
+    assert Decoder((4, 4)).normals(np.zeros((3, 1, 1), np.float32))[0, 0].tolist() == [0, 0, -1]
+
+
+def test_confidence_is_the_largest_probability() -> None:
+    raw = np.zeros((4, 1, 1), np.float32)
+    assert Decoder((2, 2)).confidence(raw)[0, 0] == 63  # 255 / 4
+    raw[2] = 20.0
+    assert (Decoder((2, 2)).confidence(raw) >= 254).all()
+
+
+def test_a_probability_is_the_logistic_of_the_upsampled_logit() -> None:
+    raw = 4 * _raw(1)
+    found = Decoder(SIZE).probability(raw)
+    assert found.shape == (24, 32) and found.dtype == np.uint8
+    exact = 255 / (1 + np.exp(-_upsampled(raw)[0].astype(np.float64)))
+    assert np.abs(found - exact).max() <= 0.51
+    huge = np.array([[[-3e38, 3e38]]], np.float32)
+    assert Decoder((2, 1)).probability(huge).tolist() == [[0, 255]]
+
+
+def test_returned_arrays_are_not_reused() -> None:
+    decoder, raw = Decoder(SIZE), _raw(3)
+    first = decoder.normals(raw)
+    kept = first.copy()
+    decoder.normals(-raw)
+    decoder.labels(_raw(5))
+    decoder.probability(_raw(1))
+    assert np.array_equal(first, kept)
+
+
+SPEC = InputSpec(32, 16, (10.0, 20.0, 30.0), 0.5, 16, 4, 0.8)
+
+
+def test_an_image_is_stretched_and_normalised() -> None:
+    image = np.full((64, 48, 3), (10, 30, 50), np.uint8)
+    planes = normalise(resize(image, SPEC), SPEC)
+    assert planes.shape == (1, 3, 16, 32) and planes.dtype == np.float32
+    assert planes[0, :, 0, 0].tolist() == [0.0, 5.0, 10.0]
+
+
+def test_depth_scales_with_the_focal_length_per_width() -> None:
+    assert depth_scale(SPEC, None) == 1.0
+    assert depth_scale(SPEC, 1.6) == pytest.approx(2.0)

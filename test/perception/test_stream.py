@@ -1,0 +1,234 @@
+"""One camera's stream: resets, budget, age, demand, several streams on one engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mtshare_ros.perception.engines.interface import Engine, EngineError, EngineOutput
+from mtshare_ros.perception.predictions import Predictions
+from mtshare_ros.perception.stream import PerceptionStream
+from mtshare_ros.perception.stream_settings import StreamSettings
+from support.samples import coarse_image
+
+TASKS = ["normals", "depth", "segmentation"]
+FRAME = 33_333_333
+
+
+def _same(a: Predictions, b: Predictions) -> bool:
+    return all(
+        np.array_equal(getattr(a, key), getattr(b, key), equal_nan=key != "labels")
+        for key in ("depth", "labels", "confidence", "normals")
+    )
+
+
+def test_outputs_follow_the_contract(engine: Engine) -> None:
+    stream = PerceptionStream(engine, StreamSettings(output_size="input"))
+    got = stream.step(coarse_image(size=(200, 150)), 7, TASKS)
+    assert got.stamp == 7 and got.reset == "first frame" and got.dirty.all()
+    assert got.depth is not None and got.depth.dtype == np.float32
+    assert got.labels is not None and got.labels.dtype == np.uint8
+    assert got.normals is not None
+    assert got.depth.shape == got.labels.shape == got.normals.shape[:2] == (150, 200)
+    assert np.abs(np.linalg.norm(got.normals, axis=2) - 1).max() < 1e-5
+    assert got.milliseconds["total"] >= sum(got.milliseconds[task] for task in TASKS)
+
+
+def test_a_still_scene_computes_only_what_age_demands(engine: Engine) -> None:
+    stream = PerceptionStream(engine, StreamSettings(max_age=8))
+    stream.step(coarse_image(), 0, TASKS)
+    age = np.zeros(48, int)
+    for frame in range(1, 30):
+        dirty = stream.step(coarse_image(), frame * FRAME, TASKS).dirty.reshape(-1)
+        assert 0 < dirty.sum() <= 6
+        age = np.where(dirty, 0, age + 1)
+        assert age.max() < 8
+
+
+def test_a_slow_drift_adds_up_until_it_fires(engine: Engine) -> None:
+    stream = PerceptionStream(engine, StreamSettings(max_age=10_000, change_threshold=6))
+    fired = []
+    for frame in range(9):
+        image = coarse_image()
+        image[:16, :16] += frame  # one level per frame: never above the threshold at once
+        fired.append(bool(stream.step(image, frame * FRAME, TASKS).dirty[0, 0]))
+    # Urgency is change x age: 1, 4, 9, then anew from the frame that was computed.
+    assert fired[1:] == [False, False, True, False, False, True, False, False]
+
+
+def test_the_budget_bounds_a_frame_and_what_waited_comes_next(engine: Engine) -> None:
+    settings = StreamSettings(max_dirty_fraction=0.25, max_age=10_000)
+    stream = PerceptionStream(engine, settings)
+    image = coarse_image()
+    stream.step(image, 0, TASKS)
+    image = image.copy()
+    image[:64] += 40  # 32 of 48 tokens
+    seen = np.zeros((6, 8), bool)
+    for frame in range(1, 4):
+        dirty = stream.step(image, frame * FRAME, TASKS).dirty
+        assert dirty.sum() <= 12
+        seen |= dirty
+    assert seen[:4].all()
+
+
+@pytest.mark.parametrize(
+    ("second", "reason"),
+    [
+        (lambda s: s.step(coarse_image(size=(160, 120)), FRAME, TASKS), "size"),
+        (lambda s: s.step(coarse_image(), -FRAME, TASKS), "clock"),
+        (lambda s: s.step(coarse_image(), 5_000_000_000, TASKS), "clock"),
+        (lambda s: s.step(coarse_image(seed=5), FRAME, TASKS), "cut"),
+        (lambda s: (s.reset(), s.step(coarse_image(), FRAME, TASKS))[1], "requested"),
+    ],
+)
+def test_a_reset_recomputes_everything_whatever_the_budget(
+    engine: Engine, second: Any, reason: str
+) -> None:
+    settings = StreamSettings(max_dirty_fraction=0.1)
+    stream = PerceptionStream(engine, settings)
+    stream.step(coarse_image(), 0, TASKS)
+    got = second(stream)
+    assert got.reset == reason and got.dirty.all()
+
+
+def test_after_a_cut_the_result_is_that_of_a_fresh_stream(engine: Engine) -> None:
+    stream = PerceptionStream(engine)
+    stream.step(coarse_image(), 0, TASKS)
+    cut = stream.step(coarse_image(seed=5), FRAME, TASKS)
+    assert _same(cut, PerceptionStream(engine).step(coarse_image(seed=5), FRAME, TASKS))
+
+
+def test_streams_on_one_engine_do_not_meet(engine: Engine) -> None:
+    alone, a, b = (PerceptionStream(engine) for _ in range(3))
+    for frame in range(4):
+        moved = coarse_image(1).copy()
+        moved[16 * frame : 16 * frame + 16] += 30
+        expected = alone.step(moved, frame * FRAME, TASKS)
+        b.step(coarse_image(frame + 2), frame * FRAME, TASKS)
+        assert _same(a.step(moved, frame * FRAME, TASKS), expected)
+
+
+def test_dense_policy_equals_a_fresh_stream_every_frame(engine: Engine) -> None:
+    stream = PerceptionStream(engine, StreamSettings(policy="dense"))
+    for frame in range(3):
+        got = stream.step(coarse_image(frame // 2), frame * FRAME, TASKS)
+        assert got.dirty.all()
+        assert _same(got, PerceptionStream(engine).step(coarse_image(frame // 2), 0, TASKS))
+
+
+def test_depth_scales_with_the_focal_length_and_ends_at_max_depth(engine: Engine) -> None:
+    near = PerceptionStream(engine).step(coarse_image(), 0, ["depth"]).depth
+    far = PerceptionStream(engine).step(coarse_image(), 0, ["depth"], focal_length=1.6).depth
+    assert near is not None and far is not None
+    assert np.allclose(far, 2 * near, rtol=1e-5)
+    limit = float(np.median(near))
+    cut = PerceptionStream(engine, StreamSettings(max_depth=limit)).step(
+        coarse_image(), 0, ["depth"]
+    )
+    assert np.array_equal(np.isnan(cut.depth), near > limit)  # type: ignore[arg-type]
+
+
+class _FailsOnce:
+    """An engine whose second frame fails after half of its work."""
+
+    name = "fails once"
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine, self.manifest, self.calls = engine, engine.manifest, 0
+        self.sizes = engine.sizes
+
+    def new_state(self) -> Any:
+        return self._engine.new_state()
+
+    def run(
+        self, state: Any, image: Any, base_index: Any, task_index: Mapping[str, Any]
+    ) -> EngineOutput:
+        self.calls += 1
+        output = self._engine.run(state, image, base_index, task_index)
+        if self.calls == 2:
+            raise EngineError("out of memory")
+        return output
+
+
+def test_a_failed_frame_drops_the_cache_and_the_next_is_dense(engine: Engine) -> None:
+    stream = PerceptionStream(_FailsOnce(engine))
+    stream.step(coarse_image(), 0, TASKS)
+    with pytest.raises(EngineError, match="out of memory"):
+        stream.step(coarse_image(), FRAME, TASKS)
+    got = stream.step(coarse_image(), 2 * FRAME, TASKS)
+    assert got.reset == "engine failure" and got.dirty.all()
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.zeros((96, 128), np.uint8),
+        np.zeros((96, 128, 4), np.uint8),
+        np.zeros((96, 128, 3), np.float32),
+        np.zeros((8, 8, 3), np.uint8),
+    ],
+)
+def test_what_is_no_image_is_refused(engine: Engine, image: Any) -> None:
+    with pytest.raises(ValueError, match="image: found"):
+        PerceptionStream(engine).step(image, 0, TASKS)
+
+
+def test_unknown_or_no_tasks_are_refused(engine: Engine) -> None:
+    for wanted in ([], ["edges"]):
+        with pytest.raises(ValueError, match="wanted"):
+            PerceptionStream(engine).step(coarse_image(), 0, wanted)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"max_dirty_fraction": 1.5},
+        {"max_age": 0},
+        {"change_threshold": -1.0},
+        {"output_size": "half"},
+        {"max_depth": 0.0},
+    ],
+)
+def test_settings_out_of_range_are_refused_by_name(bad: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=next(iter(bad))):
+        StreamSettings(**bad)
+
+
+def test_a_policy_that_is_not_known_is_refused_by_name(engine: Engine) -> None:
+    known = "policy: 'sometimes', expected one of dense, tokens, change, age"
+    with pytest.raises(ValueError, match=known):
+        PerceptionStream(engine, StreamSettings(policy="sometimes"))
+
+
+class _NotFinite(_FailsOnce):
+    """An engine whose second frame is not a number."""
+
+    def run(self, state: Any, image: Any, base_index: Any, task_index: Any) -> EngineOutput:
+        self.calls += 1
+        output = self._engine.run(state, image, base_index, task_index)
+        if self.calls == 2:
+            output.raw["depth"][0, 0, 0] = np.nan
+        return output
+
+
+def test_what_is_not_finite_is_never_served(engine: Engine) -> None:
+    stream = PerceptionStream(_NotFinite(engine))
+    stream.step(coarse_image(), 0, TASKS)
+    with pytest.raises(EngineError, match="depth is not finite"):
+        stream.step(coarse_image(), FRAME, TASKS)
+    assert stream.step(coarse_image(), 2 * FRAME, TASKS).reset == "engine failure"
+
+
+def test_a_reset_allocates_no_new_caches(engine: Engine) -> None:
+    counted = _FailsOnce(engine)
+    states = []
+    counted.new_state = lambda: states.append(1) or engine.new_state()  # type: ignore[method-assign]
+    stream = PerceptionStream(counted)
+    stream.step(coarse_image(), 0, TASKS)
+    stream.reset()
+    counted.calls = 2
+    stream.step(coarse_image(seed=5), FRAME, TASKS)
+    assert len(states) == 1

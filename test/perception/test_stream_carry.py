@@ -1,0 +1,130 @@
+"""Frames that a stream does not compute but carries along: how many, when not, and what of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mtshare_ros.perception.engines.interface import Engine
+from mtshare_ros.perception.stream import PerceptionStream
+from mtshare_ros.perception.stream_settings import StreamSettings
+from support.samples import coarse_image
+
+TASKS = ["normals", "depth", "segmentation"]
+FRAME = 33_333_333
+
+
+def ages(stream: PerceptionStream, frames: int, **options: Any) -> list[int]:
+    """Return for each of some frames of a still scene how long ago its outputs were computed."""
+    return [
+        stream.step(coarse_image(), number * FRAME, TASKS, **options).carried
+        for number in range(frames)
+    ]
+
+
+def test_so_many_frames_are_carried_and_one_is_computed(engine: Engine) -> None:
+    stream = PerceptionStream(engine, StreamSettings(policy="dense", carry_frames=2))
+    assert ages(stream, 8) == [0, 1, 2, 0, 1, 2, 0, 1]
+    assert ages(PerceptionStream(engine), 3) == [0, 0, 0]
+
+
+def test_a_carried_frame_has_its_own_stamp_and_no_dirty_token(engine: Engine) -> None:
+    stream = PerceptionStream(engine, StreamSettings(carry_frames=1, output_size="input"))
+    image = coarse_image(size=(200, 150))
+    key = stream.step(image, 5, TASKS)
+    kept = {name: getattr(key, name).copy() for name in ("depth", "labels", "normals")}
+    found = stream.step(image, 5 + FRAME, TASKS)
+    assert found.stamp == 5 + FRAME and found.carried == 1 and found.reset is None
+    assert not found.dirty.any() and found.dirty.shape == key.dirty.shape
+    assert set(found.milliseconds) == {"prepare", "carry", "total"}
+    for name, array in kept.items():
+        here = getattr(found, name)
+        assert here.shape == array.shape and here.dtype == array.dtype
+        # The scene stands still, so what is carried is what was computed.
+        assert np.mean(np.abs(here.astype(float) - array) > 0.02) < 0.01
+        assert np.array_equal(getattr(key, name), array), "the key frame's arrays are untouched"
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda s: s.step(coarse_image(seed=5), FRAME, TASKS), "cut"),
+        (lambda s: s.step(coarse_image(), 5_000_000_000, TASKS), "clock"),
+        (lambda s: s.step(coarse_image(size=(160, 120)), FRAME, TASKS), "size"),
+        (lambda s: (s.reset(), s.step(coarse_image(), FRAME, TASKS))[1], "requested"),
+        (lambda s: s.step(coarse_image(), FRAME, ["depth"]), None),
+        (lambda s: s.step(coarse_image(), FRAME, TASKS, focal_length=1.1), None),
+        (lambda s: s.step(lit(coarse_image()), FRAME, TASKS), None),
+    ],
+)
+def test_what_is_kept_is_not_carried_where_it_says_nothing(
+    engine: Engine, change: Any, reason: str | None
+) -> None:
+    stream = PerceptionStream(engine, StreamSettings(carry_frames=100))
+    assert ages(stream, 1) == [0]
+    found = change(stream)
+    assert found.carried == 0 and found.dirty.any() and found.reset == reason
+
+
+def lit(image: np.ndarray) -> np.ndarray:
+    """Return an image with a lamp that was switched on over half of it."""
+    image = image.copy()
+    image[: len(image) // 2] = np.minimum(image[: len(image) // 2].astype(int) + 60, 255)
+    return image
+
+
+def test_changed_settings_are_not_served_from_before(engine: Engine) -> None:
+    stream = PerceptionStream(engine, StreamSettings(carry_frames=100))
+    assert ages(stream, 2) == [0, 1]
+    stream.settings = StreamSettings(carry_frames=100, max_depth=1.0)
+    assert ages(stream, 1) == [0]
+
+
+def test_every_token_is_recomputed_within_max_age_though_frames_are_carried(
+    engine: Engine,
+) -> None:
+    stream = PerceptionStream(engine, StreamSettings(max_age=8, carry_frames=1))
+    age = np.zeros((6, 8), int)
+    for number in range(40):
+        dirty = stream.step(coarse_image(), number * FRAME, TASKS).dirty
+        age = np.where(dirty, 0, age + 1)
+        assert age.max() < 8
+
+
+def test_depth_beyond_max_depth_is_invalid_after_carrying_too(engine: Engine) -> None:
+    near = PerceptionStream(engine).step(coarse_image(), 0, ["depth"]).depth
+    assert near is not None
+    limit = float(np.median(near))
+    settings = StreamSettings(max_depth=limit, carry_frames=3, policy="dense")
+    stream = PerceptionStream(engine, settings)
+    for number in range(4):
+        depth = stream.step(coarse_image(), number * FRAME, ["depth"]).depth
+        assert depth is not None and 0.3 < np.isnan(depth).mean() < 0.7
+        assert np.nanmax(depth) <= limit
+
+
+def test_tasks_with_a_rate_of_their_own_are_carried_with_their_frame(engine: Engine) -> None:
+    settings = StreamSettings(task_every={"depth": 2}, carry_frames=1, policy="dense")
+    stream = PerceptionStream(engine, settings)
+    has_depth = [
+        stream.step(coarse_image(), number * FRAME, TASKS).depth is not None for number in range(8)
+    ]
+    assert has_depth[:2] == [True, True] and sum(has_depth) in (4, 6)
+    assert has_depth[0::2] == has_depth[1::2]
+
+
+def test_one_task_alone_is_carried(engine: Engine) -> None:
+    for task in TASKS:
+        stream = PerceptionStream(engine, StreamSettings(carry_frames=1))
+        stream.step(coarse_image(), 0, [task])
+        found = stream.step(coarse_image(), FRAME, [task])
+        assert found.carried == 1
+        got = [found.normals is not None, found.depth is not None, found.labels is not None]
+        assert got == [task == name for name in TASKS]
+
+
+def test_frames_to_carry_must_not_be_negative() -> None:
+    with pytest.raises(ValueError, match="carry_frames: -1, expected 0 or more"):
+        StreamSettings(carry_frames=-1)

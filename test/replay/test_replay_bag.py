@@ -1,0 +1,207 @@
+"""A bag through the live node in a process of its own."""
+
+import resource
+import tempfile
+import time
+
+import numpy as np
+import pytest
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.serialization import deserialize_message
+from rosbags.highlevel import AnyReader
+from sensor_msgs.msg import CameraInfo, Image
+
+from mtshare_ros.bundle.manifest import BundleError
+from mtshare_ros.errors import JobError, exit_status
+from mtshare_ros.replay import replay_bag as replay_module
+from mtshare_ros.replay.listener import Listener
+from mtshare_ros.replay.node_process import NodeProcess, ReplayFailedError
+from mtshare_ros.replay.recorder import Recorder
+from mtshare_ros.replay.replay_bag import ReplayError, replay
+from mtshare_ros.ros.diagnostics import status_name
+from mtshare_ros.ros.parameters import ParameterError
+from support.camera_bag import STAMPS, START, write_bag
+from support.ros_harness import header
+
+NODE = "/perception_node"
+
+
+def read(path):
+    """Return topic -> list of (log time, serialized message)."""
+    found = {}
+    with AnyReader([path]) as reader:
+        for connection, stamp, data in reader.messages():
+            found.setdefault(connection.topic, []).append((stamp, bytes(data)))
+    return found
+
+
+@pytest.fixture(scope="module", params=["raw", "compressed"])
+def replayed(request, tmp_path_factory, bundle_path):
+    folder = tmp_path_factory.mktemp("replay")
+    bag = write_bag(folder / "bag", compressed=request.param == "compressed")
+    progress = []
+    result = replay(
+        bundle_path,
+        bag,
+        folder / "out",
+        parameters={"output_size": "input", "tasks": "depth, segmentation", "max_depth": 10},
+        on_progress=lambda *frame: progress.append((*frame, time.monotonic())),
+    )
+    return result, progress, read(folder / "out")
+
+
+def test_every_frame_is_accounted_for(replayed):
+    result, progress, _ = replayed
+    counts = dict(result.counts)
+    assert result.frames_sent == 8 and [p[:2] for p in progress] == [(n, 8) for n in range(1, 9)]
+    # What the node had no time for on a busy machine is counted, not lost.
+    received = counts.pop("received")
+    assert received == sum(counts.values()) <= 8
+    assert counts["processed"] >= 1 and counts["rejected"] == counts["failed"] == 0
+
+
+def test_the_outputs_are_recorded_with_the_stamps_of_their_frames(replayed):
+    result, _, bag = replayed
+    masks, depths = bag[f"{NODE}/segmentation/mask"], bag[f"{NODE}/depth/image"]
+    assert len(masks) == len(depths) == result.counts["processed"]
+    assert set(t for t, _ in masks) <= set(STAMPS)
+    for stamp, data in depths:
+        message = deserialize_message(data, Image)
+        assert message.header == header(stamp)
+        assert (message.width, message.height, message.encoding) == (160, 120, "32FC1")
+        assert not (np.frombuffer(message.data, np.float32) > 10).any()
+    info = deserialize_message(bag[f"{NODE}/depth/camera_info"][0][1], CameraInfo)
+    assert info.k[0] == 150.0
+    assert len(bag[f"{NODE}/segmentation/label_info_json"]) == 1
+    assert bag["/diagnostics"] and min(t for t, _ in bag["/diagnostics"]) >= START
+    assert f"{NODE}/normals/image" not in bag
+
+
+def test_frames_are_sent_at_the_recorded_pace(replayed):
+    _, progress, _ = replayed
+    times = [moment for _, _, moment in progress]
+    assert 0.6 < times[-1] - times[0] < 3.0  # recorded: 0.7 s
+
+
+def test_latencies_are_reported_by_stage_and_end_to_end(replayed):
+    result, _, _ = replayed
+    assert {"base", "depth", "ros", "publish", "total"} <= set(result.stage_ms)
+    assert set(result.end_to_end_ms) == {"p50", "p95", "p99"}
+    assert 0 < result.stage_ms["total"]["p50"] < result.end_to_end_ms["p99"]
+
+
+def test_a_mistake_is_named_before_the_node_is_started(tmp_path, bundle_path):
+    bag = write_bag(tmp_path / "bag")
+    other = write_bag(tmp_path / "other", topic="front/image")
+    out = tmp_path / "out"
+    for error, says, arguments in (
+        (ReplayError, "no such file", (bundle_path, tmp_path / "none", out)),
+        (ReplayError, "no topic camera/image .*camera/camera_info, ", (bundle_path, other, out)),
+        (ReplayError, "exists", (bundle_path, bag, other)),
+        (BundleError, "manifest.json", (tmp_path, bag, out)),
+    ):
+        with pytest.raises(error, match=says):
+            replay(*arguments)
+    for error, says, options in (
+        (ReplayError, "rate 0", {"rate": 0.0}),
+        (ParameterError, "no parameter 'speed'", {"parameters": {"speed": 1}}),
+        (ReplayError, "parameter bundle can't be given", {"parameters": {"bundle": "/b"}}),
+        (ReplayError, "parameter autostart can't", {"parameters": {"autostart": False}}),
+        (ReplayError, "image_transport can't", {"parameters": {"image_transport": "raw"}}),
+        (ParameterError, "max_age is 0", {"parameters": {"max_age": 0}}),
+    ):
+        with pytest.raises(error, match=says):
+            replay(bundle_path, bag, out, **options)
+    assert not out.exists()
+
+
+def test_a_node_that_cannot_start_is_reported_with_its_cause(tmp_path, bundle_path):
+    with pytest.raises(ReplayError, match="tasks has colour; bundle small has"):
+        replay(
+            bundle_path,
+            write_bag(tmp_path / "bag"),
+            tmp_path / "out",
+            parameters={"tasks": "colour"},
+        )
+
+
+def test_a_node_that_is_not_ready_in_time_is_a_failed_job_and_no_mistake(
+    tmp_path, bundle_path, monkeypatch
+):
+    monkeypatch.setattr(replay_module, "READY_TIMEOUT", 0.0)
+    monkeypatch.setattr(Listener, "_hear", lambda *_: None)
+    with pytest.raises(ReplayFailedError, match="not ready after 0 s") as caught:
+        replay(bundle_path, write_bag(tmp_path / "bag"), tmp_path / "out")
+    assert exit_status(caught.value) == 1 and not (tmp_path / "out").exists()
+
+
+def test_a_node_that_gives_up_on_the_way_fails_the_replay(tmp_path, bundle_path, monkeypatch):
+    hear, heard = Listener._hear, []
+
+    def gone(self, message):
+        hear(self, message)
+        if self.sent:
+            heard.append(message)
+            self.diagnostics["cause"] = "10 frames failed in a row"
+
+    monkeypatch.setattr(Listener, "_hear", gone)
+    with pytest.raises(ReplayFailedError, match="the node gave up: 10 frames") as caught:
+        replay(bundle_path, write_bag(tmp_path / "bag"), tmp_path / "out")
+    assert heard and exit_status(caught.value) == 1
+
+
+def test_a_node_that_ends_by_itself_is_a_failed_job():
+    with NodeProcess({}, domain_id=1) as node:
+        node._process.kill()
+        node._process.wait()
+        with pytest.raises(ReplayFailedError, match="the node ended with status -9") as caught:
+            node.check()
+    assert exit_status(caught.value) == 1
+
+
+def test_only_the_nodes_own_diagnostics_are_heard():
+    def of(name, state):
+        return DiagnosticStatus(name=name, values=[KeyValue(key="state", value=state)])
+
+    listener = Listener.__new__(Listener)
+    listener.diagnostics, listener.heard = {}, 0.0
+    listener._hear(DiagnosticArray(status=[]))
+    listener._hear(DiagnosticArray(status=[of("camera_driver: status", "broken")]))
+    assert listener.diagnostics == {} and listener.heard == 0
+    mine = of(status_name(NODE), "active")
+    listener._hear(DiagnosticArray(status=[of("battery", "low"), mine, of("fan", "on")]))
+    assert listener.diagnostics == {"state": "active"} and listener.heard > 0
+
+
+def test_a_disk_that_is_full_while_recording_fails_the_replay_and_leaves_nothing(
+    tmp_path, bundle_path, monkeypatch
+):
+    bag, temporary = write_bag(tmp_path / "bag"), tempfile.TemporaryFile
+
+    def full(dir=None):
+        return temporary() if dir is None else open("/dev/full", "wb")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", full)
+    with pytest.raises(ReplayFailedError, match="can't be kept in .*No space left") as caught:
+        replay(bundle_path, bag, tmp_path / "out")
+    assert exit_status(caught.value) == 1 and not (tmp_path / "out").exists()
+    monkeypatch.undo()
+    assert replay(bundle_path, bag, tmp_path / "out").counts["failed"] == 0
+
+
+def test_a_bag_that_cannot_be_written_to_its_end_is_removed(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, 1 << 20, np.uint8).tobytes()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with Recorder(tmp_path) as recorder:
+        number = recorder.add_topic("camera/image", "sensor_msgs/msg/Image")
+        for stamp in STAMPS:
+            recorder.add(number, stamp, noise)
+        try:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, hard))
+            with pytest.raises(JobError, match="bag .*out not written: ") as caught:
+                recorder.write(tmp_path / "out")
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert exit_status(caught.value) == 1 and not (tmp_path / "out").exists()
+        recorder.write(tmp_path / "out")
+    assert len(read(tmp_path / "out")["camera/image"]) == len(STAMPS)

@@ -1,0 +1,84 @@
+"""Configurations of trainings: what is refused, by file and key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mtshare_ros.training.configuration import ConfigError, load_config
+from support.fake_stills import PHASE, write_config
+from support.fake_stills import config as fake_config
+
+JOINT = {"kind": "joint", "name": "joint", "tasks": ["normals", "depth"], "phases": [PHASE]}
+RECIPE = Path(__file__).parents[2] / "config" / "training" / "room.yaml"
+
+
+def test_the_shipped_recipe_is_valid() -> None:
+    names = [stage.name for stage in load_config(RECIPE).stages]
+    assert names == ["together"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda c: c.update(precison="fp32"), "precison"),
+        (lambda c: c["stages"][0]["phases"][0].update(step=3), "step"),
+        (lambda c: c["stages"][0]["phases"][0].update(size=[60, 48]), "multiples of 16"),
+        (lambda c: c["network"].update(widht=24), "widht"),
+        (lambda c: c["network"].update(heads=5), "not a multiple of heads"),
+        (lambda c: c["stages"][0].update(task="edges"), "no task 'edges'"),
+        (lambda c: c["stages"][1].update(base="bass"), "base 'bass'"),
+        (lambda c: c["stages"][2].update(start="base"), "start 'base'"),
+        (lambda c: c["stages"][1].update(rho=1.5), "rho"),
+        (lambda c: c["stages"][1].update(neurons=50), "multiple of group 32"),
+        (lambda c: c["stages"][1].update(heads=4), "blocks have 3"),
+        (lambda c: c["stages"][1].update(tasks=["normals"]), "base's own"),
+        (lambda c: c["stages"][1].update(tasks=["depth", "depth"]), "twice"),
+        (lambda c: c["stages"][0].update(name="check.point"), "letters, digits"),
+        (lambda c: c.update(seed=-1), "seed"),
+        (lambda c: c["stages"][2].update(name="base"), "name is taken"),
+        (lambda c: c["stages"].append({**JOINT, "start": "base"}), "not an earlier joint stage"),
+        (
+            lambda c: c["stages"].extend(
+                [JOINT, {**JOINT, "name": "b", "tasks": ["depth", "normals"], "start": "joint"}]
+            ),
+            r"'joint' has \('normals', 'depth'\)",
+        ),
+    ],
+)
+def test_a_wrong_configuration_is_refused_by_file_and_key(
+    tmp_path: Path, change: Any, message: str
+) -> None:
+    values = fake_config()
+    values["stages"][0]["phases"] = [dict(p) for p in values["stages"][0]["phases"]]
+    change(values)
+    with pytest.raises(ConfigError, match=message) as raised:
+        load_config(write_config(tmp_path / "c.yaml", values))
+    assert "c.yaml" in str(raised.value) and "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"distill": {"depth": "base"}}, r"distill.depth: stage 'base' trains \['normals'\]"),
+        ({"read_from": {"normals": "base"}}, "read_from.normals: expected one of the tasks"),
+        ({"form": "replaced", "heads": 3, "pull": 0.1}, "pull: found with form 'replaced'"),
+    ],
+)
+def test_guides_that_do_not_fit_are_refused(
+    tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    config = fake_config()
+    config["stages"][1] |= change
+    with pytest.raises(ConfigError, match=message):
+        load_config(write_config(tmp_path / "c.yaml", config))
+
+
+def test_a_later_stage_can_not_pull_replaced_units(tmp_path: Path) -> None:
+    config = fake_config()
+    config["stages"][1] |= {"form": "replaced", "heads": 3}
+    config["stages"][2]["pull"] = 0.1
+    with pytest.raises(ConfigError, match="stage units: pull: found with form 'replaced'"):
+        load_config(write_config(tmp_path / "c.yaml", config))

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mtshare_ros.bench.measure import OnRound, machine, pinned
+from mtshare_ros.bench.measure import OnRound, pinned
 from mtshare_ros.bench.result import SCHEMA_VERSION, describe, write_result
 from mtshare_ros.bench.setting import measure_ways, periods, ways_of
 from mtshare_ros.bundle.folder import load_manifest
 from mtshare_ros.bundle.manifest import LayerShare
 from mtshare_ros.errors import OptionError
 from mtshare_ros.export.random_bundle import random_bundle
+from mtshare_ros.machine.board import machine
 from mtshare_ros.network.config import NetworkConfig
 from mtshare_ros.tasks import TASKS
 

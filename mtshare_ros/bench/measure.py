@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import os
-import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -90,23 +87,3 @@ def ratio(reference: dict[str, Any], row: dict[str, Any]) -> float:
     """Return how many times faster a row is: by medians, by means where it holds its results."""
     key = "mean_ms" if row.get("kind") == "hold" else "p50_ms"
     return round(reference[key] / row[key], 3)
-
-
-def processor() -> str:
-    """Return the processor's name where the system tells it."""
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
-
-
-def machine() -> dict[str, Any]:
-    """Return what a table of CPU times has to say about where it is from."""
-    return {
-        "processor": processor(),
-        "cores": len(os.sched_getaffinity(0)),
-        "onnxruntime": version("onnxruntime"),
-    }

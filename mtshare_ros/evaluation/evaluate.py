@@ -19,9 +19,9 @@ from mtshare_ros.evaluation.flicker import Flicker
 from mtshare_ros.evaluation.outcome import Outcome, maps_of, time_label, truths_of
 from mtshare_ros.evaluation.output_bag import PredictionBag
 from mtshare_ros.evaluation.policies import open_stream
-from mtshare_ros.evaluation.report.write import Run, write_report
+from mtshare_ros.evaluation.report.write import write_report
 from mtshare_ros.evaluation.room_views import Still, Stills
-from mtshare_ros.evaluation.scores import DENSE, Scores
+from mtshare_ros.evaluation.scores import DENSE, Run, Scores
 from mtshare_ros.evaluation.stopping import OnFrame, StoppedEarly, run_over
 from mtshare_ros.metrics import class_count
 from mtshare_ros.perception.engines import BACKENDS, open_engine

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from mtshare_ros.datasets.bags import topics
 from mtshare_ros.datasets.bags.file import BagFile
+from mtshare_ros.datasets.bags.messages import raw_image
 from mtshare_ros.datasets.bags.reader import Frame
 from mtshare_ros.evaluation.outcome import maps_of
 from mtshare_ros.evaluation.pictures.map_pictures import map_picture
 from mtshare_ros.evaluation.recorded import DIRTY, DIRTY_ENCODING, ENCODINGS, OUTPUTS
 from mtshare_ros.perception.predictions import Predictions
-from mtshare_ros.simulator.clip_bag import raw_image
 from mtshare_ros.tasks import Task
 
 NODE = "perception_node"

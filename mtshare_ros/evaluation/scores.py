@@ -19,6 +19,38 @@ DENSE = "dense"
 """Name of the baseline that computes every token of every frame."""
 
 
+@dataclass(frozen=True)
+class Run:
+    """What was run on what.
+
+    Attributes:
+        bundle: The bundle's folder, as given.
+        engine: Name of the engine.
+        policy: One of ``policies.POLICIES``.
+        source: Where the frames come from; on the page only.
+        frames: How many frames the source has, or None where it isn't known.
+    """
+
+    bundle: str
+    engine: str
+    policy: str
+    source: str
+    frames: int | None = None
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What the live node said of a run.
+
+    Attributes:
+        delivery: Fate of the frames -> count: ``received``, ``processed``, ``dropped``, ...
+        latency_ms: Stage -> ``p50``, ``p95``, ``p99`` in milliseconds, as in its diagnostics.
+    """
+
+    delivery: dict[str, int]
+    latency_ms: dict[str, dict[str, float]]
+
+
 @dataclass
 class Contender:
     """A baseline's accuracy and time on the same frames as the run.

@@ -1,14 +1,16 @@
-"""What board this is: its name, JetPack, power mode and versions, for reports and the doctor."""
+"""What machine this is: processor, board, JetPack, power mode and versions, for reports."""
 
 from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import os
 import platform
 import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 MODEL = Path("/proc/device-tree/model")
 RELEASE = Path("/etc/nv_tegra_release")
@@ -77,3 +79,23 @@ def gpu_versions() -> dict[str, str]:
     except Exception:  # no pycuda, no driver, no GPU: there is nothing to tell
         pass
     return found
+
+
+def processor() -> str:
+    """Return the processor's name where the system tells it."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def machine() -> dict[str, Any]:
+    """Return what a table of CPU times has to say about where it is from."""
+    return {
+        "processor": processor(),
+        "cores": len(os.sched_getaffinity(0)),
+        "onnxruntime": importlib.metadata.version("onnxruntime"),
+    }

@@ -9,17 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtshare_ros.bundle.manifest import InputSpec
-from mtshare_ros.perception.budget import frame_budget, smallest_fraction, whole_sizes
-from mtshare_ros.perception.engines.sizes import next_size
-from mtshare_ros.perception.stream_settings import StreamSettings
-from mtshare_ros.perception.tokens import (
-    Cells,
-    TokenMask,
-    commit_reference,
+from mtshare_ros.perception.budget import (
     fill_up,
+    frame_budget,
     refresh_slots,
     select_tokens,
+    smallest_fraction,
+    whole_sizes,
 )
+from mtshare_ros.perception.engines.sizes import next_size
+from mtshare_ros.perception.stream_settings import StreamSettings
+from mtshare_ros.perception.tokens import Cells, TokenMask, commit_reference
 from mtshare_ros.perception.urgency import Look, Policy
 
 DENSE = "dense"

@@ -1,12 +1,8 @@
-"""Which tokens are dirty: the most urgent ones, within a bounded age and a budget.
-
-One set per frame, chosen before the transformer, used by every layer and every task.
-"""
+"""The token grid of a frame: low-passed cells, rows of an engine, and cuts between scenes."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -55,24 +51,6 @@ def token_rows(tokens: TokenMask, spec: InputSpec) -> NDArray[np.int64]:
     return np.flatnonzero(np.concatenate([np.ones(spec.prefix, np.bool_), tokens]))
 
 
-def fill_up(
-    dirty: TokenMask, urgency: NDArray[np.float32], age: NDArray[np.int64], size: int
-) -> TokenMask:
-    """Return ``dirty`` and the most urgent of the clean tokens, ``size`` tokens together.
-
-    Args:
-        dirty: (N,) bool, at most ``size`` tokens.
-        urgency: (N,) of each token.
-        age: (N,) frames since each token was computed; of equally urgent ones the oldest come.
-        size: Tokens that are computed whatever they are.
-    """
-    clean = np.flatnonzero(~dirty)
-    first = clean[np.lexsort((-age[clean], -urgency[clean]))]
-    filled = dirty.copy()
-    filled[first[: size - int(dirty.sum())]] = True
-    return filled
-
-
 def is_cut(cells: Cells, previous: Cells) -> bool:
     """Return whether the scene was replaced between two consecutive frames.
 
@@ -86,51 +64,3 @@ def is_cut(cells: Cells, previous: Cells) -> bool:
     b -= b.mean()
     scale = math.sqrt(float((a * a).sum()) * float((b * b).sum()))
     return float((a * b).sum()) < _CUT_CORRELATION * max(scale, 1e-6)
-
-
-def refresh_slots(tokens: int, max_age: int) -> NDArray[np.int64]:
-    """Return for each token the frame number modulo ``max_age`` at which it is refreshed.
-
-    The slots are spread evenly and scattered over the image, so at most ceil(N / max_age) tokens
-    are due in a frame and no token grows older than ``max_age``: there is no dense keyframe.
-    """
-    order = np.random.default_rng(0).permutation(tokens)
-    slots = np.empty(tokens, np.int64)
-    slots[order] = np.arange(tokens) % max_age
-    return slots
-
-
-@dataclass(frozen=True)
-class Budget:
-    """How many tokens a frame may recompute.
-
-    Attributes:
-        tokens: K_max, at least as many as the age bound needs.
-        dense_from: Number of dirty tokens from which everything is recomputed, if K_max allows.
-    """
-
-    tokens: int
-    dense_from: int
-
-
-def select_tokens(
-    urgency: NDArray[np.float32], due: TokenMask, threshold: float, budget: Budget
-) -> TokenMask:
-    """Return the tokens to recompute: those due first, then the most urgent, up to the budget.
-
-    Args:
-        urgency: (N,) of each token, see ``perception.urgency``.
-        due: Tokens whose age is up.
-        threshold: Urgency above which a token is dirty.
-        budget: The frame's budget; a token that is due is never left out.
-    """
-    dirty = due | (urgency > threshold)
-    if dirty.sum() >= budget.dense_from and budget.tokens >= len(dirty):
-        return np.ones_like(dirty)
-    room = budget.tokens - int(due.sum())
-    waiting = np.flatnonzero(dirty & ~due)
-    if len(waiting) > room:
-        order = np.argsort(-urgency[waiting], kind="stable")
-        dirty = due.copy()
-        dirty[waiting[order[: max(room, 0)]]] = True
-    return dirty

@@ -9,9 +9,9 @@ from rclpy.node import Node
 
 from mtshare_ros.perception.engines.interface import Engine
 from mtshare_ros.ros.camera import Channel
+from mtshare_ros.ros.parameter_values import allowed_tasks, task_every
 from mtshare_ros.ros.pipeline import Received, Report
 from mtshare_ros.ros.statistics import Statistics
-from mtshare_ros.ros.task_choice import allowed_tasks, task_every
 from mtshare_ros.ros.worker import FairWorker
 
 

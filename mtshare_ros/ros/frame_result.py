@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -13,6 +15,7 @@ from std_msgs.msg import Header
 from mtshare_ros.perception import palette
 from mtshare_ros.perception.predictions import Predictions
 from mtshare_ros.ros import camera_info as intrinsics
+from mtshare_ros.tasks import UNLABELLED, Task
 
 FARTHEST_MILLIMETRES = 65535
 
@@ -77,3 +80,26 @@ def dirty_tokens(result: Result) -> NDArray[np.uint8] | None:
     grid = predictions.dirty.astype(np.uint8) * 255
     picture = cv2.resize(grid, size, interpolation=cv2.INTER_NEAREST)
     return np.asarray(picture, np.uint8)
+
+
+def label_info_json(task: Task) -> str:
+    """Return the classes of a segmentation task: id, name and RGB colour of each, as JSON."""
+    classes = [
+        {"id": number, "name": c.name, "color": list(c.colour)}
+        for number, c in enumerate(task.classes)
+    ]
+    return json.dumps({"task": task.name, "unlabelled": UNLABELLED, "classes": classes})
+
+
+def label_info(task: Task, stamp: Any) -> Any | None:
+    """Return the classes as vision_msgs/LabelInfo, or None where vision_msgs isn't installed."""
+    try:
+        from vision_msgs.msg import LabelInfo, VisionClass
+    except ImportError:
+        return None
+    message = LabelInfo()
+    message.header.stamp = stamp
+    message.class_map = [
+        VisionClass(class_id=number, class_name=c.name) for number, c in enumerate(task.classes)
+    ]
+    return message

@@ -20,7 +20,6 @@ from std_msgs.msg import Header
 
 from mtshare_ros.errors import UserError
 from mtshare_ros.ros.compressed import compressed_size
-from mtshare_ros.ros.further_encodings import cv_bridge_decode
 
 MIN_SIDE = 16
 """Shortest side that the network takes, in pixels."""
@@ -96,7 +95,7 @@ def _decode_raw(message: Image) -> NDArray[np.uint8]:
     encoding, width, height = message.encoding, message.width, message.height
     _check_size(width, height)
     if encoding not in ENCODINGS:
-        found = cv_bridge_decode(message)
+        found = _cv_bridge_decode(message)
         if found is not None:
             return found
         raise ImageError(
@@ -217,3 +216,23 @@ class ImagePacker:
 def encode(pixels: NDArray[Any], encoding: str, header: Header) -> Image:
     """Return a new Image message that holds a copy of an array; see ``ImagePacker.pack``."""
     return ImagePacker().pack(pixels, encoding, header)
+
+
+def _cv_bridge_decode(message: Any) -> NDArray[np.uint8] | None:
+    """Return the picture (H, W, 3) uint8 RGB of an Image message, or None.
+
+    Names like ``8UC3`` and ``32FC1`` say nothing about colours: such images aren't taken.
+    """
+    if message.encoding[:1].isdigit():
+        return None
+    try:
+        from cv_bridge import CvBridge
+
+        picture = np.asarray(CvBridge().imgmsg_to_cv2(message, desired_encoding="rgb8"))
+    except Exception:
+        # Not installed, built for another NumPy, or it doesn't know the encoding either; it
+        # raises classes that exist only where it is installed.
+        return None
+    if picture.shape != (message.height, message.width, 3) or picture.dtype != np.uint8:
+        return None
+    return picture

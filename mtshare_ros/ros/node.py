@@ -18,15 +18,13 @@ from mtshare_ros.bundle.manifest import BundleError
 from mtshare_ros.errors import one_line
 from mtshare_ros.ros import parameter_values
 from mtshare_ros.ros.cameras import Serving
-from mtshare_ros.ros.diagnostics import Condition
-from mtshare_ros.ros.health import Health
-from mtshare_ros.ros.node_log import ForwardLog
+from mtshare_ros.ros.diagnostics import Condition, Health
+from mtshare_ros.ros.node_log import ForwardLog, Reporter
 from mtshare_ros.ros.opener import Opener, bundle_folder
+from mtshare_ros.ros.parameter_values import allowed_tasks, task_every
 from mtshare_ros.ros.parameters import ParameterError
-from mtshare_ros.ros.report import Reporter
 from mtshare_ros.ros.resident import resident_mib
 from mtshare_ros.ros.statistics import Statistics
-from mtshare_ros.ros.task_choice import allowed_tasks, task_every
 from mtshare_ros.ros.worker import FairWorker
 
 SUCCESS = TransitionCallbackReturn.SUCCESS

@@ -1,8 +1,10 @@
-"""Brings what the package logs outside of ROS into the node's log."""
+"""The node's log: what the package logs outside of ROS, and faults at a bounded rate."""
 
 from __future__ import annotations
 
 import logging
+import threading
+import time
 from typing import Any
 
 
@@ -34,3 +36,26 @@ class ForwardLog(logging.Handler):
     def stop(self) -> None:
         """Take no more."""
         logging.getLogger("mtshare_ros").removeHandler(self)
+
+
+PERIOD = 1.0
+"""Shortest time between two log lines about one kind of fault, in seconds."""
+
+
+class Reporter:
+    """Logs warnings, at most one per kind and ``PERIOD``; may be used from several threads."""
+
+    def __init__(self, logger: Any) -> None:
+        """Log to ``logger``, a node's logger."""
+        self._logger = logger
+        self._lock = threading.Lock()
+        self._logged: dict[str, float] = {}
+
+    def __call__(self, kind: str, message: str) -> None:
+        """Log ``message`` unless a fault of the same kind was logged just now."""
+        now = time.monotonic()
+        with self._lock:
+            if now - self._logged.get(kind, -PERIOD) < PERIOD:
+                return
+            self._logged[kind] = now
+        self._logger.warning(message)

@@ -22,10 +22,11 @@ from mtshare_ros.ros.frame_result import (
     colour_depth,
     colour_normals,
     dirty_tokens,
+    label_info,
+    label_info_json,
     millimetres,
 )
 from mtshare_ros.ros.images import ImagePacker
-from mtshare_ros.ros.labels import label_info, label_info_json
 from mtshare_ros.ros.points import CloudPacker
 from mtshare_ros.tasks import PROBABILITY_KINDS, UNLABELLED, Task
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from mtshare_ros.datasets.bags import pixels, topics
 from mtshare_ros.datasets.bags.file import STORE, BagFile
+from mtshare_ros.datasets.bags.messages import header_of, raw_image
 from mtshare_ros.simulator.clips import ClipFrame
 from mtshare_ros.simulator.poses import Intrinsics, Pose
 
@@ -52,28 +53,6 @@ class ClipWriter(BagFile):
                 self.put(topic, topics.RAW_TYPE, message, frame.stamp)
 
 
-def _header(stamp: int, frame_id: str = topics.FRAME_ID) -> Any:
-    """Return a Header; ``stamp`` in nanoseconds."""
-    seconds, nanoseconds = divmod(stamp, 1_000_000_000)
-    time = STORE.types["builtin_interfaces/msg/Time"](sec=seconds, nanosec=nanoseconds)
-    return STORE.types["std_msgs/msg/Header"](stamp=time, frame_id=frame_id)
-
-
-def raw_image(values: NDArray[Any], encoding: str, stamp: int) -> Any:
-    """Return an Image of an array (H, W) or (H, W, C) in one of ``pixels.ENCODINGS``."""
-    kind, _ = pixels.ENCODINGS[encoding]
-    data = np.ascontiguousarray(values, np.dtype(kind).newbyteorder("<"))
-    return STORE.types[topics.RAW_TYPE](
-        header=_header(stamp),
-        height=values.shape[0],
-        width=values.shape[1],
-        encoding=encoding,
-        is_bigendian=0,
-        step=data.strides[0],
-        data=data.reshape(-1).view(np.uint8),
-    )
-
-
 def _packed(topic: str, values: NDArray[Any], stamp: int) -> Any:
     """Return a CompressedImage; its format is worded as image_transport's plugins do."""
     if topic == topics.IMAGE:
@@ -85,7 +64,7 @@ def _packed(topic: str, values: NDArray[Any], stamp: int) -> Any:
     else:
         kind, data = "mono8; png compressed mono8", pixels.png(values)
     data = data.reshape(-1)
-    return STORE.types[topics.COMPRESSED_TYPE](header=_header(stamp), format=kind, data=data)
+    return STORE.types[topics.COMPRESSED_TYPE](header=header_of(stamp), format=kind, data=data)
 
 
 def _camera_info(k: Intrinsics, stamp: int) -> Any:
@@ -96,7 +75,7 @@ def _camera_info(k: Intrinsics, stamp: int) -> Any:
     matrix = np.array([k.fx, 0, k.cx, 0, k.fy, k.cy, 0, 0, 1], np.float64)
     projection = np.array([k.fx, 0, k.cx, 0, 0, k.fy, k.cy, 0, 0, 0, 1, 0], np.float64)
     return STORE.types[topics.INFO_TYPE](
-        header=_header(stamp),
+        header=header_of(stamp),
         height=k.height,
         width=k.width,
         distortion_model="plumb_bob",
@@ -116,7 +95,7 @@ def _pose(pose: Pose, stamp: int) -> Any:
     w, i, j, k = quaternion(pose.rotation)
     types = STORE.types
     return types[topics.POSE_TYPE](
-        header=_header(stamp, topics.WORLD_FRAME_ID),
+        header=header_of(stamp, topics.WORLD_FRAME_ID),
         pose=types["geometry_msgs/msg/Pose"](
             position=types["geometry_msgs/msg/Point"](x=x, y=y, z=z),
             orientation=types["geometry_msgs/msg/Quaternion"](x=i, y=j, z=k, w=w),

@@ -11,15 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mtshare_ros.bench.measure import (
-    OnRound,
-    machine,
-    pinned,
-    ratio,
-    summary,
-    take_turns,
-)
+from mtshare_ros.bench.measure import OnRound, pinned, ratio, summary, take_turns
 from mtshare_ros.errors import OptionError
+from mtshare_ros.machine.board import machine
 from mtshare_ros.network.config import NetworkConfig
 from mtshare_ros.study.plans import plans_of
 from mtshare_ros.study.study_config import Study

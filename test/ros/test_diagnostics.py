@@ -10,8 +10,7 @@ from diagnostic_msgs.msg import DiagnosticStatus
 
 from mtshare_ros.ros import diagnostics
 from mtshare_ros.ros.diagnostics import Condition, Thresholds
-from mtshare_ros.ros.node_log import ForwardLog
-from mtshare_ros.ros.report import Reporter
+from mtshare_ros.ros.node_log import ForwardLog, Reporter
 from mtshare_ros.ros.resident import resident_mib
 from mtshare_ros.ros.statistics import WINDOW, Statistics, Summary
 
@@ -196,7 +195,7 @@ def test_a_repeated_fault_is_logged_once_per_kind(monkeypatch):
             self.lines.append(line)
 
     now = [100.0]
-    monkeypatch.setattr("mtshare_ros.ros.report.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("mtshare_ros.ros.node_log.time.monotonic", lambda: now[0])
     logger = Logger()
     report = Reporter(logger)
     report("step", "a")

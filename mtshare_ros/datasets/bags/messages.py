@@ -1,4 +1,4 @@
-"""The image messages of a clip to arrays in the units of its frames."""
+"""The image messages of a clip: to arrays in the units of its frames, and back."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtshare_ros.datasets.bags import pixels, topics
+from mtshare_ros.datasets.bags.file import STORE
 from mtshare_ros.tasks import UNLABELLED
 
 MIN_SIDE = 16
@@ -58,3 +59,25 @@ def _check_labels(labels: NDArray[np.uint8], classes: int | None) -> None:
             f"class id {known.max()}: the task has 0 to {classes - 1}, and {UNLABELLED} for"
             " unlabelled"
         )
+
+
+def header_of(stamp: int, frame_id: str = topics.FRAME_ID) -> Any:
+    """Return a Header; ``stamp`` in nanoseconds."""
+    seconds, nanoseconds = divmod(stamp, 1_000_000_000)
+    time = STORE.types["builtin_interfaces/msg/Time"](sec=seconds, nanosec=nanoseconds)
+    return STORE.types["std_msgs/msg/Header"](stamp=time, frame_id=frame_id)
+
+
+def raw_image(values: NDArray[Any], encoding: str, stamp: int) -> Any:
+    """Return an Image of an array (H, W) or (H, W, C) in one of ``pixels.ENCODINGS``."""
+    kind, _ = pixels.ENCODINGS[encoding]
+    data = np.ascontiguousarray(values, np.dtype(kind).newbyteorder("<"))
+    return STORE.types[topics.RAW_TYPE](
+        header=header_of(stamp),
+        height=values.shape[0],
+        width=values.shape[1],
+        encoding=encoding,
+        is_bigendian=0,
+        step=data.strides[0],
+        data=data.reshape(-1).view(np.uint8),
+    )

@@ -20,7 +20,7 @@ from mtshare_ros.metrics.names import METRICS, metric_text
 from mtshare_ros.tasks import PROBABILITY_KINDS, Task
 
 if TYPE_CHECKING:
-    from mtshare_ros.evaluation.report.write import Run
+    from mtshare_ros.evaluation.scores import Run
 
 THIS_RUN = "this run"
 

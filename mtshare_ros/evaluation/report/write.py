@@ -6,7 +6,6 @@ import json
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,42 +13,10 @@ from mtshare_ros.bundle.manifest import Manifest
 from mtshare_ros.errors import JobError, one_line
 from mtshare_ros.evaluation.pictures.kept_frames import SLOWEST
 from mtshare_ros.evaluation.report.page import page
-from mtshare_ros.evaluation.scores import Scores
+from mtshare_ros.evaluation.scores import Recording, Run, Scores
 
 JSON_NAME = "report.json"
 PAGE_NAME = "index.html"
-
-
-@dataclass(frozen=True)
-class Run:
-    """What was run on what.
-
-    Attributes:
-        bundle: The bundle's folder, as given.
-        engine: Name of the engine.
-        policy: One of ``policies.POLICIES``.
-        source: Where the frames come from; on the page only.
-        frames: How many frames the source has, or None where it isn't known.
-    """
-
-    bundle: str
-    engine: str
-    policy: str
-    source: str
-    frames: int | None = None
-
-
-@dataclass(frozen=True)
-class Recording:
-    """What the live node said of a run.
-
-    Attributes:
-        delivery: Fate of the frames -> count: ``received``, ``processed``, ``dropped``, ...
-        latency_ms: Stage -> ``p50``, ``p95``, ``p99`` in milliseconds, as in its diagnostics.
-    """
-
-    delivery: dict[str, int]
-    latency_ms: dict[str, dict[str, float]]
 
 
 def write_report(

@@ -22,11 +22,12 @@ import torch
 from scipy import sparse
 from torch import Tensor, nn
 
-from mtshare_ros.bench.measure import pinned, processor, take_turns
+from mtshare_ros.bench.measure import pinned, take_turns
 from mtshare_ros.bench.rival_graphs import DenseGraph
 from mtshare_ros.bundle.manifest import TensorSpec
 from mtshare_ros.export.deploy import deploy
 from mtshare_ros.export.onnx_writer import write_onnx
+from mtshare_ros.machine.board import processor
 from mtshare_ros.network.config import FINE_STRIDE
 from mtshare_ros.network.reference.elementwise_counts import (
     INPUTS,

@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -q install -c requiremen
 unexport PYTHONPATH AMENT_PREFIX_PATH LD_LIBRARY_PATH RMW_IMPLEMENTATION
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow lint bench soak results-quick clean
+.PHONY: help setup demo test test-slow test-wheel lint bench soak results-quick clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -25,6 +25,21 @@ test: $(VENV)/.all lint ## Check style and types, then run the tests
 test-slow: $(VENV)/.all ## Run the tests that take minutes
 	$(PIP) -e ".[cluster]"
 	$(BIN)/python -m pytest -m slow
+
+# Outside of the checkout, so that nothing is found that the wheel lacks.
+WHEEL_TEST := $(or $(TMPDIR),/tmp)/mtshare-wheel-test
+
+test-wheel: ## Build a wheel, install it elsewhere and use it there
+	rm -rf $(WHEEL_TEST) build
+	$(PYTHON) -m venv $(WHEEL_TEST)/venv
+	$(PYTHON) -m pip --disable-pip-version-check -q wheel --no-deps -w $(WHEEL_TEST) .
+	$(WHEEL_TEST)/venv/bin/python -m pip --disable-pip-version-check -q install \
+		-c requirements/constraints.txt "$$(echo $(WHEEL_TEST)/*.whl)[online,ros,report]"
+	cd $(WHEEL_TEST) && venv/bin/mtshare inspect venv/share/mtshare_ros/models/room
+	cd $(WHEEL_TEST) && venv/bin/mtshare evaluate venv/share/mtshare_ros/models/room \
+		--bag $(CURDIR)/demo/room.mcap --output report
+	test -s $(WHEEL_TEST)/report/index.html
+	rm -rf $(WHEEL_TEST)
 
 lint: $(VENV)/.all ## Check style and types only
 	$(BIN)/ruff check .

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ from mtshare_ros.errors import OptionError
 from mtshare_ros.evaluation import many_bags
 from mtshare_ros.evaluation.evaluate import Options
 from mtshare_ros.evaluation.many_bags import Job, evaluate_bags, summarise
+from support.killed import die
 from support.teacher_files import write_bag
 
 OPTIONS = Options(threads=1)
@@ -84,11 +83,6 @@ def test_what_is_finished_is_not_made_again_unless_something_changed(
     write_bag(bags[2].with_name("other.mcap"), 5).replace(bags[2])
     evaluate_bags(bundle_path, bags[:3], output, OPTIONS)
     assert made == ["damaged", "long"]
-
-
-def die(job: Job) -> None:
-    """End as a process does that the kernel kills for memory."""
-    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_a_process_that_is_killed_is_a_failed_bag(tmp_path: Path) -> None:

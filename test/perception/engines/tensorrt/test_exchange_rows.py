@@ -15,7 +15,7 @@ from support.standins import pycuda_driver
 from support.standins.device import reset
 from support.standins.real_names import compiler
 
-ENGINES = Path(mtshare_ros.__file__).parent / "perception" / "engines"
+ENGINES = Path(mtshare_ros.__file__).parent / "perception" / "engines" / "tensorrt"
 ON_THE_CPU = """
 #define __global__
 struct { unsigned x, y; } blockIdx, threadIdx, blockDim;

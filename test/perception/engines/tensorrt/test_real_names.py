@@ -18,7 +18,7 @@ import pytest
 import mtshare_ros
 from support.standins import fake_tensorrt, pycuda_driver, real_names
 
-ENGINES = Path(mtshare_ros.__file__).parent / "perception" / "engines"
+ENGINES = Path(mtshare_ros.__file__).parent / "perception" / "engines" / "tensorrt"
 ENTRIES = json.loads((Path(real_names.__file__).parent / "real_names.json").read_text())
 TENSORRT = {entry["version"]: entry for entry in ENTRIES if "classes" in entry}
 PYCUDA = set(next(entry["names"] for entry in ENTRIES if "names" in entry))
@@ -93,7 +93,7 @@ def _chains(path: Path, module: str) -> set[str]:
 @pytest.mark.parametrize("version", TENSORRT)
 def test_every_name_of_tensorrt_in_the_code_is_there(version: str) -> None:
     entry, used = TENSORRT[version], set()
-    for path in ENGINES.glob("tensorrt_*.py"):
+    for path in ENGINES.glob("*.py"):
         used |= _chains(path, "trt")
     assert {"Runtime", "ILogger.Severity.ERROR", "BuilderFlag.TF32"} <= used
     for chain in used - {"__version__"}:

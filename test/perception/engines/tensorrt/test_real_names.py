@@ -22,7 +22,7 @@ ENGINES = Path(mtshare_ros.__file__).parent / "perception" / "engines" / "tensor
 ENTRIES = json.loads((Path(real_names.__file__).parent / "real_names.json").read_text())
 TENSORRT = {entry["version"]: entry for entry in ENTRIES if "classes" in entry}
 PYCUDA = set(next(entry["names"] for entry in ENTRIES if "names" in entry))
-MODULES = {f"standins.fake_{part}" for part in ("types", "builder", "runtime")}
+MODULES = {f"support.standins.fake_{part}" for part in ("types", "builder", "runtime")}
 
 
 def _classes(owner: Any, prefix: str = "") -> dict[str, type]:

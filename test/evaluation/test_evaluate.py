@@ -10,12 +10,12 @@ import pytest
 
 from mtshare_ros import cli
 from mtshare_ros.commands.demo import run_demo
-from mtshare_ros.datasets.stills import render_stills
 from mtshare_ros.errors import JobError
 from mtshare_ros.evaluation.evaluate import Options, evaluate_bag
 from mtshare_ros.simulator.clip_bag import ClipWriter
 from mtshare_ros.simulator.clips import ClipFrame
 from mtshare_ros.simulator.poses import look, robot_intrinsics
+from mtshare_ros.simulator.render_stills import render_stills
 from mtshare_ros.simulator.simulate import write_clip
 from mtshare_ros.tasks import TASKS
 

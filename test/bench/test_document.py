@@ -190,8 +190,8 @@ def test_the_tables_of_an_engine_without_rivals_leave_out_what_is_not_known(resu
 
 def test_an_engine_is_measured_without_torch_and_what_draws() -> None:
     absent = ("torch", "onnx", "matplotlib", "pydantic")
-    modules = ("commands", "engine", "tables")
+    modules = ("commands.bench", "bench.engine_case", "bench.tables")
     code = f"import sys; sys.modules.update(dict.fromkeys({absent}))\n"
-    code += "\n".join(f"import mtshare_ros.bench.{name}" for name in modules)
+    code += "\n".join(f"import mtshare_ros.{name}" for name in modules)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -56,7 +56,8 @@ def test_a_soak_prints_what_it_saw_and_writes_it(asked, capsys, tmp_path):
     captured = capsys.readouterr()
     assert captured.out.splitlines() == [
         "     10 s    120.5 MiB  p99   33.2 ms",
-        "100 sent, {'received': 98}, memory +0.10% since warm, p99 x 1.10, 20.0 ms of CPU per frame",
+        "100 sent, {'received': 98}, memory +0.10% since warm, "
+        "p99 x 1.10, 20.0 ms of CPU per frame",
         *(f"{stage} p50 9.0 ms, p95 12.5 ms" for stage in ("total", "ros", "latency")),
     ]
     assert captured.err == ""

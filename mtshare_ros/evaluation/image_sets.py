@@ -19,7 +19,7 @@ from mtshare_ros.evaluation.evaluate import (
     stream_settings,
     warm_up,
 )
-from mtshare_ros.evaluation.outcome import Outcome, maps_of
+from mtshare_ros.evaluation.outcome import Outcome
 from mtshare_ros.evaluation.policies import open_stream
 from mtshare_ros.evaluation.report.write import write_report
 from mtshare_ros.evaluation.scores import DENSE, Run, Scores
@@ -89,7 +89,7 @@ def evaluate_images(
             shown, region = centred(rgb, (spec.width, spec.height), sample.name)
         stream.reset()
         predictions = stream.step(shown, index, names, _focal_length(opened, shown))
-        maps = {name: values[region] for name, values in maps_of(predictions, tasks).items()}
+        maps = {name: values[region] for name, values in predictions.maps.items()}
         truths = {name: sample[name] for name in names}
         times = predictions.milliseconds
         scores.update(Outcome(rgb, maps, truths, predictions.dirty, times, maps, sample.name))

@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mtshare_ros.bundle.manifest import BundleError
 from mtshare_ros.perception.deadline import BASE, FrameTime
-from mtshare_ros.perception.decode import Decoder
+from mtshare_ros.perception.decode import Decoder, RawMap, decode, decode_confidence
 from mtshare_ros.perception.engines.interface import Engine, EngineError, EngineOutput
 from mtshare_ros.perception.frame import Image, check_image, depth_scale, normalise, resize
 from mtshare_ros.perception.motion.carrier import Carrier
@@ -21,7 +20,6 @@ from mtshare_ros.perception.selection import Selection
 from mtshare_ros.perception.stream_settings import StreamSettings
 from mtshare_ros.perception.tokens import Cells, TokenMask, is_cut, low_pass, token_rows
 from mtshare_ros.perception.urgency import POLICIES, Policy
-from mtshare_ros.tasks import PROBABILITY_KINDS
 
 MAX_GAP_NS = 2_000_000_000
 """A longer silence between two stamps is a jump of the clock: the cache is dropped."""
@@ -75,7 +73,7 @@ class PerceptionStream:
         self._task_names = [task.name for task in engine.manifest.tasks]
         self._decoder: Decoder | None = None
         self._state: Any = None
-        self._carrier = Carrier()
+        self._carrier = Carrier(engine.manifest.tasks)
         self._time = FrameTime(self._spec.tokens + self._spec.prefix)
         # Of image tokens: an engine's sizes count the prefix tokens' rows as well.
         sizes = [size - self._spec.prefix for size in engine.sizes]
@@ -154,7 +152,7 @@ class PerceptionStream:
         watch.milliseconds.update(output.milliseconds)
         watch.last = time.perf_counter()
         self._commit(cells, stamp, image, dirty, wanted)
-        arrays = self._decode(output.raw, image, focal_length)
+        maps, confidence = self._decode(output.raw, image, focal_length)
         watch.lap("decode")
         milliseconds = watch.total()
         counts = {BASE: len(rows), **{name: len(index) for name, index in indices.items()}}
@@ -162,15 +160,11 @@ class PerceptionStream:
         reset, self._reset = self._reset, None
         found = Predictions(
             stamp=stamp,
-            depth=arrays.get("depth"),
-            labels=arrays.get("labels"),
-            confidence=arrays.get("confidence"),
-            normals=arrays.get("normals"),
+            maps=maps,
+            confidence=confidence,
             dirty=dirty.reshape(spec.grid),
             reset=reset,
             milliseconds=milliseconds,
-            probabilities=arrays.get("probabilities", {}),
-            masks=arrays.get("masks", {}),
         )
         if self.settings.carry_frames:
             focal_length = focal_length or spec.focal_length
@@ -270,28 +264,22 @@ class PerceptionStream:
         self._stamp = stamp
         self._image_size = (image.shape[1], image.shape[0])
 
-    def _decode(self, raw: Any, image: Image, focal_length: float | None) -> dict[str, Any]:
+    def _decode(
+        self, raw: Mapping[str, RawMap], image: Image, focal_length: float | None
+    ) -> tuple[dict[str, NDArray[Any]], dict[str, NDArray[np.uint8]]]:
+        """Return the maps and the confidence of the computed tasks, by name."""
+        settings = self.settings
         size = (self._spec.width, self._spec.height)
-        if self.settings.output_size == "input":
+        if settings.output_size == "input":
             size = (image.shape[1], image.shape[0])
         if self._decoder is None or self._decoder.size != size:
             self._decoder = Decoder(size)
-        decoder = self._decoder
-        arrays: dict[str, Any] = {}
+        scale = depth_scale(self._spec, focal_length)
+        maps, confidence = {}, {}
         for name, values in raw.items():
             task = self.engine.manifest.task(name)
-            if task.kind == "depth":
-                scale = depth_scale(self._spec, focal_length)
-                arrays["depth"] = decoder.depth(values, task, scale, self.settings.max_depth)
-            elif task.kind == "segmentation":
-                mask = (decoder.labels(values), decoder.confidence(values))
-                arrays.setdefault("masks", {})[name] = mask
-                arrays.setdefault("labels", mask[0])
-                arrays.setdefault("confidence", mask[1])
-            elif task.kind == "normals":
-                arrays["normals"] = decoder.normals(values)
-            elif task.kind in PROBABILITY_KINDS:
-                arrays.setdefault("probabilities", {})[name] = decoder.probability(values)
-            else:
-                raise BundleError(f"task {name}: unknown kind {task.kind!r}")
-        return arrays
+            maps[name] = decode(self._decoder, task, values, scale, settings.max_depth)
+            sureness = decode_confidence(self._decoder, task, values)
+            if sureness is not None:
+                confidence[name] = sureness
+        return maps, confidence

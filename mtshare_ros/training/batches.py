@@ -107,6 +107,15 @@ def _tensor(truth: NDArray[Any]) -> Tensor:
     return torch.from_numpy(truth.astype(np.float32))
 
 
+def truth_maps(truth: Tensor) -> Iterator[NDArray[Any]]:
+    """Yield the truth of each image of a batch as metrics take it: (H, W) or (H, W, 3)."""
+    ids = truth.dtype == torch.int64
+    for array in truth.numpy():
+        if ids:
+            array = array.astype(np.uint8)
+        yield np.moveaxis(array, 0, -1) if array.ndim == 3 else array
+
+
 def to_batch(
     samples: list[Sample],
     wanted: Collection[str] = KINDS,

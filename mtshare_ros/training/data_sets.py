@@ -10,7 +10,7 @@ from typing import Any
 from mtshare_ros.bundle.manifest import parse_task
 from mtshare_ros.datasets.image_sets.image_set import ImageSet
 from mtshare_ros.datasets.image_sets.kinds import open_images
-from mtshare_ros.tasks import TASKS, Task
+from mtshare_ros.tasks import KINDS, TASKS, Task
 from mtshare_ros.training.configuration import ConfigError, DataSettings, TrainingConfig
 from mtshare_ros.training.stage_settings import tasks_in
 
@@ -39,7 +39,7 @@ def _check(config: TrainingConfig, opened: ImageSet) -> None:
             if name not in opened.tasks:
                 known = ", ".join(opened.tasks)
                 raise ConfigError(f"{opened.root}: no task {name!r}; it has {known}")
-            if opened.tasks[name].kind == "depth" and opened.focal_length is None:
+            if KINDS[opened.tasks[name].kind].in_metres and opened.focal_length is None:
                 raise ConfigError(
                     f"{opened.root}: depth, but no focal_length; expected fx / width, without"
                     " which metres mean nothing on another camera"

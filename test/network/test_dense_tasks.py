@@ -27,7 +27,7 @@ from mtshare_ros.perception.stream import PerceptionStream
 from mtshare_ros.perception.stream_settings import StreamSettings
 from mtshare_ros.simulator.render_stills import render_stills
 from mtshare_ros.simulator.simulate import write_clip
-from mtshare_ros.tasks import BOUNDARY, PROBABILITY_KINDS, SALIENCY, TASKS
+from mtshare_ros.tasks import BOUNDARY, SALIENCY, TASKS
 from mtshare_ros.training import rooms
 from mtshare_ros.training.batches import BatchSettings, draw_batch, to_batch
 from mtshare_ros.training.losses import BOUNDARY_WEIGHT, task_loss
@@ -66,7 +66,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_batch_has_the_truth_of_every_kind_with_thin_lines_at_any_size() -> None:
     batch = draw_batch(FakeStills(), BatchSettings((32, 32), 4), (0,))
     assert set(TASKS) < set(batch)
-    for kind in PROBABILITY_KINDS:
+    for kind in NEW:
         assert batch[kind].shape == (4, 32, 32) and batch[kind].dtype == torch.float32
     one = to_batch([FakeStills().stored(0)])
     expected = boundaries(FakeStills().stored(0)["labels"])
@@ -120,12 +120,11 @@ def test_their_predictions_are_8_bit_maps_by_task_and_only_where_wanted(five: Pa
     stream = PerceptionStream(open_engine(five, threads=1), StreamSettings(output_size="input"))
     image = np.random.default_rng(0).integers(0, 256, (150, 200, 3), dtype=np.uint8)
     got = stream.step(image, 0, list(TASKS))
-    assert set(got.probabilities) == set(NEW)
-    for found in got.probabilities.values():
+    assert set(got.maps) == set(TASKS)
+    for found in (got.maps[name] for name in NEW):
         assert found.shape == (150, 200) and found.dtype == np.uint8 and np.ptp(found) > 0
-    assert got.depth is not None and got.labels is not None and got.normals is not None
     some = stream.step(image, 1, ["boundary"])
-    assert set(some.probabilities) == {"boundary"} and some.depth is None
+    assert set(some.maps) == {"boundary"} and not some.confidence
 
 
 def test_a_bag_with_labels_scores_them(five: Path, clip: Path, tmp_path: Path) -> None:

@@ -112,7 +112,7 @@ def test_an_all_black_or_all_white_image_gives_finite_outputs(live, steps, level
     flat = image(START + FRAME)
     flat.data = array("B", bytes([level]) * len(flat.data))
     send(node, camera, flat, image(START + 2 * FRAME))
-    depths = [step.found.depth for step in steps]
+    depths = [step.found.maps["depth"] for step in steps]
     assert all(np.isfinite(depth[~np.isnan(depth)]).all() for depth in depths)
     published(camera, START, START + FRAME, START + 2 * FRAME)
 

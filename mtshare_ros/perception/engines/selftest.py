@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from mtshare_ros.bundle.folder import SELFTEST_NAME
 from mtshare_ros.bundle.manifest import BundleError, Manifest
+from mtshare_ros.perception.decode import RawMap
 from mtshare_ros.perception.engines.bounded_arrays import load_arrays
 from mtshare_ros.perception.engines.interface import Engine, EngineError
 from mtshare_ros.perception.frame import normalise
@@ -76,9 +78,40 @@ def relative_difference(found: NDArray[np.float32], expected: NDArray[np.float32
     return float(np.abs(found - expected).max() / max(float(np.abs(expected).max()), 1e-12))
 
 
-def half_difference(
-    task: Task, found: NDArray[np.float32], expected: NDArray[np.float32]
-) -> tuple[float, str]:
+def _half_labels(found: RawMap, expected: RawMap) -> tuple[float, str]:
+    wrong = float(np.mean(found.argmax(axis=0) != expected.argmax(axis=0)))
+    return wrong / 0.005, f"{100 * wrong:.2f} % of labels (at most 0.5 %)"
+
+
+def _half_depth(found: RawMap, expected: RawMap) -> tuple[float, str]:
+    error = float(np.median(np.abs(np.expm1(found - expected))))
+    return error / 0.005, f"{100 * error:.2f} % of depth (at most 0.5 %)"
+
+
+def _half_normals(found: RawMap, expected: RawMap) -> tuple[float, str]:
+    a, b = (v / np.maximum(np.linalg.norm(v, axis=0), 1e-6) for v in (found, expected))
+    half = np.arctan2(np.linalg.norm(a - b, axis=0), np.linalg.norm(a + b, axis=0))
+    angle = float(np.degrees(2 * np.median(half)))
+    return angle / 0.5, f"{angle:.2f} degrees (at most 0.5)"
+
+
+def _half_probability(found: RawMap, expected: RawMap) -> tuple[float, str]:
+    a, b = (1 / (1 + np.exp(-np.clip(v, -30, 30))) for v in (found, expected))
+    error = float(np.median(np.abs(a - b)))
+    return error / 0.005, f"{error:.4f} of probability (at most 0.005)"
+
+
+HALF_DIFFERENCES: dict[str, Callable[[RawMap, RawMap], tuple[float, str]]] = {
+    "depth": _half_depth,
+    "segmentation": _half_labels,
+    "normals": _half_normals,
+    "boundary": _half_probability,
+    "saliency": _half_probability,
+}
+"""Kind of task -> how far raw maps are apart, as a part of what fp16 may be, and in words."""
+
+
+def half_difference(task: Task, found: RawMap, expected: RawMap) -> tuple[float, str]:
     """Return how far two raw maps are apart, as a part of what fp16 may be, and in words.
 
     What counts is what a robot gets: 0.5 % of the labels, a median of 0.5 % of depth, of 0.5
@@ -86,20 +119,7 @@ def half_difference(
     """
     if found.shape != expected.shape or not np.isfinite(found).all():
         return float("inf"), "not finite"
-    if task.kind == "segmentation":
-        wrong = float(np.mean(found.argmax(axis=0) != expected.argmax(axis=0)))
-        return wrong / 0.005, f"{100 * wrong:.2f} % of labels (at most 0.5 %)"
-    if task.kind == "depth":
-        error = float(np.median(np.abs(np.expm1(found - expected))))
-        return error / 0.005, f"{100 * error:.2f} % of depth (at most 0.5 %)"
-    if task.kind == "normals":
-        a, b = (v / np.maximum(np.linalg.norm(v, axis=0), 1e-6) for v in (found, expected))
-        half = np.arctan2(np.linalg.norm(a - b, axis=0), np.linalg.norm(a + b, axis=0))
-        angle = float(np.degrees(2 * np.median(half)))
-        return angle / 0.5, f"{angle:.2f} degrees (at most 0.5)"
-    a, b = (1 / (1 + np.exp(-np.clip(v, -30, 30))) for v in (found, expected))
-    error = float(np.median(np.abs(a - b)))
-    return error / 0.005, f"{error:.4f} of probability (at most 0.005)"
+    return HALF_DIFFERENCES[task.kind](found, expected)
 
 
 def run_selftest(engine: Engine, frames: list[SelfTestFrame], precision: str = "fp32") -> float:

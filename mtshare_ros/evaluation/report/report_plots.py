@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtshare_ros.evaluation.latency import PERCENTILES, TOTAL
-from mtshare_ros.evaluation.scores import DENSE, Scores
+from mtshare_ros.evaluation.scores import Scores
 from mtshare_ros.evaluation.series import Series
 from mtshare_ros.metrics.names import METRICS
+from mtshare_ros.perception.selection import DENSE
 
 STAGE_COLOURS = ("#0072B2", "#56B4E9", "#009E73", "#F0E442", "#E69F00", "#CC79A7", "#999999")
 """Okabe and Ito's colours for all kinds of colour vision; grey for what is left."""

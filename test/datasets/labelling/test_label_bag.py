@@ -11,7 +11,7 @@ import yaml
 
 from mtshare_ros import cli
 from mtshare_ros.bundle.folder import load_manifest
-from mtshare_ros.datasets.bags.reader import BagError
+from mtshare_ros.datasets.bags.open_bag import BagError
 from mtshare_ros.datasets.image_sets.folder_set import open_folder
 from mtshare_ros.datasets.labelling.frames import choose, thumbnail
 from mtshare_ros.datasets.labelling.label_bag import Source, label_bag, parse_teachers

@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 LOG_SECONDS = 60.0
 """Where no bar can be drawn, one line per so many seconds says how far a job is."""
@@ -31,13 +31,14 @@ def progress(what: str) -> Iterator[Callable[..., None]]:
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.description}", markup=False),
+        TextColumn("{task.description}", markup=False, table_column=Column(ratio=1, no_wrap=True)),
     )
     console = Console(stderr=True)
     # Of several processes that torchrun started, only the first one draws.
     drawn = console.is_terminal and os.environ.get("RANK", "0") == "0"
     last = time.monotonic()
-    with Progress(*columns, console=console, transient=True, disable=not drawn) as bar:
+    bar = Progress(*columns, console=console, transient=True, disable=not drawn, expand=True)
+    with bar:
         task = bar.add_task("", total=None)
 
         def show(done: int, total: int, text: str = "") -> None:

@@ -104,7 +104,10 @@ ENTRIES: dict[str, tuple[dict[str, Any], Any]] = {
         losses.LOSSES,
         losses.KindLoss(lambda raw, truth: apart(raw[:, 0], truth), apart),
     ),
-    "metrics.measures.MEASURES": (measures.MEASURES, measures.Measure(lambda *_: Off(), apart)),
+    "metrics.measures.MEASURES": (
+        measures.MEASURES,
+        measures.Measure(lambda *_: Off(), lambda a, b: float(apart(a, b))),
+    ),
     "evaluation.pictures.map_pictures.PICTURES": (
         map_pictures.PICTURES,
         map_pictures.KindPicture(
@@ -147,8 +150,9 @@ def write_set(root: Path) -> None:
         cv2.imwrite(str(root / "toy" / f"{number}.png"), picture.mean(-1).astype(np.uint8))
     for split, chosen in (("train", range(4)), ("val", range(4, 6))):
         (root / f"{split}.txt").write_text("".join(f"{n}\n" for n in chosen))
-    said = {"tasks": {"brightness": {"kind": "toy", "folder": "toy"}}}
-    (root / "dataset.yaml").write_text(yaml.safe_dump(said))
+    truth = {"kind": "toy", "folder": "toy"}
+    description = {"tasks": {"brightness": truth, "shade": truth}}
+    (root / "dataset.yaml").write_text(yaml.safe_dump(description))
 
 
 def test_it_is_trained_exported_scored_and_published(tmp_path: Path, context: Any) -> None:
@@ -158,11 +162,14 @@ def test_it_is_trained_exported_scored_and_published(tmp_path: Path, context: An
         "name": "toy",
         "description": "a new kind",
         "precision": "fp32",
-        "data": {"kind": "folder", "train": str(tmp_path / "set")}
-        | {"validation": str(tmp_path / "set")},
+        "data": {
+            "kind": "folder",
+            **dict.fromkeys(("train", "validation"), str(tmp_path / "set")),
+        },
         "network": {"width": 24, "depth": 2, "heads": 3, "hidden": 64, "size": [64, 48]},
         "stages": [
-            {"kind": "single_task", "name": "base", "task": "brightness", "phases": [phase]}
+            {"kind": "together", "name": "all", "tasks": ["brightness", "shade"], "heads": 1}
+            | {"neurons": 32, "phases": [phase]}
         ],
     }
     (tmp_path / "toy.yaml").write_text(yaml.safe_dump(values))

@@ -51,14 +51,14 @@ bench: $(VENV)/.all ## Time every part on this machine; writes output/bench.json
 MINUTES ?= 30
 
 soak: $(VENV)/.demo ## The live node at 30 Hz for MINUTES=30: memory, counts, latency; writes output/soak.json
-	$(BIN)/python -m mtshare_ros.replay.soak --minutes $(MINUTES) --output output/soak.json
+	$(BIN)/mtshare soak --minutes $(MINUTES) --output output/soak.json
 
-STILLS := $(BIN)/python -m mtshare_ros.datasets.stills --size 128x96
+RENDER := $(BIN)/mtshare render --size 128x96
 
 results-quick: $(VENV)/.all ## A reduced table of docs/results.md: renders, trains, scores; 20 minutes on 2 cores
-	$(STILLS) --output data/quick/train --first-seed 0 --rooms 200 --views 6
-	$(STILLS) --output data/quick/validation --first-seed 100000 --rooms 20 --views 3
-	$(STILLS) --output data/quick/test --first-seed 200000 --rooms 40 --views 3
+	$(RENDER) --output data/quick/train --first-seed 0 --rooms 200 --views 6
+	$(RENDER) --output data/quick/validation --first-seed 100000 --rooms 20 --views 3
+	$(RENDER) --output data/quick/test --first-seed 200000 --rooms 40 --views 3
 	$(BIN)/mtshare train config/training/study_quick.yaml --output runs/quick --resume
 	$(BIN)/mtshare study timing config/results/study_quick.yaml --output output/quick
 	$(BIN)/mtshare study table config/results/study_quick.yaml --output output/quick

@@ -49,7 +49,7 @@ EXTRAS = {
         "ros-std-srvs",
         "ros-std-msgs",
     ],
-    "report": ["typer", "rich", "tqdm", "rosbags", "jinja2", "matplotlib", "scipy"],
+    "report": ["typer>=0.29", "rich", "rosbags", "jinja2", "matplotlib", "scipy"],
     "offline": [
         "torch",
         "lightning-fabric",

@@ -21,7 +21,6 @@ EXTRAS = {
     "matplotlib": "report",
     "rosbags": "report",
     "scipy": "report",
-    "tqdm": "report",
     "onnxruntime": "online",
     "cv2": "online",
     "numpy": "online",

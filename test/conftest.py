@@ -72,6 +72,17 @@ def engine(bundle_path: Path) -> Any:
     return open_engine(bundle_path, threads=1)
 
 
+@pytest.fixture(scope="session")
+def rendered_stills(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A rendered training set, one view of each room."""
+    from mtshare_ros.simulator.render_stills import render_stills
+    from support.stills import ROOMS, SIZE
+
+    folder = tmp_path_factory.mktemp("stills") / "rendered"
+    render_stills(folder, range(ROOMS), 1, SIZE, workers=1)
+    return folder
+
+
 @pytest.fixture(scope="module")
 def study_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Stills of test rooms."""

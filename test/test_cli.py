@@ -1,11 +1,12 @@
 """The command line: exit statuses, and one line for a user's mistake."""
 
 import importlib
+import re
+from pathlib import Path
 
 import pytest
 
-from mtshare_ros import cli, errors
-from mtshare_ros.datasets.seeds import TEXTURES
+from mtshare_ros import cli
 
 
 def run(capsys, *arguments):
@@ -33,6 +34,12 @@ def run(capsys, *arguments):
         (["simulate", "--output", "x.mcap", "--size", "320by240"], "320by240"),
         (["simulate", "--output", "x.mcap", "--frames", "0"], "--frames"),
         (["simulate", "--output", "x.mcap", "--textures", "C"], "'C'"),
+        (["render", "--output", "x", "--textures", "C"], "'C'"),
+        (["soak", "--output", "x.json", "--size", "big"], "big"),
+        (["soak", "--output", "x.json", "--minutes", "0"], "--minutes"),
+        (["soak", "--output", "x.json", "--parameter", "max_age"], "NAME=VALUE"),
+        (["soak", "--output", "x.json", "--bag", "missing.mcap"], "models/room"),
+        (["study", "elements"], "run"),
         (["bench", "--output", "x.json", "--size", "0x240"], "0x240"),
         (["bench", "--output", "x.json", "--size", "321x240"], "321"),
         (["bench", "--output", "x.json", "--width", "385"], "385"),
@@ -61,21 +68,37 @@ def test_a_users_mistake_is_one_line_and_status_2(capsys, tmp_path, monkeypatch,
     assert list(tmp_path.iterdir()) == []
 
 
-def test_help_lists_every_command(capsys):
+def test_help_says_what_each_command_is_for_in_one_line_below_a_heading(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
     status, out, _ = run(capsys, "--help")
     assert status == 0
-    commands = "simulate label train export evaluate boundary-score replay bench inspect doctor"
-    commands += " bench-report demo"
-    assert all(command in out for command in commands.split())
+    headings = [out.index(heading) for heading in cli.COMMANDS]
+    assert headings == sorted(headings)
+    lines = [line.strip("│ ") for line in out.splitlines()]
+    for heading, commands in cli.COMMANDS.items():
+        for command in commands:
+            name = command.__name__.replace("_", "-")
+            (shown,) = (line for line in lines if line.split()[:1] == [name])
+            assert shown.endswith("."), heading
+    assert "study" in out[headings[-1] :]
 
 
-@pytest.mark.parametrize("name", ["auto", *TEXTURES])
-def test_textures_are_handed_to_the_renderer(monkeypatch, name):
-    called = {}
-    clips = importlib.import_module("mtshare_ros.simulator.simulate")
-    monkeypatch.setattr(clips, "write_clip", lambda *_, **options: called.update(options))
-    assert cli.run(["simulate", "--output", "x.mcap", "--textures", name]) == 0
-    assert called["textures"] == name
+def test_no_command_imports_another():
+    folder = Path(cli.__file__).parent / "commands"
+    names = {module.stem for module in folder.glob("*.py")} - {"__init__", "console", "options"}
+    for name in names:
+        text = (folder / f"{name}.py").read_text()
+        others = re.findall(r"mtshare_ros\.commands(?:\.| import )(\w+)", text)
+        # The job behind `mtshare demo` is a file beside its command.
+        assert set(others) <= {"console", "options"} | ({"demo"} if name == "robot" else set())
+
+
+def test_only_the_room_of_commands_draws_progress():
+    for path in Path(cli.__file__).parent.rglob("*.py"):
+        drawing = re.findall(
+            r"^\s*(?:import|from) (?:rich|tqdm)\b", path.read_text(), re.MULTILINE
+        )
+        assert not drawing or path.parent.name == "commands", path
 
 
 def test_a_bug_keeps_its_traceback(monkeypatch):
@@ -110,15 +133,3 @@ def test_a_missing_dependency_says_what_to_install(capsys, monkeypatch):
     status, _, err = run(capsys, "inspect", "anything")
     assert status == 2
     assert err == "error: torch is not installed: pip install 'mtshare_ros[offline]'\n"
-
-
-def test_node_parameters_are_typed_as_ros_types_them():
-    texts = ["output_size=input", "max_age=8", "max_depth=5.5", "autostart=false"]
-    assert cli.parse_parameters(texts) == {
-        "output_size": "input",
-        "max_age": 8,
-        "max_depth": 5.5,
-        "autostart": False,
-    }
-    with pytest.raises(errors.OptionError, match="expected NAME=VALUE"):
-        cli.parse_parameters(["max_age"])

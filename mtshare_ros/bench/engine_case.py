@@ -12,10 +12,10 @@ from typing import Any
 from mtshare_ros.bench.cases import Camera, Case, DenseCase, StreamCase
 from mtshare_ros.bench.measure import ratio, summary, take_turns
 from mtshare_ros.bench.result import SCHEMA_VERSION, describe, write_result
-from mtshare_ros.commands.build import on_progress
 from mtshare_ros.errors import OptionError
 from mtshare_ros.machine.board import describe_board, gpu_versions
 from mtshare_ros.perception.engines import BACKENDS, open_engine
+from mtshare_ros.perception.engines.build_progress import on_progress
 
 FRACTIONS = (1.0, 0.5, 0.25, 0.125, 0.0625)
 """Shares of dirty tokens for an engine that computes any number of them."""

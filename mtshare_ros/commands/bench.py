@@ -1,4 +1,4 @@
-"""``mtshare bench`` and ``mtshare bench-report``; what a job needs is imported inside."""
+"""Commands that measure time: bench and bench-report."""
 
 from __future__ import annotations
 
@@ -18,38 +18,46 @@ _DEFAULT_WIDTH, _DEFAULT_SIZE = 384, "320x240"
 
 
 def bench(
-    output: Annotated[Path, typer.Option(help="JSON file to write; plots go beside it.")],
+    output: Annotated[Path, typer.Option(help="JSON file to write; plots are put beside it.")],
     bundle: Annotated[
-        Path | None, typer.Argument(help="Folder of a model bundle; else random weights.")
+        Path | None,
+        typer.Argument(help="Folder of a model bundle; by default a network of random weights."),
     ] = None,
     width: Annotated[
-        list[int] | None, typer.Option(help="Channels of the network; repeatable. [384]")
+        list[int] | None, typer.Option(help="Width of the network in channels; repeatable. [384]")
     ] = None,
     size: Annotated[
-        list[str] | None, typer.Option(help="Input width and height; repeatable. [320x240]")
+        list[str] | None, typer.Option(help="Width and height of the input; repeatable. [320x240]")
     ] = None,
     tasks: Annotated[
         list[int] | None, typer.Option(help="Number of tasks; repeatable. [3, or the bundle's]")
     ] = None,
     fraction: Annotated[
         list[float] | None,
-        typer.Option(help="Share of dirty tokens; repeatable. [1 0.5 0.25 0.125 0.05]"),
+        typer.Option(help="Share of recomputed tokens; repeatable. [1 0.5 0.25 0.125 0.05]"),
     ] = None,
     everything: Annotated[
         bool,
-        typer.Option("--all", help="Every width, size and number of tasks that isn't chosen."),
+        typer.Option(
+            "--all", help="Measure every width, size and number of tasks that no option gives."
+        ),
     ] = False,
     rounds: Annotated[
         int | None, typer.Option(min=1, help="Measured frames of each case. [60]")
     ] = None,
-    threads: Annotated[int, typer.Option(min=1, help="CPU threads, and cores.")] = 2,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads and cores to use.")] = 2,
     engine: Annotated[
         str | None,
-        typer.Option(help="Time a bundle on this engine alone; needs no torch: tensorrt."),
+        typer.Option(help="Engine to time a bundle on, alone; tensorrt needs no torch."),
     ] = None,
-    precision: Annotated[Precision, typer.Option(help="With --engine.")] = Precision.fp16,
+    precision: Annotated[
+        Precision, typer.Option(help="Number format that --engine computes in.")
+    ] = Precision.fp16,
 ) -> None:
-    """Time this network against dense networks, interleaved in one run."""
+    """Measure a frame's time, against that of dense networks.
+
+    The cases take turns in one run.
+    """
     options: dict[str, Any] = {
         "--width": width,
         "--size": size,
@@ -100,10 +108,10 @@ def bench(
 def bench_report(
     results: Annotated[list[Path], typer.Argument(help="JSON files of `mtshare bench`.")],
     output: Annotated[
-        Path, typer.Option(help="Markdown page; what stands between its markers is replaced.")
+        Path, typer.Option(help="Markdown page; the text between its markers is replaced.")
     ],
 ) -> None:
-    """Write the tables and plots of benchmarks into a page of documentation."""
+    """Write benchmark results as tables and plots into a page."""
     from mtshare_ros.bench.cost_plots import draw
     from mtshare_ros.bench.document import update_page
     from mtshare_ros.bench.result import read_result

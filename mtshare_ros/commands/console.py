@@ -2,25 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import os
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+LOG_SECONDS = 60.0
+"""Where no bar can be drawn, one line per so many seconds says how far a job is."""
+
+
+class Show(Protocol):
+    """What a job calls with the steps done, those in all and, where it likes, a few words."""
+
+    def __call__(self, done: int, total: int, text: str = "") -> None:
+        """Show how far the job is."""
+
 
 @contextmanager
-def progress(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a progress bar on stderr; yields what a job calls with (done, in all)."""
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    # In a log or a pipe the bar would be noise.
-    hidden = not console.is_terminal
-    with Progress(*columns, console=console, transient=True, disable=hidden) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+def progress(what: str) -> Iterator[Show]:
+    """Show on stderr how far a job is: a bar on a terminal, else a line now and then.
+
+    Args:
+        what: The job in one word.
+    """
+    columns = (
+        TextColumn(what),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.description}", markup=False),
+    )
+    console = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
+    # Of several processes that torchrun started, only the first one draws.
+    drawn = console.is_terminal and os.environ.get("RANK", "0") == "0"
+    said = time.monotonic()
+    with Progress(*columns, console=console, transient=True, disable=not drawn) as bar:
+        task = bar.add_task("", total=None)
+
+        def show(done: int, total: int, text: str = "") -> None:
+            nonlocal said
+            if not drawn and time.monotonic() - said > LOG_SECONDS:
+                console.print(f"{what}: {done} of {total} {text}".rstrip())
+                said = time.monotonic()
+            if done < bar.tasks[0].completed:
+                bar.reset(task)
+            bar.update(task, completed=done, total=total, description=text)
+
+        yield show
 
 
 def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

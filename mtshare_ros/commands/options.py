@@ -1,11 +1,32 @@
-"""What options of commands can be, and their values out of the texts that a user writes."""
+"""Arguments and options that several commands share, and how their texts are read."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from mtshare_ros.errors import OptionError
+
+DEMO_BUNDLE = Path("models/room")
+DEMO_BAG = Path("demo/room.mcap")
+"""What comes with the project."""
+
+_BUNDLE = "Folder of a model bundle."
+BundleArgument = Annotated[Path, typer.Argument(help=_BUNDLE)]
+OptionalBundle = Annotated[Path | None, typer.Argument(help=_BUNDLE)]
+BundleOption = Annotated[Path, typer.Option(help=_BUNDLE)]
+Bag = Annotated[Path, typer.Option(help="Recorded bag with camera images.")]
+Topic = Annotated[str | None, typer.Option(help="Topic of the images, if the bag has several.")]
+Size = Annotated[str, typer.Option(help="Width and height of the images in pixels.")]
+Threads = Annotated[int, typer.Option(min=1, help="CPU threads to use.")]
+Parameters = Annotated[
+    list[str] | None,
+    typer.Option(help="Parameter of the node, such as output_size=input; repeatable."),
+]
 
 
 class Kind(str, Enum):
@@ -18,7 +39,7 @@ class Kind(str, Enum):
 
 
 class Textures(str, Enum):
-    """What the textures of a simulated room are drawn from."""
+    """The pool that the textures of a simulated room are drawn from."""
 
     auto = "auto"
     A = "A"
@@ -27,7 +48,7 @@ class Textures(str, Enum):
 
 
 class Dataset(str, Enum):
-    """A data set that `evaluate` reads."""
+    """A kind of data set that `evaluate` reads."""
 
     rooms = "rooms"
     nyud = "nyud"

@@ -1,4 +1,4 @@
-"""Commands of `mtshare` that label, evaluate and score; what a job needs is imported inside."""
+"""Commands that score a model: evaluate and boundary-score."""
 
 from __future__ import annotations
 
@@ -9,79 +9,61 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mtshare_ros.commands.console import print_report, print_table, progress
-from mtshare_ros.commands.options import Dataset, Protocol
+from mtshare_ros.commands.options import BundleArgument, Dataset, Protocol, Threads, Topic
 from mtshare_ros.errors import JobError, OptionError
 
 if TYPE_CHECKING:
     from mtshare_ros.evaluation.evaluate import Options
 
-BundleArgument = Annotated[Path, typer.Argument(help="Folder of a model bundle.")]
-Bag = Annotated[Path, typer.Option(help="Recorded bag with camera images.")]
-
-
-def label(
-    bag: Bag,
-    teacher: Annotated[
-        list[str], typer.Option(help="TASK=FILE.onnx with a FILE.yaml beside it; repeatable.")
-    ],
-    output: Annotated[Path, typer.Option(help="Data set to write: a new folder.")],
-    frames: Annotated[int, typer.Option(min=2, help="Frames to choose.")] = 500,
-    topic: Annotated[
-        str | None, typer.Option(help="Topic of the images, where the bag has several.")
-    ] = None,
-    focal_length: Annotated[
-        float | None, typer.Option(help="fx / image width, where the bag has no camera_info.")
-    ] = None,
-    threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 2,
-) -> None:
-    """Label a recorded bag with networks of your own: a data set to train on."""
-    from mtshare_ros.datasets.labelling.label_bag import Source, label_bag, parse_teachers
-
-    teachers = parse_teachers(teacher)
-    source = Source(bag, topic, focal_length, frames)
-    with progress("labelling") as on_frame:
-        description = label_bag(source, teachers, output, threads, on_frame)
-    typer.echo(f"{output}: {', '.join(description.tasks)}")
-
 
 def evaluate(
     bundle: BundleArgument,
-    output: Annotated[Path, typer.Option(help="Folder of the report.")],
+    output: Annotated[Path, typer.Option(help="Folder of the report: index.html, report.json.")],
     bag: Annotated[list[Path] | None, typer.Option(help="Recorded bag; repeatable.")] = None,
-    topic: Annotated[
-        str | None, typer.Option(help="Topic of the bag's images, where it has several.")
-    ] = None,
+    topic: Topic = None,
     record: Annotated[
-        Path | None, typer.Option(help="Bag to write: the images with the predictions.")
+        Path | None, typer.Option(help="Bag to write the images and the predictions to.")
     ] = None,
-    dataset: Annotated[Dataset | None, typer.Option(help="Instead of a bag.")] = None,
-    root: Annotated[list[Path] | None, typer.Option(help="The data set; repeatable.")] = None,
-    policy: Annotated[str, typer.Option(help="tokens, dense, hold:K or warp:K.")] = "tokens",
+    dataset: Annotated[
+        Dataset | None, typer.Option(help="Kind of a data set to score on, instead of a bag.")
+    ] = None,
+    root: Annotated[
+        list[Path] | None, typer.Option(help="Folder of the data set; of rooms, repeatable.")
+    ] = None,
+    policy: Annotated[
+        str, typer.Option(help="What a frame recomputes: tokens, dense, hold:K or warp:K.")
+    ] = "tokens",
     baseline: Annotated[
         list[str] | None,
-        typer.Option(help="Also on the same frames: hold:K, warp:K or a bundle; repeatable."),
+        typer.Option(help="hold:K, warp:K or a bundle to score on the same frames; repeatable."),
     ] = None,
     engine: Annotated[
-        str, typer.Option(help="What runs the graphs: auto, tensorrt, onnxruntime, torch.")
+        str, typer.Option(help="What runs the graphs: auto, tensorrt, onnxruntime or torch.")
     ] = "auto",
     max_dirty_fraction: Annotated[
-        float, typer.Option(help="Largest share of the tokens recomputed per frame.")
+        float, typer.Option(help="Largest share of the tokens that a frame recomputes.")
     ] = 1.0,
-    threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 2,
-    split: Annotated[str, typer.Option(help="Of a data set of images.")] = "val",
+    threads: Threads = 2,
+    split: Annotated[str, typer.Option(help="Split of the data set.")] = "val",
     protocol: Annotated[
-        Protocol, typer.Option(help="stretch: as the node runs; the others as published.")
+        Protocol,
+        typer.Option(help="How images get the network's size: as in the node, or as published."),
     ] = Protocol.stretch,
-    names: Annotated[Path | None, typer.Option(help="Text file: images to score.")] = None,
-    normal_axes: Annotated[
-        str | None, typer.Option(help="Axes of the set's normals, as 'x -y -z'.")
+    names: Annotated[
+        Path | None, typer.Option(help="Text file with the names of the images to score.")
     ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Of several bags, how many at a time.")] = 1,
+    normal_axes: Annotated[
+        str | None, typer.Option(help="Axes of the data set's normals, such as 'x -y -z'.")
+    ] = None,
+    workers: Annotated[
+        int, typer.Option(min=1, help="How many of several bags to score at a time.")
+    ] = 1,
     ray: Annotated[
-        str | None, typer.Option(help="Ray cluster for several bags; local starts one.")
+        str | None,
+        typer.Option(help="Address of a Ray cluster for several bags; local starts one."),
     ] = None,
 ) -> None:
-    """Score a bundle on a bag or a data set; writes report.json and index.html."""
+    """Score a bundle on a bag or a data set and write a report."""
     if bool(bag) == (dataset is not None) or (dataset is None) == bool(root):
         raise OptionError("expected either --bag BAG, or --dataset NAME with --root DIR")
     from mtshare_ros.evaluation.evaluate import Options, evaluate_bag, evaluate_stills
@@ -155,21 +137,26 @@ def _evaluate_bags(
 
 def boundary_score(
     predictions: Annotated[
-        Path, typer.Argument(help="Folder (or file) of 8-bit PNG, or .npy from 0 to 1.")
+        Path, typer.Argument(help="Folder or file: 8-bit PNG, or .npy from 0 to 1.")
     ],
     truths: Annotated[
         Path,
-        typer.Argument(help="Folder of the same names: PNG or .npy of lines, .mat of labels."),
+        typer.Argument(help="The same names: lines as PNG or .npy, or labels as .mat."),
     ],
     max_distance: Annotated[
         list[float] | None,
-        typer.Option(help="In image diagonals: NYUD 0.011 (default), PASCAL 0.0075; repeatable."),
+        typer.Option(
+            help="Tolerance in image diagonals: NYUD 0.011 (default), PASCAL 0.0075; repeatable."
+        ),
     ] = None,
     outline: Annotated[
-        bool, typer.Option("--outline", help="Score against the outlines of PNG and .npy.")
+        bool,
+        typer.Option("--outline", help="Score against the outlines of what PNG and .npy hold."),
     ] = False,
-    names: Annotated[Path | None, typer.Option(help="Text file: names to score.")] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 2,
+    names: Annotated[
+        Path | None, typer.Option(help="Text file with the names of the images to score.")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that score at once.")] = 2,
     output: Annotated[Path | None, typer.Option(help="JSON file to write.")] = None,
 ) -> None:
     """Score boundaries of any network (odsF), without MATLAB."""

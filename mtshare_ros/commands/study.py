@@ -1,4 +1,4 @@
-"""``mtshare study``: score, measure and draw a study."""
+"""Commands of ``mtshare study``: they score, measure and draw a study."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from mtshare_ros.commands.console import print_table, progress
-from mtshare_ros.commands.options import parse_size
+from mtshare_ros.commands.options import BundleArgument, Threads, parse_size
 from mtshare_ros.errors import OptionError
 
 RESULTS_NAME = "results.json"
@@ -19,20 +19,20 @@ REUSE_NAME = "reuse.json"
 _TIMING_KEYS = ("network", "threads", "rounds", "machine", "fractions", "cases")
 
 app = typer.Typer(
-    help="The study of sharing: every way to share, scored on the same test rooms.",
+    help="Compare ways to share a network, on the same test rooms.",
     add_completion=False,
     pretty_exceptions_enable=False,
 )
 
-Config = Annotated[Path, typer.Argument(help="YAML file, as in config/results/.")]
+Config = Annotated[Path, typer.Argument(help="YAML file, such as config/results/study.yaml.")]
 Output = Annotated[Path, typer.Option(help="Folder of the study's files.")]
 
 
 @app.command()
 def table(config: Config, output: Output) -> None:
-    """Score what is trained; writes results.json, table.md and the plots.
+    """Score the trained stages and write their table and plots.
 
-    Times come from timing.json of the same folder, if it is there (see `timing`).
+    Times are read from timing.json in the same folder, which `timing` writes.
     """
     from mtshare_ros.study.draw import draw
     from mtshare_ros.study.result_rows import results_of
@@ -41,7 +41,8 @@ def table(config: Config, output: Output) -> None:
 
     study = load_study(config)
     timing = _timing(output / TIMING_NAME)
-    results = results_of(study)
+    with progress("scoring") as on_step:
+        results = results_of(study, on_step)
     _write_json(output / RESULTS_NAME, results)
     (output / TABLE_NAME).write_text(markdown(results, timing), encoding="utf-8")
     files = [output / RESULTS_NAME, output / TABLE_NAME, *draw(study, results, timing, output)]
@@ -59,12 +60,12 @@ def timing(
     output: Output,
     size: Annotated[
         str | None,
-        typer.Option(help="Input width and height, with random weights; else the networks' own."),
+        typer.Option(help="Width and height of the input; the weights are random then."),
     ] = None,
-    threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 2,
+    threads: Threads = 2,
     rounds: Annotated[int, typer.Option(min=1, help="Measured frames of each case.")] = 60,
 ) -> None:
-    """Measure whole-frame time of what is trained; writes timing.json."""
+    """Measure each trained system's time per frame (timing.json)."""
     pixels = None if size is None else parse_size(size)
     from mtshare_ros.study.study_config import load_study
     from mtshare_ros.study.timing import measure
@@ -86,16 +87,18 @@ def timing(
 @app.command()
 def elements(
     run: Annotated[Path, typer.Argument(help="Folder of a run.")],
-    stage: Annotated[str, typer.Argument(help="Its elementwise stage.")],
-    data: Annotated[Path, typer.Option(help="Rendered stills, of validation rooms to choose.")],
+    stage: Annotated[str, typer.Argument(help="Elementwise stage of the run.")],
+    data: Annotated[
+        Path, typer.Option(help="Rendered images; to choose a threshold, of validation rooms.")
+    ],
     output: Annotated[Path, typer.Option(help="JSON file to write.")],
-    theta: Annotated[list[float], typer.Option(help="Threshold of every block; repeatable.")],
+    theta: Annotated[list[float], typer.Option(help="Threshold of all blocks; repeatable.")],
     at: Annotated[
-        str, typer.Option(help="Where it cuts: inputs or outputs of linears.")
+        str, typer.Option(help="What is cut: inputs or outputs of the linears.")
     ] = "inputs",
-    threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 2,
+    threads: Threads = 2,
 ) -> None:
-    """Score the element-wise scheme over its thresholds: counted work beside real time."""
+    """Score the element-wise scheme: counted work beside real time."""
     if at not in ("inputs", "outputs"):
         raise OptionError(f"--at {at!r}: expected inputs or outputs")
     from mtshare_ros.study.elementwise.sweep import sweep
@@ -115,26 +118,26 @@ def elements(
 
 @app.command()
 def reuse(
-    bundle: Annotated[Path, typer.Argument(help="Folder of a bundle.")],
-    bag: Annotated[list[Path], typer.Option(help="A clip with ground truth; repeatable.")],
+    bundle: BundleArgument,
+    bag: Annotated[list[Path], typer.Option(help="Bag with ground truth; repeatable.")],
     output: Output,
     policy: Annotated[
-        list[str] | None, typer.Option(help="What says how urgent a token is; repeatable.")
+        list[str] | None, typer.Option(help="How the urgency of a token is computed; repeatable.")
     ] = None,
     budget: Annotated[
         list[float] | None,
-        typer.Option(min=0.01, max=1.0, help="Largest share of dirty tokens; repeatable."),
+        typer.Option(min=0.01, max=1.0, help="Largest share of recomputed tokens; repeatable."),
     ] = None,
     threshold: Annotated[
-        float | None, typer.Option(min=0.0, help="Urgency above which a token is dirty.")
+        float | None, typer.Option(min=0.0, help="Urgency above which a token is recomputed.")
     ] = None,
     carry: Annotated[
         list[int] | None,
-        typer.Option(min=1, help="Compute every K-th frame, carry the rest; repeatable."),
+        typer.Option(min=1, help="Compute every K-th frame and carry the others; repeatable."),
     ] = None,
-    threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 2,
+    threads: Threads = 2,
 ) -> None:
-    """Compare reuse over time with holding dense frames; writes reuse.json and the plots."""
+    """Compare reuse over time with held frames (reuse.json, plots)."""
     from mtshare_ros.study.reuse.reuse_study import Options, compare_reuse
 
     asked = {
@@ -144,7 +147,9 @@ def reuse(
         "carried": tuple(carry or ()) or None,
     }
     given: dict[str, Any] = {key: value for key, value in asked.items() if value is not None}
-    found, files = compare_reuse(bundle, bag, output, Options(threads=threads, **given))
+    options = Options(threads=threads, **given)
+    with progress("comparing") as on_frame:
+        found, files = compare_reuse(bundle, bag, output, options, on_frame)
     _write_json(output / REUSE_NAME, found)
     for kind in found["kinds"]:
         rows = [
@@ -192,11 +197,11 @@ def _at_equal_time(kind: dict[str, Any]) -> tuple[str, tuple[str, ...], list[tup
 
 @app.command()
 def shares(
-    source: Annotated[Path, typer.Argument(help="Folder of a bundle, or of a run.")],
+    source: Annotated[Path, typer.Argument(help="Folder of a bundle or of a run.")],
     output: Annotated[Path, typer.Option(help="PNG file to write.")],
-    stage: Annotated[str | None, typer.Option(help="Of a run: a stage of sub-tasks.")] = None,
+    stage: Annotated[str | None, typer.Option(help="Stage of sub-tasks in a run.")] = None,
 ) -> None:
-    """Draw the private share of every block of a bundle, or of a run's stage."""
+    """Draw the private share of each block of a bundle or a stage."""
     from mtshare_ros.study.draw import draw_bundle_shares, draw_stage_shares
 
     if stage is None:

@@ -1,19 +1,13 @@
-"""Hours of a robot in minutes of a test: the live node at camera rate, its memory and its counts.
-
-Run as ``python -m mtshare_ros.replay.soak --minutes 30 --output soak.json``.
-"""
+"""The live node at camera rate for long: its memory, its latency and its counts."""
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import struct
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -23,8 +17,6 @@ from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import Image
 
 from mtshare_ros.bundle.folder import load_manifest
-from mtshare_ros.commands.options import parse_parameters, parse_size
-from mtshare_ros.errors import exit_status, one_line
 from mtshare_ros.replay.bag_source import BagSource
 from mtshare_ros.replay.listener import Listener
 from mtshare_ros.replay.local_context import local_context
@@ -241,55 +233,3 @@ def _result(
         stage_ms=stage_times(listener),
         samples=samples,
     )
-
-
-def main() -> int:
-    """Run from the command line; the exit status is 0 if nothing is wrong."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--bundle", type=Path, default=Path("models/room"))
-    parser.add_argument("--bag", type=Path, default=Path("demo/room.mcap"))
-    parser.add_argument("--minutes", type=float, default=30.0)
-    parser.add_argument("--size", help="WIDTHxHEIGHT of the images; by default the bag's")
-    parser.add_argument("--parameter", action="append", default=[], help="NAME=VALUE, repeatable")
-    parser.add_argument("--output", type=Path, required=True, help="JSON file to write")
-    given = parser.parse_args()
-
-    def show(sample: Sample) -> None:
-        print(
-            f"{sample.seconds:7.0f} s  {sample.resident_mib:7.1f} MiB  "
-            f"p99 {sample.latency_ms_p99:6.1f} ms",
-            flush=True,
-        )
-
-    try:
-        result = soak(
-            given.bundle,
-            given.bag,
-            60.0 * given.minutes,
-            size=None if given.size is None else parse_size(given.size),
-            parameters=parse_parameters(given.parameter),
-            on_sample=show,
-        )
-    except Exception as error:
-        status = exit_status(error)
-        if status is None:
-            raise
-        print(f"error: {one_line(error)}", file=sys.stderr)
-        return status
-    given.output.parent.mkdir(parents=True, exist_ok=True)
-    faults = result.faults()
-    given.output.write_text(json.dumps({**asdict(result), "faults": faults}, indent=1) + "\n")
-    print(
-        f"{result.sent} sent, {result.counts}, memory {result.memory_growth:+.2%} since warm, "
-        f"p99 x {result.p99_ratio:.2f}, {result.cpu_ms:.1f} ms of CPU per frame"
-    )
-    for stage in ("total", "ros", "latency"):
-        times = result.stage_ms[stage].items()
-        print(stage, ", ".join(f"{name} {time:.1f} ms" for name, time in times))
-    for fault in faults:
-        print(f"fault: {fault}", file=sys.stderr)
-    return 1 if faults else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mtshare_ros.datasets.stills import KINDS, NORMAL_SCALE
 from mtshare_ros.simulator.clips import ClipFrame, render_clip
 from mtshare_ros.simulator.movement.trajectories import KINDS as MOVEMENTS
 from mtshare_ros.simulator.poses import robot_intrinsics, sample_pose
@@ -23,12 +24,6 @@ from mtshare_ros.simulator.sensor import expose, random_sensor
 
 ROOMS_PER_SHARD = 10
 """Rooms in one shard: what is lost when rendering is interrupted."""
-
-NORMAL_SCALE = 127.0
-"""Stored value of a normal's component 1.0."""
-
-KINDS = ("rgb", "depth", "labels", "normals", "seeds")
-"""Arrays of a shard."""
 
 
 @dataclass(frozen=True)

@@ -37,11 +37,11 @@ def write_clip(
     Args:
         output: Bag to write: a single file where it ends in ``.mcap``, else a folder.
         kind: How the camera moves: ``static``, ``pan``, ``drive`` or ``handheld``.
-        seed: Decides everything else; see ``rooms.seeds`` for the ranges.
+        seed: Decides everything else; see ``datasets.seeds`` for the ranges.
         frames: Number of frames, 30 a second.
         size: Width and height in pixels.
         on_frame: Called after each frame.
-        textures: ``auto``, ``A``, ``B`` or ``mix``; see ``rooms.seeds``.
+        textures: ``auto``, ``A``, ``B`` or ``mix``; see ``datasets.seeds``.
         compressed: Store JPEG and PNG instead of raw images.
         exposure_changes: Whether the exposure is corrected every now and then.
         cuts: How often the clip cuts to another room, at equal distances.

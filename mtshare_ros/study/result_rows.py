@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from mtshare_ros.metrics.names import METRICS
+from mtshare_ros.progress import OnStep, silent
 from mtshare_ros.study.delta import (
     LEVEL,
     Values,
@@ -29,14 +30,18 @@ PerSeed = dict[str, Values]
 """Run -> values."""
 
 
-def results_of(study: Study) -> dict[str, Any]:
+def results_of(study: Study, on_step: OnStep = silent) -> dict[str, Any]:
     """Score every finished stage of a study and return the content of ``results.json``.
+
+    Args:
+        study: The study.
+        on_step: Called while a network is scored, with stills as steps.
 
     Raises:
         StudyError: No run has every stage of the reference.
         OptionError: The stills are none of test rooms.
     """
-    return _Numbers(study).results()
+    return _Numbers(study, on_step).results()
 
 
 def missing_stages(study: Study) -> dict[str, list[str]]:
@@ -52,8 +57,8 @@ def missing_stages(study: Study) -> dict[str, list[str]]:
 class _Numbers:
     """The sums of every finished stage, and what follows from them."""
 
-    def __init__(self, study: Study) -> None:
-        self.study = study
+    def __init__(self, study: Study, on_step: OnStep) -> None:
+        self.study, self.on_step = study, on_step
         self.missing = missing_stages(study)
         self._require_reference()
         self.stills = open_rooms(study.data)
@@ -101,7 +106,9 @@ class _Numbers:
         key = (run, stage, task)
         if key not in self._scores:
             study = self.study
-            self._scores[key] = score(run, stage, task, study.data, self.stills, study.size)
+            self._scores[key] = score(
+                run, stage, task, study.data, self.stills, study.size, self.on_step
+            )
         return self._scores[key]
 
     def _per_seed(self, system: System, task: str) -> PerSeed:

@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from mtshare_ros.bundle.folder import file_digest
 from mtshare_ros.datasets.seeds import split_of
@@ -22,6 +21,7 @@ from mtshare_ros.datasets.stills import StillsDataset
 from mtshare_ros.errors import OptionError
 from mtshare_ros.metrics import Additive, NormalsMetric, State, metric_for
 from mtshare_ros.perception.decode import Decoder, RawMap
+from mtshare_ros.progress import OnStep, silent
 from mtshare_ros.study.study_config import StudyError
 from mtshare_ros.study.trained import predict, record_of
 from mtshare_ros.tasks import PROBABILITY_KINDS, ROOM_CLASSES, TASKS, Task
@@ -91,6 +91,7 @@ def score(
     folder: Path,
     stills: StillsDataset,
     size: tuple[int, int] | None = None,
+    on_step: OnStep = silent,
 ) -> RoomScores:
     """Return the sums per room, from RUN/scores where they are up to date (see ``compute``)."""
     path = run / "scores" / f"{stage}.{task}.npz"
@@ -98,7 +99,7 @@ def score(
     kept = _kept(path, key, TASKS[task])
     if kept is not None:
         return kept
-    scores = compute(run, stage, task, stills, size)
+    scores = compute(run, stage, task, stills, size, on_step)
     path.parent.mkdir(exist_ok=True)
     partial = path.with_suffix(".partial.npz")
     np.savez_compressed(partial, key=np.array(key), rooms=scores.rooms, **scores.sums)
@@ -113,6 +114,7 @@ def compute(
     task_name: str,
     stills: StillsDataset,
     size: tuple[int, int] | None = None,
+    on_step: OnStep = silent,
 ) -> RoomScores:
     """Run a trained network over the stills and return the sums per room.
 
@@ -122,6 +124,7 @@ def compute(
         task_name: The task.
         stills: Stills of test rooms.
         size: Width and height in pixels; the network's own by default.
+        on_step: Called after each batch, with stills as steps.
     """
     trained, task = predict(run, stage, task_name), TASKS[task_name]
     size = size or trained.config.size
@@ -129,16 +132,15 @@ def compute(
     seeds = [int(stills.stored(index)["seeds"]) for index in range(len(stills))]
     metrics = {seed: empty_metric(task) for seed in sorted(set(seeds))}
     batches = validation_batches(stills, size, _BATCH, (task.kind,))
-    upcoming = iter(seeds)
-    bar = tqdm(total=len(seeds), desc=f"{run.name} {stage} {task_name}", leave=False, disable=None)
+    done = 0
     for batch in batches:
         raw = trained.raw(batch["image"]).float().numpy()
         for one, true in zip(raw, batch[task.kind].numpy(), strict=True):
             if task.kind == "normals":
                 true = true.transpose(1, 2, 0)
-            metrics[next(upcoming)].update(decode(decoder, task, one), true)
-            bar.update()
-    bar.close()
+            metrics[seeds[done]].update(decode(decoder, task, one), true)
+            done += 1
+        on_step(done, len(seeds), f"{run.name} {stage} {task_name}")
     states = [metric.state() for metric in metrics.values()]
     sums = {name: np.stack([state[name] for state in states]) for name in states[0]}
     return RoomScores(task, np.array(list(metrics), np.int64), sums)

@@ -14,8 +14,8 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
-from tqdm import tqdm
 
+from mtshare_ros.progress import OnStep, silent
 from mtshare_ros.tasks import TASKS, Task
 from mtshare_ros.training.batches import Batch, BatchSettings, Stills, training_batches
 from mtshare_ros.training.checkpoints import (
@@ -71,6 +71,7 @@ class LoopSettings:
         weight_decay: AdamW's weight decay on matrices.
         resume: Whether to go on from the checkpoint of this stage, if there is one.
         crop: How random crops are taken; None stretches whole images.
+        on_step: Called after each step, in the first process only.
     """
 
     folder: Path
@@ -80,6 +81,7 @@ class LoopSettings:
     weight_decay: float
     resume: bool
     crop: CropSettings | None = None
+    on_step: OnStep = silent
 
 
 def adamw(modules: Sequence[nn.Module], weight_decay: float) -> torch.optim.Optimizer:
@@ -101,31 +103,29 @@ def learning_rate(phase: Phase, step: int) -> float:
 
 
 class _Log:
-    """Progress bar and TensorBoard, on the first process only."""
+    """The caller's progress and TensorBoard, on the first process only."""
 
-    def __init__(self, fabric: Fabric, folder: Path, stage: str, done: int, total: int) -> None:
-        self._fabric = fabric
-        first = fabric.is_global_zero
-        self._bar = tqdm(
-            total=total, initial=done, desc=stage, unit="step", smoothing=0.05, disable=not first
-        )
-        path = str(folder / "tensorboard" / stage)
-        self._writer = SummaryWriter(path, purge_step=done) if first else None
+    def __init__(self, fabric: Fabric, settings: LoopSettings, stage: str, done: int) -> None:
+        self._fabric, self._on_step = fabric, settings.on_step
+        self._stage, self._text = stage, stage
+        path = str(settings.folder / "tensorboard" / stage)
+        self._writer = SummaryWriter(path, purge_step=done) if fabric.is_global_zero else None
 
-    def step(self, overall: int, losses: dict[str, Tensor], job: Job, rate: float) -> None:
-        self._bar.update()
-        if overall % LOG_STEPS:
-            return
-        means = self._fabric.all_reduce({name: loss.detach() for name, loss in losses.items()})
-        if self._writer is None:
-            return
-        values = {name: float(mean) for name, mean in dict(means).items()} | job.gauges()
-        self._bar.set_postfix({name: f"{value:.3f}" for name, value in values.items()})
-        for name, value in {**values, "learning_rate": rate}.items():
-            self._writer.add_scalar(name, value, overall)
+    def step(
+        self, done: int, total: int, losses: dict[str, Tensor], job: Job, rate: float
+    ) -> None:
+        if done % LOG_STEPS == 0:
+            means = self._fabric.all_reduce({name: loss.detach() for name, loss in losses.items()})
+            if self._writer is not None:
+                values = {name: float(mean) for name, mean in dict(means).items()} | job.gauges()
+                shown = (f"{name} {value:.3f}" for name, value in values.items())
+                self._text = f"{self._stage}: {', '.join(shown)}"
+                for name, value in {**values, "learning_rate": rate}.items():
+                    self._writer.add_scalar(name, value, done)
+        if self._writer is not None:
+            self._on_step(done, total, self._text)
 
     def close(self) -> None:
-        self._bar.close()
         if self._writer is not None:
             self._writer.close()
 
@@ -169,7 +169,7 @@ def fit(
             record = {"settings": settings.identity, "step": step, "seconds": seconds}
             save_tensors(path, progress_tensors(job, optimizers), record)
 
-    log = _Log(fabric, settings.folder, stage, done, total)
+    log = _Log(fabric, settings, stage, done)
     job.train()
     saved = last = time.monotonic()
     first = 0
@@ -208,7 +208,7 @@ def fit(
             now = time.monotonic()
             seconds, last = seconds + now - last, now
             overall = first + step + 1
-            log.step(overall, losses, job, rate)
+            log.step(overall, total, losses, job, rate)
             if now - saved > CHECKPOINT_SECONDS:
                 save(overall)
                 saved = now

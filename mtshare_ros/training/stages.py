@@ -17,6 +17,7 @@ from mtshare_ros.network.pretrained import load_backbone
 from mtshare_ros.network.single_task import SharedEncoder, SingleTaskNetwork
 from mtshare_ros.network.units import SubTask, private_share
 from mtshare_ros.network.vit import VisionTransformer
+from mtshare_ros.progress import OnStep, silent
 from mtshare_ros.training.batches import Stills
 from mtshare_ros.training.checkpoints import load_tensors, save_tensors
 from mtshare_ros.training.configuration import TrainingConfig
@@ -59,14 +60,21 @@ from mtshare_ros.training.validation import validate
 class StageTrainer:
     """Trains the stages of one configuration in one folder."""
 
-    def __init__(self, config: TrainingConfig, run: Path, resume: bool, fabric: Fabric) -> None:
-        """Open the data sets.
+    def __init__(
+        self,
+        config: TrainingConfig,
+        run: Path,
+        resume: bool,
+        fabric: Fabric,
+        on_step: OnStep = silent,
+    ) -> None:
+        """Open the data sets; ``on_step`` is called in the first process only.
 
         Raises:
             ConfigError: They can't be trained or validated on.
         """
         self.config, self.run, self.resume, self.fabric = config, run, resume, fabric
-        self.network = config.network
+        self.network, self.on_step = config.network, on_step
         self.stills: Stills
         self.validation: Stills
         opener = open_rooms if config.data.kind == "rooms" else open_image_sets
@@ -106,6 +114,7 @@ class StageTrainer:
             weight_decay=self.config.weight_decay,
             resume=self.resume,
             crop=self.config.data.crop,
+            on_step=self.on_step,
         )
         stills = self.stills
         if job.frames > 1:
@@ -137,7 +146,7 @@ class StageTrainer:
         if subtask is not None:
             subtask.to(self.fabric.device).eval()
         size, crop = stage.phases[-1].size, self.config.data.crop
-        return validate(network, subtask, task, self.validation, size, crop)
+        return validate(network, subtask, task, self.validation, size, crop, self.on_step)
 
     def _pretrain(self, stage: BaseStage, network: SingleTaskNetwork | SharedEncoder) -> None:
         """Load the stage's pretrained backbone, if it has one."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from mtshare_ros.progress import OnStep, silent
 from mtshare_ros.training.checkpoints import load_tensors
 from mtshare_ros.training.configuration import ConfigError, TrainingConfig, load_config
 from mtshare_ros.training.devices import open_fabric
@@ -22,6 +23,7 @@ def train(
     resume: bool = False,
     seed: int | None = None,
     only: Collection[str] = (),
+    on_step: OnStep = silent,
 ) -> dict[str, Any]:
     """Train the stages of a configuration.
 
@@ -32,6 +34,8 @@ def train(
             from its checkpoint.
         seed: Seed instead of the configuration's.
         only: Names of the stages to train; empty for all.
+        on_step: Called after each step and each batch of a validation, in the first process
+            only.
 
     Returns:
         Stage name -> record, of the stages that were asked for.
@@ -52,7 +56,8 @@ def train(
         _check_same(config_path, config, kept)
     fabric = open_fabric(config.precision)
     _check_batches(config, fabric.world_size)
-    trainer = StageTrainer(config, run, resume, fabric)  # looks at the data before a file is made
+    # It looks at the data before a file is made.
+    trainer = StageTrainer(config, run, resume, fabric, on_step)
     if fabric.is_global_zero:
         run.mkdir(parents=True, exist_ok=True)
         kept.write_text(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))

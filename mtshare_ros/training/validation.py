@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from mtshare_ros.metrics import metric_for
 from mtshare_ros.network.reference.replaced import on_base
 from mtshare_ros.network.single_task import SingleTaskNetwork
 from mtshare_ros.network.units import SubTask
 from mtshare_ros.perception.decode import Decoder
+from mtshare_ros.progress import OnStep, silent
 from mtshare_ros.tasks import PROBABILITY_KINDS
 from mtshare_ros.training.batches import Stills, validation_batches
 from mtshare_ros.training.crops import CropSettings
@@ -26,6 +26,7 @@ def validate(
     stills: Stills,
     size: tuple[int, int],
     crop: CropSettings | None = None,
+    on_step: OnStep = silent,
 ) -> dict[str, dict[str, float]]:
     """Score one task over all of ``stills``.
 
@@ -36,6 +37,7 @@ def validate(
         stills: Validation images.
         size: Width and height in pixels that they are scored at.
         crop: How crops were taken in training; None stretches whole images.
+        on_step: Called after each batch.
 
     Returns:
         ``{task: {metric: value}}``.
@@ -45,7 +47,7 @@ def validate(
     device = next(network.parameters()).device
     total = -(-len(stills) // _BATCH)
     batches = validation_batches(stills, size, _BATCH, (task_name,), crop)
-    for batch in tqdm(batches, total=total, desc=f"validate {task_name}", leave=False):
+    for done, batch in enumerate(batches, start=1):
         image = batch["image"].to(device)
         raw = network(image) if subtask is None else on_base(network, subtask, image)
         truth = batch[task_name].numpy()
@@ -58,4 +60,5 @@ def validate(
                 metric.update(decoder.probability(one), true)
             else:
                 metric.update(decoder.normals(one), true.transpose(1, 2, 0))
+        on_step(done, total, f"validating {task_name}")
     return {task_name: {key: round(value, 4) for key, value in metric.result().items()}}

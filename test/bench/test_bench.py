@@ -12,7 +12,6 @@ import onnx
 import pytest
 import torch
 
-from mtshare_ros import cli
 from mtshare_ros.bench.benchmark import Matrix, run_bench
 from mtshare_ros.bench.cases import Camera, DenseCase, HoldCase, StreamCase
 from mtshare_ros.bench.measure import summary, take_turns
@@ -205,22 +204,3 @@ def test_networks_are_measured_from_the_smallest_on() -> None:
     matrix = Matrix(widths=(192, 768), sizes=((640, 480), (320, 240)))
     found = [(network.width, network.size[0]) for network in matrix.networks()]
     assert found == [(192, 320), (192, 640), (768, 320), (768, 640)]
-
-
-def test_the_command_measures_a_bundle_and_writes_table_and_plots(
-    bundle_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: Any
-) -> None:
-    monkeypatch.setenv("COLUMNS", "200")
-    output = tmp_path / "b.json"
-    fractions = [text for value in ("1", "0.5", "0.25") for text in ("--fraction", value)]
-    more = ["--all", "--rounds", "4", "--threads", "1", "--output", str(output)]
-    assert cli.run(["bench", str(bundle_path), *fractions, *more]) == 0
-    printed = capsys.readouterr().out
-    assert "shared encoder" in printed and "a quarter" in printed and "held between" in printed
-    result = read_result(output)
-    assert result["command"].startswith(f"mtshare bench {bundle_path} --fraction 1.0")
-    assert "--all" in result["command"] and "--threads 1" in result["command"]
-    assert {row["tasks"] for row in result["cases"]} == {1, 2, 3}
-    assert result["settings"][0]["bundle"] == "small"
-    for kind in ("fractions", "tasks"):
-        assert (tmp_path / f"b_{kind}.png").read_bytes().startswith(b"\x89PNG"), kind

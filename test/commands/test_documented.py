@@ -7,7 +7,7 @@ import re
 import pytest
 import typer
 
-from mtshare_ros.cli import USAGE_ERRORS, app
+from mtshare_ros.cli import app
 from support.documented import PAGES, ROOT, commands_of, documented
 
 MTSHARE = documented("mtshare")
@@ -25,7 +25,7 @@ def parse(words: list[str]) -> None:
     """Parse a command without running it.
 
     Raises:
-        cli.USAGE_ERRORS: The command or an option doesn't exist, or a value doesn't fit.
+        typer.TyperException: The command or an option doesn't exist, or a value doesn't fit.
     """
     group, rest = typer.main.get_command(app), words[1:]
     while hasattr(group, "resolve_command"):
@@ -41,7 +41,7 @@ def test_the_parser_takes_a_documented_command(words: list[str]) -> None:
 
 @pytest.mark.parametrize("wrong", ["mtshare inspec models/room", "mtshare bench --with 192"])
 def test_a_command_that_does_not_exist_is_noticed(wrong: str) -> None:
-    with pytest.raises(USAGE_ERRORS):
+    with pytest.raises(typer.TyperException):
         parse(wrong.split())
 
 

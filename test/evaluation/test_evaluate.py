@@ -4,18 +4,15 @@ import json
 import shutil
 from dataclasses import replace
 
-import cv2
 import numpy as np
 import pytest
 
 from mtshare_ros import cli
-from mtshare_ros.commands.demo import run_demo
-from mtshare_ros.datasets.stills import render_stills
-from mtshare_ros.errors import JobError
 from mtshare_ros.evaluation.evaluate import Options, evaluate_bag
 from mtshare_ros.simulator.clip_bag import ClipWriter
 from mtshare_ros.simulator.clips import ClipFrame
 from mtshare_ros.simulator.poses import look, robot_intrinsics
+from mtshare_ros.simulator.render_stills import render_stills
 from mtshare_ros.simulator.simulate import write_clip
 from mtshare_ros.tasks import TASKS
 
@@ -208,27 +205,3 @@ def test_the_doctor_finds_this_machine_fit_and_a_missing_bundle_not(capsys, tmp_
     status, out, err = run(capsys, "doctor", tmp_path / "nothing")
     assert status == 1
     assert "MISSING" in out and "nothing" in err
-
-
-def test_the_demo_scores_what_the_live_node_published(tmp_path, bundle_path, clip):
-    result = run_demo(bundle_path, clip, tmp_path)
-    numbers = result.numbers
-    assert set(numbers["tasks"]) == set(SCORED)
-    assert 0 < numbers["frames"] <= numbers["delivery"]["processed"] <= FRAMES
-    assert {"total", "end_to_end"} < set(numbers["latency_ms"])
-    assert all(path.exists() for path in result.files)
-    picture = cv2.imread(str(tmp_path / "overview.png"))
-    assert np.ptp(picture) > 100
-
-
-def test_a_topic_that_stays_empty_fails_the_demo(tmp_path, bundle_path, clip, monkeypatch):
-    from mtshare_ros.commands import demo
-    from mtshare_ros.replay.replay_bag import ReplayResult
-
-    def silent(bundle, bag, output, on_progress):
-        messages = {"/perception_node/normals/image": 3, "/perception_node/depth/image": 3}
-        return ReplayResult(output, 3, {"processed": 3}, messages, {}, {}, "onnxruntime")
-
-    monkeypatch.setattr(demo, "replay", silent)
-    with pytest.raises(JobError, match="segmentation/mask"):
-        run_demo(bundle_path, clip, tmp_path)

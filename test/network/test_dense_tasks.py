@@ -17,7 +17,6 @@ from mtshare_ros.bundle.folder import load_manifest
 from mtshare_ros.bundle.manifest import BundleError, LayerShare
 from mtshare_ros.commands.demo import run_demo
 from mtshare_ros.datasets.derived import boundaries
-from mtshare_ros.datasets.stills import render_stills
 from mtshare_ros.errors import OptionError
 from mtshare_ros.evaluation.evaluate import Options, evaluate_bag, evaluate_stills
 from mtshare_ros.evaluation.pictures import map_pictures
@@ -26,6 +25,7 @@ from mtshare_ros.export.random_bundle import random_bundle
 from mtshare_ros.perception.engines import open_engine
 from mtshare_ros.perception.stream import PerceptionStream
 from mtshare_ros.perception.stream_settings import StreamSettings
+from mtshare_ros.simulator.render_stills import render_stills
 from mtshare_ros.simulator.simulate import write_clip
 from mtshare_ros.tasks import BOUNDARY, PROBABILITY_KINDS, SALIENCY, TASKS
 from mtshare_ros.training import rooms

@@ -192,22 +192,6 @@ def test_the_command_writes_results_table_and_plots(
     assert not (output / "shares_heads_normals.png").exists()
 
 
-def test_the_shares_of_a_bundle_and_of_a_stage_can_be_drawn(
-    bundle_path: Path,
-    study_trained: list[Path],
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    output = tmp_path / "shares.png"
-    assert cli.run(["study", "shares", str(bundle_path), "--output", str(output)]) == 0
-    assert output.stat().st_size > 1000
-    stage = ["--stage", "units_normals", "--output", str(tmp_path / "stage.png")]
-    assert cli.run(["study", "shares", str(study_trained[0]), *stage]) == 0
-    stage[1] = "single_depth"
-    assert cli.run(["study", "shares", str(study_trained[0]), *stage]) == 2
-    assert "it has no sub-tasks" in capsys.readouterr().err
-
-
 def test_a_curve_starts_where_the_base_ended(study_trained: list[Path]) -> None:
     (curve,) = read_curves(study_trained[0], "units_normals")
     assert curve.task == "depth" and list(curve.steps) == list(range(31, 41))

@@ -19,11 +19,10 @@ from support.documented import ROOT, documented
 
 pytestmark = pytest.mark.slow
 
-STILLS = "python -m mtshare_ros.datasets.stills"
-SOAK = "python -m mtshare_ros.replay.soak"
+RENDER = "mtshare render"
 LESS = {
-    STILLS: {"--rooms": "2", "--views": "5", "--size": "96x64"},
-    SOAK: {"--minutes": "0.5"},
+    RENDER: {"--rooms": "2", "--views": "5", "--size": "96x64"},
+    "mtshare soak": {"--minutes": "0.5"},
     "mtshare simulate": {"--frames": "6", "--size": "160x96"},
     "mtshare label": {"--frames": "8"},
     # The published protocol has a size of its own, which no small network has.
@@ -43,14 +42,14 @@ STANDS_FOR = {
     "TRUTHS": "truths",
 }
 ELSEWHERE = {
-    "mtshare build models/room": "needs TensorRT; with its stand-in in test_build_command.py",
-    "mtshare bench models/room --engine tensorrt": "needs TensorRT; see test_bench.py",
+    "mtshare build models/room": "needs TensorRT; with its stand-in in test_model.py",
+    "mtshare bench models/room --engine tensorrt": "needs TensorRT; see test_engine_case.py",
     "mtshare bench models/room --engine torch": "needs a GPU",
     "mtshare evaluate models/room --bag a.mcap --bag b.mcap --ray": "see test_many_bags.py",
 }
 """Start of a command that can't be run here -> why."""
 ORDER = (
-    STILLS,
+    RENDER,
     "mtshare simulate",
     "mtshare label",
     "mtshare train",

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+_STEPS = 1000
+"""Steps of a build on a progress bar."""
 _TOO_EARLY = 0.03
 """Below this fraction an estimate of the time would be noise."""
 
@@ -37,6 +39,16 @@ class Progress:
 
 OnProgress = Callable[[Progress], bool]
 """Called now and then, from any thread; returns whether to go on."""
+
+
+def on_progress(on_step: Callable[[int, int], None]) -> OnProgress:
+    """Return a callback for a build that passes its progress on as (steps done, steps in all)."""
+
+    def report(progress: Progress) -> bool:
+        on_step(round(_STEPS * progress.fraction), _STEPS)
+        return True
+
+    return report
 
 
 @dataclass

@@ -20,6 +20,7 @@ from mtshare_ros.metrics.disagreement import disagreement
 from mtshare_ros.perception.engines.interface import Engine
 from mtshare_ros.perception.frame import Image
 from mtshare_ros.perception.stream_settings import StreamSettings
+from mtshare_ros.progress import OnStep, silent
 from mtshare_ros.tasks import Task
 
 DENSE = "dense"
@@ -85,7 +86,7 @@ def play(
     networks: Callable[[Image], float],
     shown: int = 0,
     *,
-    on_frame: Callable[[int, int], None] | None = None,
+    on_frame: OnStep = silent,
 ) -> Clip:
     """Let every way compute each frame of a bag, in an order drawn anew each time.
 
@@ -95,7 +96,7 @@ def play(
         ways: The ways to compare. The dense network is added as the first.
         networks: Computes an image with separate networks and returns the milliseconds.
         shown: How many frames are kept as pictures.
-        on_frame: Called after each frame with the frames done and in all.
+        on_frame: Called after each frame, with the bag's name.
 
     Raises:
         BagError: The bag can't be read.
@@ -123,8 +124,7 @@ def play(
             for task in tasks:
                 error = disagreement(task, maps[turn][task.name], maps[0][task.name])
                 track.errors.setdefault(task.name, []).append(error)
-        if on_frame is not None:
-            on_frame(number + 1, len(reader))
+        on_frame(number + 1, len(reader), bag.stem)
     return Clip(bag.stem, tracks, networks_ms, pictures)
 
 

@@ -13,13 +13,13 @@ from typing import Any
 from mtshare_ros.bench.measure import pinned
 from mtshare_ros.bench.rivals import Rivals
 from mtshare_ros.bundle.manifest import Manifest
-from mtshare_ros.commands.console import progress
 from mtshare_ros.evaluation.evaluate import warm_up
 from mtshare_ros.machine.board import machine
 from mtshare_ros.network.config import NetworkConfig
 from mtshare_ros.perception.engines import open_engine
 from mtshare_ros.perception.frame import Image
 from mtshare_ros.perception.stream_settings import StreamSettings
+from mtshare_ros.progress import OnStep, silent
 from mtshare_ros.study.reuse.compare import Clip, Track, Way, play
 from mtshare_ros.study.reuse.reuse_plots import error_over_time, frames, strips
 from mtshare_ros.study.reuse.summary import CARRY, SAME_TIME, by_kind, summary
@@ -74,7 +74,11 @@ class Options:
 
 
 def compare_reuse(
-    bundle: Path, bags: Sequence[Path], output: Path, options: Options
+    bundle: Path,
+    bags: Sequence[Path],
+    output: Path,
+    options: Options,
+    on_frame: OnStep = silent,
 ) -> tuple[dict[str, Any], list[Path]]:
     """Play clips through every way; return the content of ``reuse.json`` and the plots.
 
@@ -83,20 +87,17 @@ def compare_reuse(
         bags: The clips.
         output: Folder of the plots.
         options: What is compared.
+        on_frame: Called after each frame of a clip, with the clip's name.
 
     Raises:
         ValueError: The bundle or a bag can't be used; the message says why.
     """
-    clips: list[Clip] = []
     with pinned(options.threads):
         engine = open_engine(bundle, "onnxruntime", options.threads)
         warm_up(engine)
         with _separate(engine.manifest, options.threads) as networks:
-            for bag in bags:
-                with progress(bag.stem) as on_frame:
-                    clips.append(
-                        play(engine, bag, options.ways(), networks, SHOWN, on_frame=on_frame)
-                    )
+            ways = options.ways()
+            clips = [play(engine, bag, ways, networks, SHOWN, on_frame=on_frame) for bag in bags]
     summaries = [summary(clip, engine.manifest.tasks) for clip in clips]
     found = {
         "bundle": str(bundle),

@@ -1,54 +1,22 @@
-"""`mtshare boundary-score`: odsF of folders, without a network."""
+"""odsF of folders of files, without a network."""
 
 from __future__ import annotations
-
-import json
 
 import cv2
 import numpy as np
 import pytest
 import scipy.io
 
-from mtshare_ros import cli
 from mtshare_ros.datasets.lines import outlines
 from mtshare_ros.errors import OptionError
 from mtshare_ros.metrics.boundary_files import read_lines, score_folders
 from mtshare_ros.metrics.boundary_matching import count_at, count_boundaries
-
-
-def line(column, size=(48, 64)):
-    mask = np.zeros(size, np.uint8)
-    mask[8:40, column] = 255
-    return mask
+from support.line_drawings import line, write_folders
 
 
 @pytest.fixture
 def folders(tmp_path):
-    """Return a folder of predictions and one of truths: one exact, one 3 pixels off."""
-    for kind, shifts in (("pred", (0, 3)), ("truth", (0, 0))):
-        (tmp_path / kind).mkdir()
-        for number, shift in enumerate(shifts):
-            cv2.imwrite(str(tmp_path / kind / f"{number}.png"), line(30 + shift))
-    return tmp_path / "pred", tmp_path / "truth"
-
-
-def test_folders_are_scored_at_each_tolerance(capsys, tmp_path, folders):
-    # The diagonal is 80: 3 pixels are 0.0375 of it.
-    output = tmp_path / "score.json"
-    distances = ["--max-distance", "0.03", "--max-distance", "0.04"]
-    command = ["boundary-score", *map(str, folders), *distances, "--output", str(output)]
-    assert cli.run(command) == 0
-    strict, loose = json.loads(output.read_text())["scores"]
-    assert strict == {
-        "max_distance": 0.03,
-        "ods_f": pytest.approx(0.5),
-        "threshold": 0.001,
-        "precision": pytest.approx(0.5),
-        "recall": pytest.approx(0.5),
-        "images": 2,
-    }
-    assert loose["ods_f"] == 1.0
-    assert "0.5000" in capsys.readouterr().out
+    return write_folders(tmp_path)
 
 
 def test_floats_label_maps_and_a_list_of_names_are_read(tmp_path, folders):

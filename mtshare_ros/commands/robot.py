@@ -1,0 +1,132 @@
+"""Commands for the machine that runs the node: doctor, demo, replay and soak."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mtshare_ros.commands.console import print_report, print_table, progress
+from mtshare_ros.commands.options import (
+    DEMO_BAG,
+    DEMO_BUNDLE,
+    Bag,
+    BundleArgument,
+    BundleOption,
+    OptionalBundle,
+    Parameters,
+    Purpose,
+    parse_parameters,
+    parse_size,
+)
+
+if TYPE_CHECKING:
+    from mtshare_ros.replay.soak import Sample
+
+
+def doctor(
+    bundle: OptionalBundle = None,
+    purpose: Annotated[
+        Purpose, typer.Option("--for", help="Run the node, or also train and simulate.")
+    ] = Purpose.run,
+) -> None:
+    """Check this machine and say in plain words what it lacks."""
+    from mtshare_ros.machine.doctor import examine
+
+    findings = examine(bundle, train=purpose is Purpose.train)
+    print_table("", ("", "what", "found"), [(f.mark, f.what, f.found) for f in findings])
+    lacking = [finding.what for finding in findings if finding.fatal]
+    if lacking:
+        typer.echo(f"missing: {', '.join(lacking)}", err=True)
+        raise typer.Exit(1)
+
+
+def demo(
+    output: Annotated[Path, typer.Option(help="Folder of the report.")],
+    bundle: BundleOption = DEMO_BUNDLE,
+    bag: Bag = DEMO_BAG,
+) -> None:
+    """Play a clip through the ROS 2 node and score its outputs.
+
+    The report is a page with pictures, accuracy and times.
+    """
+    from mtshare_ros.commands.demo import run_demo
+
+    with progress("replaying") as on_frame:
+        result = run_demo(bundle, bag, output, on_frame)
+    print_report(result.numbers)
+    for path in result.files:
+        typer.echo(str(path))
+
+
+def replay(
+    bundle: BundleArgument,
+    bag: Bag,
+    output: Annotated[Path, typer.Option(help="Bag to write.")],
+    rate: Annotated[
+        float, typer.Option(help="Speed; 1 is that of the recording, 2 is twice as fast.")
+    ] = 1.0,
+    parameter: Parameters = None,
+) -> None:
+    """Play a bag through the ROS 2 node and record the outputs."""
+    parameters = parse_parameters(parameter or [])
+    from mtshare_ros.replay.replay_bag import replay as replay_bag
+
+    with progress("replaying") as on_frame:
+        result = replay_bag(
+            bundle, bag, output, rate=rate, parameters=parameters, on_progress=on_frame
+        )
+    rows = [("sent", str(result.frames_sent))]
+    rows += [(name, str(count)) for name, count in result.counts.items()]
+    print_table("", ("frames", ""), rows)
+    times = result.stage_ms.items()
+    table = [[stage, *(f"{t[key]:.2f}" for key in ("p50", "p95", "p99"))] for stage, t in times]
+    print_table("", ("stage, ms", "p50", "p95", "p99"), table)
+    typer.echo(str(result.path))
+
+
+def soak(
+    output: Annotated[Path, typer.Option(help="JSON file to write.")],
+    bundle: BundleOption = DEMO_BUNDLE,
+    bag: Bag = DEMO_BAG,
+    minutes: Annotated[float, typer.Option(min=0.1, help="How long the node runs.")] = 30.0,
+    size: Annotated[
+        str | None, typer.Option(help="Width and height to stretch images to, as 640x480.")
+    ] = None,
+    parameter: Parameters = None,
+) -> None:
+    """Run the ROS 2 node for long and check memory and latency.
+
+    The exit status is 1 if memory or latency grew, or an image was not accounted for.
+    """
+    pixels = None if size is None else parse_size(size)
+    parameters = parse_parameters(parameter or [])
+    from mtshare_ros.replay.soak import soak as run_soak
+
+    result = run_soak(
+        bundle, bag, 60.0 * minutes, size=pixels, parameters=parameters, on_sample=_print_sample
+    )
+    faults = result.faults()
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text(json.dumps({**asdict(result), "faults": faults}, indent=1) + "\n")
+    typer.echo(
+        f"{result.sent} sent, {result.counts}, memory {result.memory_growth:+.2%} since warm, "
+        f"p99 x {result.p99_ratio:.2f}, {result.cpu_ms:.1f} ms of CPU per frame"
+    )
+    for stage in ("total", "ros", "latency"):
+        times = result.stage_ms[stage].items()
+        typer.echo(f"{stage} {', '.join(f'{name} {time:.1f} ms' for name, time in times)}")
+    for fault in faults:
+        typer.echo(f"fault: {fault}", err=True)
+    if faults:
+        raise typer.Exit(1)
+
+
+def _print_sample(sample: Sample) -> None:
+    typer.echo(
+        f"{sample.seconds:7.0f} s  {sample.resident_mib:7.1f} MiB  "
+        f"p99 {sample.latency_ms_p99:6.1f} ms"
+    )

@@ -1,0 +1,28 @@
+"""What the texts of options stand for."""
+
+import pytest
+
+from mtshare_ros.commands.options import parse_parameters, parse_size
+from mtshare_ros.errors import OptionError
+
+
+def test_node_parameters_are_typed_as_ros_types_them():
+    texts = ["output_size=input", "max_age=8", "max_depth=5.5", "autostart=false"]
+    assert parse_parameters(texts) == {
+        "output_size": "input",
+        "max_age": 8,
+        "max_depth": 5.5,
+        "autostart": False,
+    }
+    with pytest.raises(OptionError, match="expected NAME=VALUE"):
+        parse_parameters(["max_age"])
+
+
+def test_a_size_is_width_and_height():
+    assert parse_size("320x240") == (320, 240)
+
+
+@pytest.mark.parametrize("text", ["", "320", "320x", "x240", "0x240", "320by240", "-1x2", "1x2x3"])
+def test_what_is_no_size_is_named(text):
+    with pytest.raises(OptionError, match="expected WIDTHxHEIGHT"):
+        parse_size(text)

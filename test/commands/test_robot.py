@@ -1,0 +1,102 @@
+"""`mtshare soak`: what it hands to its job, prints and ends with."""
+
+import importlib
+import json
+
+import pytest
+
+from mtshare_ros import cli
+from mtshare_ros.commands import robot
+from mtshare_ros.errors import JobError
+from mtshare_ros.replay.soak import Sample, SoakResult
+
+NOTHING_WRONG = dict(
+    seconds=60.0,
+    sent=100,
+    counts={"received": 98},
+    overtaken=2,
+    uncounted=0,
+    outputs={},
+    lost_outputs={},
+    unknown_stamps=0,
+    memory_growth=0.001,
+    p99_ratio=1.1,
+    cpu_ms=20.0,
+    stage_ms={stage: {"p50": 9.0, "p95": 12.5} for stage in ("total", "ros", "latency")},
+    samples=[Sample(1.0, 100.0, 10.0)],
+)
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """What the job was called with; its result is ``asked["result"]``."""
+    asked = {"result": SoakResult(**NOTHING_WRONG)}
+
+    def pretend(bundle, bag, seconds, on_sample, **options):
+        asked.update(options, bundle=str(bundle), bag=str(bag), seconds=seconds)
+        on_sample(Sample(10.0, 120.5, 33.25))
+        return asked["result"]
+
+    monkeypatch.setattr(importlib.import_module("mtshare_ros.replay.soak"), "soak", pretend)
+    return asked
+
+
+def test_a_soak_prints_what_it_saw_and_writes_it(asked, capsys, tmp_path):
+    output = tmp_path / "new" / "soak.json"
+    options = "--minutes 1.5 --size 640x480 --parameter threads=1 --parameter output_size=input"
+    assert cli.run(["soak", "--output", str(output), *options.split()]) == 0
+    del asked["result"]
+    assert asked == {
+        "bundle": "models/room",
+        "bag": "demo/room.mcap",
+        "seconds": 90.0,
+        "size": (640, 480),
+        "parameters": {"threads": 1, "output_size": "input"},
+    }
+    captured = capsys.readouterr()
+    assert captured.out.splitlines() == [
+        "     10 s    120.5 MiB  p99   33.2 ms",
+        "100 sent, {'received': 98}, memory +0.10% since warm, "
+        "p99 x 1.10, 20.0 ms of CPU per frame",
+        *(f"{stage} p50 9.0 ms, p95 12.5 ms" for stage in ("total", "ros", "latency")),
+    ]
+    assert captured.err == ""
+    written = json.loads(output.read_text())
+    assert written["faults"] == [] and written["samples"][0]["resident_mib"] == 100.0
+    assert set(written) == {*NOTHING_WRONG, "faults"}
+
+
+def test_faults_are_status_1_and_written(asked, capsys, tmp_path):
+    asked["result"] = SoakResult(**{**NOTHING_WRONG, "uncounted": 3})
+    assert cli.run(["soak", "--output", str(tmp_path / "soak.json")]) == 1
+    fault = "3 received images were never accounted for"
+    assert capsys.readouterr().err == f"fault: {fault}\n"
+    assert json.loads((tmp_path / "soak.json").read_text())["faults"] == [fault]
+
+
+def test_a_node_that_ends_is_status_1_and_nothing_is_written(asked, capsys, monkeypatch, tmp_path):
+    def failing(*_, **__):
+        raise JobError("the node ended")
+
+    monkeypatch.setattr(importlib.import_module("mtshare_ros.replay.soak"), "soak", failing)
+    assert cli.run(["soak", "--output", str(tmp_path / "soak.json")]) == 1
+    assert capsys.readouterr().err == "error: the node ended\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_soak_runs_the_real_node(bundle_path, capsys, tmp_path):
+    from support.camera_bag import write_bag
+
+    words = ["--bundle", str(bundle_path), "--bag", str(write_bag(tmp_path / "bag"))]
+    output = tmp_path / "soak.json"
+    # So short a run may show faults, as a latency that grew: they are written and told alike.
+    status = cli.run(["soak", *words, "--minutes", "0.1", "--output", str(output)])
+    written = json.loads(output.read_text())
+    assert status == (1 if written["faults"] else 0)
+    assert written["seconds"] == 6.0 and written["sent"] > 50 and written["uncounted"] == 0
+    assert capsys.readouterr().out.count("MiB") == len(written["samples"])
+
+
+def test_each_command_of_the_room_is_on_the_robots_list():
+    commands = {robot.doctor, robot.demo, robot.replay, robot.soak}
+    assert commands < set(cli.COMMANDS["Run on a robot"])

@@ -6,7 +6,6 @@ import numpy as np
 import torch
 
 from mtshare_ros.metrics import metric_for
-from mtshare_ros.network.reference.replaced import on_base
 from mtshare_ros.network.single_task import SingleTaskNetwork
 from mtshare_ros.network.units import SubTask
 from mtshare_ros.perception.decode import Decoder
@@ -49,7 +48,7 @@ def validate(
     batches = validation_batches(stills, size, _BATCH, (task_name,), crop)
     for done, batch in enumerate(batches, start=1):
         image = batch["image"].to(device)
-        raw = network(image) if subtask is None else on_base(network, subtask, image)
+        raw = network(image) if subtask is None else subtask.on_images(network, image)
         truth = batch[task_name].numpy()
         for one, true in zip(raw.cpu().numpy(), truth, strict=True):
             if task.kind == "depth":

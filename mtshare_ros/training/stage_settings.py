@@ -170,24 +170,21 @@ class BaseStage(Stage):
     start: str | None = None
     backbone: PretrainedBackbone | None = None
 
+    def dense_tasks(self) -> tuple[str, ...]:
+        """Return its tasks."""
+        return self.task_names()
+
     def named_stages(self) -> dict[str, str | None]:
         """Return the stage that it starts from."""
         return {"start": self.start}
 
     def check(self, around: Surroundings) -> None:
-        """Refuse two starts, and tasks that are not those of the stage it starts from."""
+        """Refuse two starts, and to continue a stage of its own kind with other tasks."""
         super().check(around)
         if self.start and self.backbone:
             raise ValueError("start and backbone: found both, expected one")
         self.check_tasks()
-
-    def check_same_tasks(self, around: Surroundings) -> None:
-        """Refuse other tasks than those of the stage that it starts from.
-
-        Raises:
-            ValueError: The tasks differ.
-        """
-        if self.start is not None:
+        if self.start is not None and self.start_kinds == (self.kind,):
             before = around.earlier[self.start].task_names()
             if before != self.task_names():
                 raise ValueError(f"tasks {self.task_names()}: {self.start!r} has {before}")
@@ -205,10 +202,6 @@ class SingleTaskStage(BaseStage):
     task: str
 
     def task_names(self) -> tuple[str, ...]:
-        """Return its task."""
-        return (self.task,)
-
-    def dense_tasks(self) -> tuple[str, ...]:
         """Return its task."""
         return (self.task,)
 
@@ -234,15 +227,6 @@ class JointStage(BaseStage):
     def task_names(self) -> tuple[str, ...]:
         """Return its tasks."""
         return self.tasks
-
-    def dense_tasks(self) -> tuple[str, ...]:
-        """Return its tasks."""
-        return self.tasks
-
-    def check(self, around: Surroundings) -> None:
-        """Refuse other tasks than those of the stage that it starts from."""
-        super().check(around)
-        self.check_same_tasks(around)
 
 
 class TogetherStage(BaseStage):
@@ -297,7 +281,7 @@ class TogetherStage(BaseStage):
         return self.frames
 
     def check(self, around: Surroundings) -> None:
-        """Refuse units, clips and tasks that do not fit."""
+        """Refuse units and clips that do not fit."""
         super().check(around)
         around.check_size(self.heads, self.neurons)
         if self.rho is not None:
@@ -308,7 +292,6 @@ class TogetherStage(BaseStage):
             raise ValueError(f"consistency {self.consistency}: expected frames of 2 or more")
         if self.start is not None and (self.heads or self.neurons):
             raise ValueError(f"heads and neurons: {self.start!r} has them, expected none here")
-        self.check_same_tasks(around)
 
     def _check_frames(self, around: Surroundings) -> None:
         if around.clips is None:

@@ -18,7 +18,8 @@ from mtshare_ros.perception.engines.onnxruntime_engine import OnnxRuntimeEngine
 from mtshare_ros.perception.frame import IMAGE_MEAN, IMAGE_SCALE
 from mtshare_ros.study.plans import Plan
 from mtshare_ros.tasks import TASKS, Task
-from mtshare_ros.training.stored import load_network, load_subtasks
+from mtshare_ros.training.stored import load_network
+from mtshare_ros.training.stored_subtasks import load_subtasks
 
 FRACTIONS = (1.0, 0.25)
 """Shares of dirty tokens that are measured."""

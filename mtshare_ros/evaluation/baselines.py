@@ -10,10 +10,11 @@ from typing import Any
 from mtshare_ros.errors import OptionError
 from mtshare_ros.evaluation.outcome import Maps
 from mtshare_ros.evaluation.policies import HoldStream, Stepper, open_stream
-from mtshare_ros.evaluation.scores import DENSE, Scores
+from mtshare_ros.evaluation.scores import Scores
 from mtshare_ros.perception.engines import open_engine
 from mtshare_ros.perception.engines.interface import Engine
 from mtshare_ros.perception.predictions import Predictions
+from mtshare_ros.perception.selection import DENSE
 from mtshare_ros.perception.stream_settings import StreamSettings
 from mtshare_ros.tasks import Task
 

@@ -21,11 +21,12 @@ from mtshare_ros.evaluation.output_bag import PredictionBag
 from mtshare_ros.evaluation.policies import open_stream
 from mtshare_ros.evaluation.report.write import write_report
 from mtshare_ros.evaluation.room_views import Still, Stills
-from mtshare_ros.evaluation.scores import DENSE, Run, Scores
+from mtshare_ros.evaluation.scores import Run, Scores
 from mtshare_ros.evaluation.stopping import OnFrame, StoppedEarly, run_over
 from mtshare_ros.metrics import class_count
 from mtshare_ros.perception.engines import BACKENDS, open_engine
 from mtshare_ros.perception.engines.interface import Engine
+from mtshare_ros.perception.selection import DENSE
 from mtshare_ros.perception.stream_settings import StreamSettings
 
 WARM_UP = 3

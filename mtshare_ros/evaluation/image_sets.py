@@ -22,9 +22,10 @@ from mtshare_ros.evaluation.evaluate import (
 from mtshare_ros.evaluation.outcome import Outcome
 from mtshare_ros.evaluation.policies import open_stream
 from mtshare_ros.evaluation.report.write import write_report
-from mtshare_ros.evaluation.scores import DENSE, Run, Scores
+from mtshare_ros.evaluation.scores import Run, Scores
 from mtshare_ros.evaluation.stopping import OnFrame, StoppedEarly, run_over
 from mtshare_ros.perception.frame import IMAGE_MEAN
+from mtshare_ros.perception.selection import DENSE
 from mtshare_ros.tasks import Task
 
 PROTOCOLS = {

@@ -15,9 +15,6 @@ from mtshare_ros.metrics import disagreement
 from mtshare_ros.metrics.boundary_matching import MAX_DISTANCE
 from mtshare_ros.tasks import Task
 
-DENSE = "dense"
-"""Name of the baseline that computes every token of every frame."""
-
 
 @dataclass(frozen=True)
 class Run:

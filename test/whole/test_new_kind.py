@@ -124,7 +124,7 @@ ENTRIES: dict[str, tuple[dict[str, Any], Any]] = {
 def toy(monkeypatch: pytest.MonkeyPatch) -> None:
     for table, entry in ENTRIES.values():
         monkeypatch.setitem(table, "toy", entry)
-    monkeypatch.setitem(names.METRICS, "off", ("off by", 1.0, "", False))
+    monkeypatch.setitem(names.METRICS, "off", names.MetricName("off by", 1.0, "", False))
 
 
 def test_every_table_has_every_kind_and_the_docs_list_every_table() -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mtshare_ros.bench.cases import Camera, Case, DenseCase, StreamCase
+from mtshare_ros.bench.cases import Case, DenseCase, SceneCamera, StreamCase
 from mtshare_ros.bench.measure import ratio, summary, take_turns
 from mtshare_ros.bench.result import SCHEMA_VERSION, describe, write_result
 from mtshare_ros.errors import OptionError
@@ -59,7 +59,7 @@ def bench_engine(
     sizes = [size - spec.prefix for size in engine.sizes[::-1]]
     fractions = [size / spec.tokens for size in sizes] or ENGINE_FRACTIONS
     # Bounded, or a token that is due by its age would make the next size of it.
-    cases: list[Case] = [StreamCase(Camera(engine, most=part), part) for part in fractions]
+    cases: list[Case] = [StreamCase(SceneCamera(engine, most=part), part) for part in fractions]
     facts = [{"kind": "stream", "tasks": count, "fraction": round(f, 4)} for f in fractions]
     if engine.name == "torch":
         from mtshare_ros.bench.rivals import SEPARATE

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from mtshare_ros.bench.cases import Camera, Case, DenseCase, StreamCase
+from mtshare_ros.bench.cases import Case, DenseCase, SceneCamera, StreamCase
 from mtshare_ros.bench.rivals import SEPARATE, SHARED, Rivals
 from mtshare_ros.bundle.folder import load_manifest
 from mtshare_ros.bundle.manifest import InputSpec, LayerShare
@@ -73,7 +73,7 @@ class TimedCases:
         )
         base_task = TASKS[plan.tasks[0]]
         write_bundle(folder, folder.name, "For time only.", base, base_task, subtasks, 0.8)
-        camera = Camera(OnnxRuntimeEngine(folder, load_manifest(folder), self._threads))
+        camera = SceneCamera(OnnxRuntimeEngine(folder, load_manifest(folder), self._threads))
         self._units[plan] = {}
         for fraction in STUDY_FRACTIONS:
             self._units[plan][fraction] = len(self.cases)

@@ -47,7 +47,7 @@ class SharedGraph(nn.Module):
 def _features(transformer: VisionTransformer, x: Tensor) -> Tensor:
     """Return the last residual stream (R, d) of tokens (R, d)."""
     for block in transformer.blocks:
-        query, key, value = block.qkv(block.norm1(x)).chunk(3, dim=-1)
+        query, key, value = block.queries_keys_values(x)
         x = x + block.proj(attend_rows(query, key, value, block.heads))
         x = x + block.mlp(x)
     return x

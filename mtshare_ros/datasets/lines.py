@@ -49,7 +49,9 @@ _HALF_PASSES = (_kept(second=False), _kept(second=True))
 
 
 def thin(mask: Mask) -> Mask:
-    """Return a mask (H, W) worn down to lines one pixel wide, connected as it was."""
+    """Return a mask (H, W) eroded to lines one pixel wide, with its connections kept."""
+    # scikit-image's ``thin`` gives the same pixels, measured on random masks and label maps, but
+    # takes ten times as long; a boundary score thins a frame at a hundred thresholds.
     pixels = mask.astype(np.uint8, order="C")
     while True:
         left = int(np.count_nonzero(pixels))

@@ -13,18 +13,15 @@ from mtshare_ros.tasks import Task
 from mtshare_ros.training.checkpoints import load_tensors
 from mtshare_ros.training.configuration import ConfigError, load_config
 from mtshare_ros.training.data_sets import focal_length_of_record, tasks_of_record
-from mtshare_ros.training.stage_settings import TogetherStage, UniformStage, UnitsStage
-from mtshare_ros.training.stored import load_network, load_subtasks, stage_path
-
-EXPORTED = UnitsStage | UniformStage | TogetherStage
-"""Stages whose sub-tasks are fit for use; gates that are still noisy are not."""
+from mtshare_ros.training.stored import load_network, stage_path
+from mtshare_ros.training.stored_subtasks import load_subtasks
 
 
 def export_run(run: Path, output: Path, only: Collection[str] = ()) -> Manifest:
     """Export the sub-tasks that stages of a run trained, with their base.
 
-    A task that several stages trained is taken from the last of them, and of stages that went
-    on with one another's networks the last.
+    If several stages trained a task, the last of them counts. Of stages that continued each
+    other's networks only the last counts, too.
 
     Args:
         run: Folder of the run.
@@ -35,32 +32,33 @@ def export_run(run: Path, output: Path, only: Collection[str] = ()) -> Manifest:
         ConfigError: The run has no such stage, they are on several bases, or one is not finished.
     """
     config = load_config(run / "config.yaml")
-    stages = [s for s in config.stages if isinstance(s, EXPORTED) and (not only or s.name in only)]
+    stages = [s for s in config.stages if s.exported and (not only or s.name in only)]
     missing = set(only) - {stage.name for stage in stages}
     if missing or not stages:
         kinds = "units, uniform or together"
         named = f" named {min(missing)!r}" if missing else ""
         raise ConfigError(f"{run}: no stage of kind {kinds}{named} to export")
     if not only:
-        gone_on_with = {stage.start for stage in stages if isinstance(stage, TogetherStage)}
-        stages = [stage for stage in stages if stage.name not in gone_on_with]
-    bases = {_base(stage) for stage in stages}
+        with_bases = [stage for stage in stages if stage.base_stage() == stage.name]
+        continued = {stage.named_stages()["start"] for stage in with_bases}
+        stages = [stage for stage in stages if stage.name not in continued]
+    bases = {str(stage.base_stage()) for stage in stages}
     if len(bases) > 1:
         raise ConfigError(
             f"{run}: stages on several bases {sorted(bases)}, expected one: choose with --stage"
         )
     needed = [bases.pop(), *(stage.name for stage in stages)]
-    for stage in needed:
-        if not stage_path(run, stage).is_file():
-            raise ConfigError(f"{run}: stage {stage} is not finished; train with --resume")
+    for name in needed:
+        if not stage_path(run, name).is_file():
+            raise ConfigError(f"{run}: stage {name} is not finished; train with --resume")
     base, record = load_network(run, needed[0])
     subtasks: dict[Task, SubTask] = {}
-    for stage in needed[1:]:
-        trained, trained_record = load_subtasks(run, stage)
+    for name in needed[1:]:
+        trained, trained_record = load_subtasks(run, name)
         if trained_record["form"] != "added":
-            raise ConfigError(f"{run}: stage {stage}: form 'replaced' can't be exported")
-        known = tasks_of_record(trained_record)
-        subtasks |= {known[name]: subtask for name, subtask in trained.items()}
+            raise ConfigError(f"{run}: stage {name}: form 'replaced' can't be exported")
+        tasks = tasks_of_record(trained_record)
+        subtasks |= {tasks[task]: subtask for task, subtask in trained.items()}
     used = _lineage(run, needed)
     records = {
         s.name: load_tensors(stage_path(run, s.name))[1] for s in config.stages if s.name in used
@@ -80,22 +78,17 @@ def export_run(run: Path, output: Path, only: Collection[str] = ()) -> Manifest:
     )
 
 
-def _base(stage: EXPORTED) -> str:
-    """Return the stage that trained the base of a stage's sub-tasks."""
-    return stage.name if isinstance(stage, TogetherStage) else stage.base
-
-
 def _lineage(run: Path, stages: Collection[str]) -> set[str]:
     """Return stages and all that they were built on."""
-    found: set[str] = set()
+    lineage: set[str] = set()
     for stage in stages:
         settings = load_tensors(stage_path(run, stage))[1]["settings"]
         before = [settings[key] for key in ("base", "start") if settings.get(key)]
-        found |= {stage} | _lineage(run, before)
-    return found
+        lineage |= {stage} | _lineage(run, before)
+    return lineage
 
 
 def _validation(records: Iterable[dict[str, Any]], tasks: Iterable[Task]) -> dict[str, Any]:
     """Return the metrics of the bundle's tasks, each from the last stage that scored it."""
-    found = {task: scores for r in records for task, scores in r["validation"].items()}
-    return {task.name: found[task.name] for task in tasks}
+    scores = {name: scored for r in records for name, scored in r["validation"].items()}
+    return {task.name: scores[task.name] for task in tasks}

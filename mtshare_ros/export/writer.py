@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from mtshare_ros.export.check import check_graph
 from mtshare_ros.export.deploy import deploy
 from mtshare_ros.export.graphs import GraphPlan, plan_graphs
 from mtshare_ros.export.onnx_writer import write_onnx
-from mtshare_ros.export.reference_engine import TorchEngine
+from mtshare_ros.export.reference_engine import ReferenceEngine
 from mtshare_ros.network.config import FINE_STRIDE, STRIDE
 from mtshare_ros.network.single_task import SingleTaskNetwork
 from mtshare_ros.network.units import SubTask, private_share
@@ -41,23 +41,36 @@ PARITY_TOLERANCE = 1e-4
 """The same for the engine at hand, right after the export."""
 
 
-def reference_engine(
+@dataclass(frozen=True)
+class Deployed:
+    """Networks as they are deployed, and the reference that a bundle is held to.
+
+    Attributes:
+        engine: Runs ``plans`` in torch; its manifest has no files yet.
+        plans: Graphs by name.
+        base: The deployed base.
+        subtasks: The deployed sub-tasks.
+    """
+
+    engine: ReferenceEngine
+    plans: dict[str, GraphPlan]
+    base: SingleTaskNetwork
+    subtasks: dict[Task, SubTask]
+
+
+def deploy_networks(
     base: SingleTaskNetwork,
     base_task: Task,
     subtasks: Mapping[Task, SubTask],
     focal_length: float,
-) -> tuple[TorchEngine, dict[str, GraphPlan], dict[Task, SubTask], SingleTaskNetwork]:
-    """Deploy the networks and return the torch engine that a bundle is held to.
+) -> Deployed:
+    """Deploy trained networks and plan their graphs.
 
     Args:
         base: Trained base network.
         base_task: Its task.
         subtasks: Trained sub-tasks.
         focal_length: fx / width of the training images.
-
-    Returns:
-        The engine (its manifest has no files yet), the plans of its graphs, and the deployed
-        sub-tasks and base.
     """
     base = deploy(base)
     deployed = {task: deploy(subtask) for task, subtask in subtasks.items()}
@@ -92,8 +105,8 @@ def reference_engine(
         },
         selftest={"sha256": "", "size": 0, "tolerance": SELFTEST_TOLERANCE},
     )
-    engine = TorchEngine(manifest, {name: plan.module for name, plan in plans.items()})
-    return engine, plans, deployed, base
+    engine = ReferenceEngine(manifest, {name: plan.module for name, plan in plans.items()})
+    return Deployed(engine, plans, base, deployed)
 
 
 def _selftest_clip(manifest: Manifest) -> list[tuple[NDArray[np.uint8], NDArray[np.int64]]]:
@@ -111,7 +124,7 @@ def _selftest_clip(manifest: Manifest) -> list[tuple[NDArray[np.uint8], NDArray[
     return clip
 
 
-def make_selftest(engine: TorchEngine) -> list[SelfTestFrame]:
+def make_selftest(engine: ReferenceEngine) -> list[SelfTestFrame]:
     """Run the reference over the self-test's clip."""
     manifest, state, frames = engine.manifest, engine.new_state(), []
     for image, dirty in _selftest_clip(manifest):
@@ -133,7 +146,7 @@ def write_bundle(
     training: Mapping[str, Any] | None = None,
     metrics: Mapping[str, Any] | None = None,
 ) -> Manifest:
-    """Export a bundle into ``output``, replacing one that is there only when it is whole.
+    """Export a bundle into ``output``; an older bundle there stays until the new one is whole.
 
     Args:
         output: Folder of the bundle.
@@ -153,21 +166,22 @@ def write_bundle(
     """
     if output.exists() and not (output / "manifest.json").is_file():
         raise FileExistsError(f"{output}: exists and is not a bundle; it is left alone")
-    engine, plans, _, _ = reference_engine(base, base_task, subtasks, focal_length)
+    deployed = deploy_networks(base, base_task, subtasks, focal_length)
+    empty = deployed.engine.manifest
     output.parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
     try:
         graphs = {}
-        for graph, plan in plans.items():
+        for graph, plan in deployed.plans.items():
             path = folder / f"{graph}.onnx"
             write_onnx(plan.module, plan.inputs, plan.outputs, path)
             check_graph(path, plan.state)
             graphs[graph] = replace(
-                engine.manifest.graphs[graph], sha256=file_digest(path), size=path.stat().st_size
+                empty.graphs[graph], sha256=file_digest(path), size=path.stat().st_size
             )
-        selftest = save_selftest(folder, make_selftest(engine))
+        selftest = save_selftest(folder, make_selftest(deployed.engine))
         manifest = replace(
-            engine.manifest,
+            empty,
             name=name,
             description=description,
             graphs=graphs,

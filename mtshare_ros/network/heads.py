@@ -43,10 +43,10 @@ class Head(nn.Module):
         self.project = nn.Conv2d(width, channels, 1)
 
     def start_from(self, other: Head) -> None:
-        """Take over another head's weights where the shapes are the same."""
-        own = self.state_dict()
-        same = {k: v for k, v in other.state_dict().items() if v.shape == own[k].shape}
-        self.load_state_dict({**own, **same})
+        """Copy the weights of another head where the shapes are the same."""
+        state = self.state_dict()
+        same = {k: v for k, v in other.state_dict().items() if v.shape == state[k].shape}
+        self.load_state_dict({**state, **same})
 
     def cells(self, features: Tensor) -> Tensor:
         """Spread tokens, one by one, over their 4x4 cells.

@@ -82,7 +82,7 @@ class BaseGraph(nn.Module):
         written = []
         for layer, block in enumerate(self.blocks):
             key, value, attention, mlp = caches[4 * layer : 4 * layer + 4]
-            q, k, v = block.qkv(block.norm1(x)).chunk(3, dim=-1)
+            q, k, v = block.queries_keys_values(x)
             key, value = write_rows(key, index, k), write_rows(value, index, v)
             branch = block.proj(attend_rows(q, key, value, block.heads))
             x = x + branch
@@ -129,24 +129,24 @@ class SubTaskGraph(nn.Module):
     def forward(
         self, tokens: Tensor, fine: Tensor, index: Tensor, *caches: Tensor
     ) -> tuple[Tensor, ...]:
-        """Return the own caches with the dirty rows written, then the raw map.
+        """Return this task's caches with the dirty rows written, then the raw map.
 
         Args:
             tokens: (R, d) of the stem.
             fine: (1, fine_width, H / 4, W / 4) of the stem.
             index: (K,) int64, this task's dirty rows.
             caches: First the base's branch outputs, attention and MLP of each block, (R, d)
-                each, read only; then the own caches as named by ``subtask_caches``.
+                each, read only; then this task's caches as named by ``subtask_caches``.
         """
-        branches, own = caches[: 2 * self.depth], list(caches[2 * self.depth :])
+        branches, private_caches = caches[: 2 * self.depth], list(caches[2 * self.depth :])
         x = tokens[index]
         written = []
         for layer, block in enumerate(self.blocks):
             private = None
             if block.heads:
-                q, k, v = block.qkv(block.norm1(x)).chunk(3, dim=-1)
-                key = write_rows(own.pop(0), index, k)
-                value = write_rows(own.pop(0), index, v)
+                q, k, v = block.queries_keys_values(x)
+                key = write_rows(private_caches.pop(0), index, k)
+                value = write_rows(private_caches.pop(0), index, v)
                 private = block.proj(attend_rows(q, key, value, block.heads))
                 written += [key, value]
             x = x + branches[2 * layer][index]
@@ -156,7 +156,7 @@ class SubTaskGraph(nn.Module):
             x = x + branches[2 * layer + 1][index]
             if private is not None:
                 x = x + private
-        cells = write_rows(own.pop(0), index, self.head.cells(x))
+        cells = write_rows(private_caches.pop(0), index, self.head.cells(x))
         return (*written, cells, self.head.mix_cells(cells[None], fine))
 
 
@@ -185,7 +185,7 @@ def read_branches(config: NetworkConfig) -> list[str]:
 def subtask_caches(
     config: NetworkConfig, shares: Sequence[LayerShare]
 ) -> dict[str, tuple[int, int]]:
-    """Return a sub-task's own caches in order: name -> (R, columns)."""
+    """Return the caches of a sub-task in order: name -> (R, columns)."""
     caches = {}
     for layer, share in enumerate(shares):
         if share.heads:

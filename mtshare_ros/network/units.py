@@ -22,10 +22,11 @@ from torch.nn import functional as F
 from mtshare_ros.bundle.manifest import LayerShare
 from mtshare_ros.network.config import NetworkConfig
 from mtshare_ros.network.heads import Head
-from mtshare_ros.network.vit import Block, Branches, VisionTransformer, attend
+from mtshare_ros.network.single_task import SingleTaskNetwork
+from mtshare_ros.network.vit import AttentionUnits, Block, Branches, VisionTransformer, attend
 
 
-class PrivateBlock(nn.Module):
+class PrivateBlock(AttentionUnits):
     """Private heads and hidden neurons of one block.
 
     A block without heads has no ``qkv`` and ``proj``; one without neurons no ``fc1`` and ``fc2``.
@@ -67,15 +68,15 @@ class PrivateBlock(nn.Module):
             self.fc1.bias.copy_(base.fc1.bias[: self.neurons])
 
     def freeze_norms(self) -> None:
-        """Keep the LayerNorms as they are; their gains could be part of the read weights."""
-        for norm in (getattr(self, "norm1", None), getattr(self, "norm2", None)):
-            if norm is not None:
-                norm.requires_grad_(False)
+        """Exclude the LayerNorms from training: the read weights can take over their gains."""
+        if self.heads:
+            self.norm1.requires_grad_(False)
+        if self.neurons:
+            self.norm2.requires_grad_(False)
 
     def attention(self, x: Tensor, head_gate: Tensor | None = None) -> Tensor:
         """Return what the private heads write, (B, N, d); ``head_gate``: (heads,) factors."""
-        query, key, value = self.qkv(self.norm1(x)).chunk(3, dim=-1)
-        heads = attend(query, key, value, self.heads)
+        heads = attend(*self.queries_keys_values(x), self.heads)
         if head_gate is not None:
             heads = heads * head_gate.repeat_interleave(heads.shape[-1] // self.heads)
         return self.proj(heads)
@@ -124,7 +125,7 @@ class PrivateBlock(nn.Module):
 
 
 class SubTask(nn.Module):
-    """Private units for every block, and a head of its own, on top of a base's branches."""
+    """Private units for every block and a head, on top of a base's branch outputs."""
 
     block_type = PrivateBlock
 
@@ -147,6 +148,10 @@ class SubTask(nn.Module):
         if head is not None:
             self.head.start_from(head)
 
+    def base_branches(self, base: VisionTransformer, tokens: Tensor) -> Branches:
+        """Return what this form of sub-task reads of its base: every block's branch outputs."""
+        return base(tokens)[1]
+
     def features(
         self,
         tokens: Tensor,
@@ -158,19 +163,19 @@ class SubTask(nn.Module):
 
         Args:
             tokens: (B, N, d) of the shared stem.
-            branches: The base's branch outputs, each (B, N, d).
-            gates: Per block the factors of its heads and of its neurons, while they are learned.
-            written: Takes what the private units of each branch wrote, (B, N, d) each.
+            branches: What ``base_branches`` returned.
+            gates: Factors of the heads and of the neurons of each block, while they are learned.
+            written: List that receives the output of the private units, (B, N, d) per branch.
         """
         x = tokens
         for layer, (block, (attention, mlp)) in enumerate(zip(self.blocks, branches, strict=True)):
             head_gate, neuron_gate = gates[layer] if gates is not None else (None, None)
-            own = block.attention(x, head_gate) if block.heads else torch.zeros_like(x)
-            x = x + attention + own
-            own_mlp = block.mlp(x, neuron_gate) if block.neurons else torch.zeros_like(x)
-            x = x + mlp + own_mlp
+            by_heads = block.attention(x, head_gate) if block.heads else torch.zeros_like(x)
+            x = x + attention + by_heads
+            by_neurons = block.mlp(x, neuron_gate) if block.neurons else torch.zeros_like(x)
+            x = x + mlp + by_neurons
             if written is not None:
-                written += [own, own_mlp]
+                written += [by_heads, by_neurons]
         return x
 
     def keep(
@@ -182,7 +187,7 @@ class SubTask(nn.Module):
 
         Args:
             kept: Per block the indices of the heads and of the neurons that stay.
-            factors: Per block a factor for each of its heads and of its neurons.
+            factors: Per block one factor per head and one per neuron.
         """
         shares = [LayerShare(len(heads), len(neurons)) for heads, neurons in kept]
         smaller = type(self)(self.config, shares, self.head.project.out_channels)
@@ -196,6 +201,11 @@ class SubTask(nn.Module):
     def forward(self, tokens: Tensor, fine: Tensor, branches: Branches) -> Tensor:
         """Return the raw map (B, channels, H / 4, W / 4)."""
         return self.head(self.features(tokens, branches), fine)
+
+    def on_images(self, base: SingleTaskNetwork, images: Tensor) -> Tensor:
+        """Return the raw map (B, channels, H / 4, W / 4) of images (B, 3, H, W)."""
+        tokens, fine = base.stem(images)
+        return self(tokens, fine, self.base_branches(base.transformer, tokens))
 
 
 def private_share(config: NetworkConfig, shares: Sequence[LayerShare]) -> float:

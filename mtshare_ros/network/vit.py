@@ -35,7 +35,18 @@ def attend(query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:
     return (weights.to(v.dtype) @ v).transpose(1, 2).flatten(2)
 
 
-class Block(nn.Module):
+class AttentionUnits(nn.Module):
+    """Attention heads behind a LayerNorm: ``norm1``, ``qkv``, then ``proj``."""
+
+    heads: int
+
+    def queries_keys_values(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return what the heads read of rows x (..., N, d), (..., N, heads * dh) each."""
+        query, key, value = self.qkv(self.norm1(x)).chunk(3, dim=-1)
+        return query, key, value
+
+
+class Block(AttentionUnits):
     """One transformer block: attention and MLP, each behind a LayerNorm, each added to x."""
 
     def __init__(self, config: NetworkConfig) -> None:
@@ -51,8 +62,7 @@ class Block(nn.Module):
 
     def attention(self, x: Tensor) -> Tensor:
         """Return the attention branch of the residual stream x (B, N, d)."""
-        query, key, value = self.qkv(self.norm1(x)).chunk(3, dim=-1)
-        return self.proj(attend(query, key, value, self.heads))
+        return self.proj(attend(*self.queries_keys_values(x), self.heads))
 
     def mlp(self, x: Tensor) -> Tensor:
         """Return the MLP branch of the residual stream x (B, N, d)."""

@@ -20,7 +20,7 @@ from mtshare_ros.replay.bag_source import BagSource
 from mtshare_ros.replay.live_node import LiveNode, live_node
 from mtshare_ros.replay.node_process import Value, bundle_parameter
 from mtshare_ros.ros.images import decode, encode
-from mtshare_ros.ros.resident import cpu_seconds, resident_mib
+from mtshare_ros.ros.process_usage import cpu_seconds, resident_mib
 
 RATE = 30.0
 """Images per second."""

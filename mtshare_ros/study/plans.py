@@ -12,7 +12,8 @@ from mtshare_ros.network.config import NetworkConfig
 from mtshare_ros.network.units import SubTask
 from mtshare_ros.study.study_config import Study, StudyError, System
 from mtshare_ros.study.trained import record_of
-from mtshare_ros.training.stored import load_subtasks, stage_path
+from mtshare_ros.training.stored import stage_path
+from mtshare_ros.training.stored_subtasks import load_subtasks
 
 Shares = tuple[tuple[LayerShare, ...], ...]
 """Of each sub-task, its private units by block."""

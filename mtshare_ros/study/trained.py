@@ -14,17 +14,13 @@ from typing import Any
 from torch import Tensor, nn
 
 from mtshare_ros.network.config import NetworkConfig
-from mtshare_ros.network.reference.replaced import on_base
 from mtshare_ros.network.single_task import SingleTaskNetwork
 from mtshare_ros.study.study_config import StudyError
 from mtshare_ros.tasks import TASKS
 from mtshare_ros.training.checkpoints import load_tensors
-from mtshare_ros.training.stored import (
-    load_elementwise,
-    load_network,
-    load_subtasks,
-    stage_path,
-)
+from mtshare_ros.training.jobs.reference import load_elementwise
+from mtshare_ros.training.stored import load_network, stage_path
+from mtshare_ros.training.stored_subtasks import load_subtasks
 
 
 @dataclass(frozen=True)
@@ -64,7 +60,7 @@ def predict(run: Path, stage: str, task: str) -> Trained:
     base, _ = load_network(run, record["base"])
     subtask = load_subtasks(run, stage)[0][task]
 
-    raw = partial(on_base, base, subtask)
+    raw = partial(subtask.on_images, base)
     return Trained(raw, base.config, record, _parameters(subtask))
 
 

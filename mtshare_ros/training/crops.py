@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from mtshare_ros.perception.frame import IMAGE_MEAN
+from mtshare_ros.perception.frame import IMAGE_MEAN, MIN_SIDE
 from mtshare_ros.settings import Strict
 from mtshare_ros.tasks import KINDS, UNLABELLED, Task
 
@@ -43,7 +43,7 @@ class CropSettings(Strict):
 
     @model_validator(mode="after")
     def _in_order(self) -> CropSettings:
-        if not 0 < self.scale[0] <= self.scale[1] or min(self.size) < 16:
+        if not 0 < self.scale[0] <= self.scale[1] or min(self.size) < MIN_SIDE:
             raise ValueError(f"size {self.size}, scale {self.scale}: expected pixels and factors")
         return self
 

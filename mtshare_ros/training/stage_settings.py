@@ -1,14 +1,19 @@
-"""The stages of a training and their settings, as a configuration has them."""
+"""Settings of stages: what every stage has, and the stages that train a base."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import ClassVar, Literal
 
-from pydantic import Field, TypeAdapter, model_validator
+from pydantic import Field, model_validator
 
-from mtshare_ros.network.config import STRIDE
+from mtshare_ros.network.config import STRIDE, NetworkConfig
 from mtshare_ros.settings import Strict
+
+DENSE_STAGES = ("single_task", "joint", "together")
+"""Kinds of stages that train a dense network."""
 
 
 class Phase(Strict):
@@ -49,24 +54,159 @@ class PretrainedBackbone(Strict):
     model: str
 
 
-class SingleTaskStage(Strict):
+@dataclass(frozen=True)
+class Surroundings:
+    """What a stage has to fit.
+
+    Attributes:
+        network: Sizes of the network.
+        clips: Folder of clips, if the configuration names one.
+        earlier: Stages before this one, by name.
+    """
+
+    network: NetworkConfig
+    clips: Path | None
+    earlier: Mapping[str, Stage]
+
+    def check_size(self, heads: int, neurons: int) -> None:
+        """Refuse more private units than the base has.
+
+        Raises:
+            ValueError: There are more.
+        """
+        if heads > self.network.heads or neurons > self.network.hidden:
+            raise ValueError(
+                f"heads {heads} and neurons {neurons}: the base's blocks have"
+                f" {self.network.heads} and {self.network.hidden}"
+            )
+
+
+class Stage(Strict):
+    """What every stage has.
+
+    Attributes:
+        kind: What it trains; a key of ``stages.TRAINERS``.
+        name: Its name, which is also that of its file.
+        phases: Stretches of the training, in order.
+        exported: Whether the sub-tasks that it trains are fit for a bundle.
+        start_kinds: Kinds of stages that ``start`` may name.
+    """
+
+    kind: str
+    name: str
+    phases: tuple[Phase, ...] = Field(min_length=1)
+
+    exported: ClassVar[bool] = False
+    start_kinds: ClassVar[tuple[str, ...]] = DENSE_STAGES
+
+    def task_names(self) -> tuple[str, ...]:
+        """Return the tasks that the settings name."""
+        return ()
+
+    def dense_tasks(self) -> tuple[str, ...]:
+        """Return the tasks that it trains dense networks for, the base's first."""
+        return ()
+
+    def base_stage(self) -> str | None:
+        """Return the stage that trains the base of its sub-tasks, if it has any."""
+        return None
+
+    def first_stage(self, around: Surroundings) -> Stage:
+        """Return the stage that made the private units that it trains."""
+        return self
+
+    def replaces_units(self) -> bool:
+        """Return whether its private units take the place of the base's."""
+        return False
+
+    def clip_frames(self) -> int:
+        """Return the frames of each clip that it trains on; 1 for single images."""
+        return 1
+
+    def named_stages(self) -> dict[str, str | None]:
+        """Return the stages that it builds on: key in the settings -> name, if one is given."""
+        return {}
+
+    def check(self, around: Surroundings) -> None:
+        """Find now what would fail after hours of training.
+
+        Raises:
+            ValueError: A setting does not fit the others, the network or an earlier stage.
+        """
+        if self.name in around.earlier:
+            raise ValueError("the name is taken")
+        if not self.name.replace("_", "").isalnum():
+            raise ValueError("expected a name of letters, digits and underscores")
+        for key, name in self.built_on():
+            kinds = self.start_kinds if key == "start" else DENSE_STAGES
+            if name not in around.earlier or around.earlier[name].kind not in kinds:
+                raise ValueError(f"{key} {name!r} is not an earlier {' or '.join(kinds)} stage")
+
+    def built_on(self) -> Iterator[tuple[str, str]]:
+        """Yield key and name of every stage that the settings name."""
+        for key, name in self.named_stages().items():
+            if name is not None:
+                yield key, name
+
+    def check_tasks(self) -> None:
+        """Refuse a task that is named twice.
+
+        Raises:
+            ValueError: There is one.
+        """
+        names = self.task_names()
+        if len(set(names)) < len(names):
+            raise ValueError(f"tasks {list(names)}: a name is there twice")
+
+
+class BaseStage(Stage):
+    """A stage that trains a dense network, from scratch or from another stage's.
+
+    Attributes:
+        start: Stage to start from; None starts anew.
+        backbone: Pretrained weights, if it starts anew.
+    """
+
+    start: str | None = None
+    backbone: PretrainedBackbone | None = None
+
+    def dense_tasks(self) -> tuple[str, ...]:
+        """Return its tasks."""
+        return self.task_names()
+
+    def named_stages(self) -> dict[str, str | None]:
+        """Return the stage that it starts from."""
+        return {"start": self.start}
+
+    def check(self, around: Surroundings) -> None:
+        """Refuse two starts, and to continue a stage of its own kind with other tasks."""
+        super().check(around)
+        if self.start and self.backbone:
+            raise ValueError("start and backbone: found both, expected one")
+        self.check_tasks()
+        if self.start is not None and self.start_kinds == (self.kind,):
+            before = around.earlier[self.start].task_names()
+            if before != self.task_names():
+                raise ValueError(f"tasks {self.task_names()}: {self.start!r} has {before}")
+
+
+class SingleTaskStage(BaseStage):
     """Train a dense network on one task; on the base task it becomes the base.
 
     Attributes:
         task: The task.
         start: Stage with a dense network to start from (full fine-tuning); None starts anew.
-        backbone: Pretrained weights, if it starts anew.
     """
 
     kind: Literal["single_task"]
-    name: str
     task: str
-    start: str | None = None
-    backbone: PretrainedBackbone | None = None
-    phases: tuple[Phase, ...] = Field(min_length=1)
+
+    def task_names(self) -> tuple[str, ...]:
+        """Return its task."""
+        return (self.task,)
 
 
-class JointStage(Strict):
+class JointStage(BaseStage):
     """Train one encoder with a head per task; as a base, the other tasks are auxiliary.
 
     Attributes:
@@ -75,94 +215,21 @@ class JointStage(Strict):
             "Multi-task learning using uncertainty to weigh losses", CVPR 2018).
         auxiliary: Factor on the losses of all tasks but the first.
         start: ``joint`` stage of the same tasks that is trained on; None starts anew.
-        backbone: Pretrained weights, if it starts anew.
     """
 
     kind: Literal["joint"]
-    name: str
     tasks: tuple[str, ...] = Field(min_length=2)
-    start: str | None = None
     weighting: Literal["equal", "uncertainty"] = "equal"
     auxiliary: float = Field(default=1.0, gt=0)
-    backbone: PretrainedBackbone | None = None
-    phases: tuple[Phase, ...] = Field(min_length=1)
+
+    start_kinds: ClassVar[tuple[str, ...]] = ("joint",)
+
+    def task_names(self) -> tuple[str, ...]:
+        """Return its tasks."""
+        return self.tasks
 
 
-class _SubTasksStage(Strict):
-    """What all stages that train sub-tasks on a frozen base have.
-
-    Attributes:
-        base: Name of the stage that trained the base.
-        distill: Task -> stage with a dense network whose outputs the sub-task follows besides
-            the truth.
-        distill_weight: Factor on that loss.
-        pull: Factor on what private units write, relative to the residual stream: pulls the
-            sub-task's activations towards the base's.
-    """
-
-    name: str
-    base: str
-    distill: dict[str, str] = {}
-    distill_weight: float = Field(default=1.0, gt=0)
-    pull: float = Field(default=0.0, ge=0)
-    phases: tuple[Phase, ...] = Field(min_length=1)
-
-
-class _NewUnits(Strict):
-    """How private units are made.
-
-    Attributes:
-        tasks: Sub-tasks, trained side by side on one pass of the base.
-        heads: Private heads per block.
-        neurons: Private hidden neurons per block.
-        form: ``added`` beside the base's units, or ``replaced`` in the place of them (see
-            ``network.replaced``; can't be exported).
-        own_norm: Whether the LayerNorms before private units are trained, not kept as the base's.
-        read_from: Task -> stage with a dense network whose read weights private units start
-            with; by default the base's.
-    """
-
-    tasks: tuple[str, ...] = Field(min_length=1)
-    heads: int = Field(ge=0)
-    neurons: int = Field(ge=0)
-    form: Literal["added", "replaced"] = "added"
-    own_norm: bool = True
-    read_from: dict[str, str] = {}
-
-
-class GatesStage(_SubTasksStage, _NewUnits):
-    """Train over-complete private units with gates that settle at a private share.
-
-    Attributes:
-        rho: Private share to end with.
-        group: Neurons behind one gate.
-        gate_lr: Learning rate of the gates' logits and of the constraint's multipliers.
-    """
-
-    kind: Literal["gates"]
-    rho: float = Field(gt=0, lt=1)
-    group: int = Field(default=32, gt=0)
-    gate_lr: float = Field(default=0.02, gt=0)
-
-
-class UnitsStage(_SubTasksStage):
-    """Fine-tune the private units that an earlier stage ended with.
-
-    Attributes:
-        start: Name of the ``gates``, ``uniform`` or ``units`` stage to start from.
-    """
-
-    kind: Literal["units"]
-    start: str
-
-
-class UniformStage(_SubTasksStage, _NewUnits):
-    """Train the same number of private units in every block, none chosen; 0 is a new head only."""
-
-    kind: Literal["uniform"]
-
-
-class TogetherStage(Strict):
+class TogetherStage(BaseStage):
     """Train a base and its sub-tasks' private units in one go.
 
     Attributes:
@@ -171,22 +238,19 @@ class TogetherStage(Strict):
         heads: Private heads per block of each sub-task, if it starts anew.
         neurons: Private hidden neurons per block, if it starts anew.
         gradient: Factor on the gradients of the sub-tasks that reach the base.
-        weighting: Of the tasks' losses, as of ``JointStage``.
+        weighting: Of the tasks' losses, as in ``JointStage``.
         rho: Private share that gates lead to; None keeps all units.
         group: Neurons behind one gate.
         gate_lr: Learning rate of the gates' logits and of the constraint's multipliers.
         frames: Frames of each clip that are trained on as the stream runs: the first one dense,
-            then some tokens anew and the others cached (see ``running_job``). 1 trains on single
-            images. Every batch is a whole number of clips.
+            then some tokens anew and the others cached (see ``jobs.together``). 1 trains on
+            single images. Every batch is a whole number of clips.
         consistency: With several frames, factor on the distance of what is served to what the
             dense network gives on the same frame, which is trained besides.
-        backbone: Pretrained weights, if it starts anew.
     """
 
     kind: Literal["together"]
-    name: str
     tasks: tuple[str, ...] = Field(min_length=2)
-    start: str | None = None
     heads: int = Field(default=0, ge=0)
     neurons: int = Field(default=0, ge=0)
     gradient: float = Field(default=1.0, ge=0)
@@ -196,63 +260,54 @@ class TogetherStage(Strict):
     gate_lr: float = Field(default=0.02, gt=0)
     frames: int = Field(default=1, ge=1)
     consistency: float = Field(default=0.0, ge=0)
-    backbone: PretrainedBackbone | None = None
-    phases: tuple[Phase, ...] = Field(min_length=1)
+
+    exported: ClassVar[bool] = True
+    start_kinds: ClassVar[tuple[str, ...]] = ("together",)
+
+    def task_names(self) -> tuple[str, ...]:
+        """Return its tasks."""
+        return self.tasks
+
+    def dense_tasks(self) -> tuple[str, ...]:
+        """Return the base task."""
+        return self.tasks[:1]
+
+    def base_stage(self) -> str:
+        """Return itself."""
+        return self.name
+
+    def clip_frames(self) -> int:
+        """Return the frames of each clip."""
+        return self.frames
+
+    def check(self, around: Surroundings) -> None:
+        """Refuse units and clips that do not fit."""
+        super().check(around)
+        around.check_size(self.heads, self.neurons)
+        if self.rho is not None:
+            check_groups(self.neurons, self.group)
+        if self.frames > 1:
+            self._check_frames(around)
+        elif self.consistency:
+            raise ValueError(f"consistency {self.consistency}: expected frames of 2 or more")
+        if self.start is not None and (self.heads or self.neurons):
+            raise ValueError(f"heads and neurons: {self.start!r} has them, expected none here")
+
+    def _check_frames(self, around: Surroundings) -> None:
+        if around.clips is None:
+            raise ValueError(f"frames {self.frames}: needs data.clips, a folder of clips")
+        if self.rho is not None:
+            raise ValueError("rho and frames: found both, expected one")
+        for phase in self.phases:
+            if phase.batch % self.frames:
+                raise ValueError(f"batch {phase.batch} is not a multiple of frames {self.frames}")
 
 
-class ElementwiseStage(Strict):
-    """Train the paper's own scheme: weights that differ from the base's element by element.
+def check_groups(neurons: int, group: int) -> None:
+    """Refuse neurons that can't be put in groups of ``group``.
 
-    For comparison (``network.elementwise``); it can't be exported.
-
-    Attributes:
-        base: Name of the stage that trained the base.
-        tasks: Sub-tasks, trained side by side.
-        start: Stage whose masks are kept, with a penalty on activation differences; None learns
-            the gates.
-        density: Share of the transformer's weights that may differ from the base's.
-        gate_lr: Learning rate of gates and multipliers.
-        l1: Factor on the mean absolute activation difference, with masks kept.
+    Raises:
+        ValueError: One group would be smaller.
     """
-
-    kind: Literal["elementwise"]
-    name: str
-    base: str
-    tasks: tuple[str, ...] = Field(min_length=1)
-    start: str | None = None
-    density: float = Field(gt=0, lt=1)
-    gate_lr: float = Field(default=0.1, gt=0)
-    l1: float = Field(default=0.0, ge=0)
-    phases: tuple[Phase, ...] = Field(min_length=1)
-
-
-SubTasksStage = GatesStage | UnitsStage | UniformStage
-BaseStage = SingleTaskStage | JointStage | TogetherStage
-AnyStage = BaseStage | SubTasksStage | ElementwiseStage
-Stage = Annotated[AnyStage, Field(discriminator="kind")]
-
-
-def base_task(stage: BaseStage) -> str:
-    """Return the task whose network is the base that ``stage`` trains."""
-    return stage.task if isinstance(stage, SingleTaskStage) else stage.tasks[0]
-
-
-def tasks_in(stage: AnyStage) -> tuple[str, ...]:
-    """Return the tasks that a stage names."""
-    return (stage.task,) if isinstance(stage, SingleTaskStage) else getattr(stage, "tasks", ())
-
-
-def stages_named_in(stage: AnyStage) -> list[tuple[str, str]]:
-    """Return (key, name) of every stage that ``stage`` builds on."""
-    named = [
-        (key, name) for key in ("base", "start") if (name := getattr(stage, key, None)) is not None
-    ]
-    for key in ("distill", "read_from"):
-        named += [(f"{key}.{task}", name) for task, name in getattr(stage, key, {}).items()]
-    return named
-
-
-def parse_stage(settings: dict[str, Any]) -> AnyStage:
-    """Return a stage from the settings in its record; keys that are newer get their default."""
-    stage: AnyStage = TypeAdapter(Stage).validate_python(settings)
-    return stage
+    if neurons % group:
+        raise ValueError(f"neurons {neurons} is not a multiple of group {group}")

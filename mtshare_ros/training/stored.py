@@ -13,19 +13,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from mtshare_ros.bundle.manifest import LayerShare
 from mtshare_ros.network.config import NetworkConfig
-from mtshare_ros.network.reference.elementwise_units import ElementwiseSubTask
-from mtshare_ros.network.reference.replaced import ReplacedSubTask
 from mtshare_ros.network.single_task import SharedEncoder, SingleTaskNetwork
-from mtshare_ros.network.units import SubTask
 from mtshare_ros.training.checkpoints import load_tensors
 from mtshare_ros.training.data_sets import tasks_of_record
-
-FORMS: dict[str, type[SubTask]] = {"added": SubTask, "replaced": ReplacedSubTask}
-"""Forms of private units by their name in a configuration."""
 
 
 def stage_path(run: Path, stage: str) -> Path:
@@ -52,7 +45,7 @@ def load_network(
     config = NetworkConfig.from_dict(record["network"])
     if record["kind"] != "joint":
         network = SingleTaskNetwork(config, tasks_of_record(record)[record["task"]].channels)
-        network.load_state_dict(_part(tensors, "base.") or tensors)
+        network.load_state_dict(part_of(tensors, "base.") or tensors)
         return network.eval(), record
     shared, record = load_shared(run, stage)
     return shared.single(task or record["tasks"][0]).eval(), record
@@ -62,38 +55,12 @@ def load_shared(run: Path, stage: str) -> tuple[SharedEncoder, dict[str, Any]]:
     """Return the encoder and all heads that a ``joint`` stage trained, and its record."""
     tensors, record = load_tensors(stage_path(run, stage))
     config = NetworkConfig.from_dict(record["network"])
-    known = tasks_of_record(record)
-    shared = SharedEncoder(config, {name: known[name].channels for name in record["tasks"]})
+    tasks = tasks_of_record(record)
+    shared = SharedEncoder(config, {name: tasks[name].channels for name in record["tasks"]})
     shared.load_state_dict(tensors)
     return shared.eval(), record
 
 
-def load_subtasks(run: Path, stage: str) -> tuple[dict[str, SubTask], dict[str, Any]]:
-    """Return the sub-tasks that a stage trained by task name, and the stage's record."""
-    tensors, record = load_tensors(stage_path(run, stage))
-    config = NetworkConfig.from_dict(record["network"])
-    modules, known = nn.ModuleDict(), tasks_of_record(record)
-    for name, shares in record["shares"].items():
-        layers = [LayerShare(**share) for share in shares]
-        modules[name] = FORMS[record["form"]](config, layers, known[name].channels)
-    modules.load_state_dict(_part(tensors, "subtasks.") or tensors)
-    return {name: module.eval() for name, module in modules.items()}, record
-
-
-def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """Return the tensors of one part of a ``together`` stage."""
+def part_of(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Return the tensors whose names begin with ``prefix``, without it."""
     return {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}
-
-
-def load_elementwise(
-    run: Path, stage: str
-) -> tuple[dict[str, ElementwiseSubTask], dict[str, Any]]:
-    """Return the sub-tasks of an ``elementwise`` stage by task name, and the stage's record."""
-    tensors, record = load_tensors(stage_path(run, stage))
-    config = NetworkConfig.from_dict(record["network"])
-    known = tasks_of_record(record)
-    modules = nn.ModuleDict(
-        {name: ElementwiseSubTask(config, known[name].channels) for name in record["tasks"]}
-    )
-    modules.load_state_dict(tensors)
-    return {name: module.eval() for name, module in modules.items()}, record

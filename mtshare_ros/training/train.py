@@ -12,9 +12,10 @@ from mtshare_ros.progress import OnStep, silent
 from mtshare_ros.training.checkpoints import load_tensors
 from mtshare_ros.training.configuration import ConfigError, TrainingConfig, load_config
 from mtshare_ros.training.devices import open_fabric
-from mtshare_ros.training.stage_settings import parse_stage
-from mtshare_ros.training.stages import StageTrainer
+from mtshare_ros.training.stage_context import StageContext
+from mtshare_ros.training.stages import train_stage
 from mtshare_ros.training.stored import stage_path
+from mtshare_ros.training.subtask_settings import parse_stage
 
 
 def train(
@@ -57,7 +58,7 @@ def train(
     fabric = open_fabric(config.precision)
     _check_batches(config, fabric.world_size)
     # It looks at the data before a file is made.
-    trainer = StageTrainer(config, run, resume, fabric, on_step)
+    context = StageContext(config, run, resume, fabric, on_step)
     if fabric.is_global_zero:
         run.mkdir(parents=True, exist_ok=True)
         kept.write_text(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
@@ -67,7 +68,7 @@ def train(
         if only and stage.name not in only:
             continue
         if not stage_path(run, stage.name).exists():
-            trainer.train(stage)
+            train_stage(context, stage)
         _, records[stage.name] = load_tensors(stage_path(run, stage.name))
     return records
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 
 from mtshare_ros.metrics import metric_for
-from mtshare_ros.network.reference.replaced import on_base
 from mtshare_ros.network.single_task import SingleTaskNetwork
 from mtshare_ros.network.units import SubTask
 from mtshare_ros.perception.decode import Decoder, decode
@@ -47,7 +46,7 @@ def validate(
     batches = validation_batches(stills, size, _BATCH, (task_name,), crop)
     for done, batch in enumerate(batches, start=1):
         image = batch["image"].to(device)
-        raw = network(image) if subtask is None else on_base(network, subtask, image)
+        raw = network(image) if subtask is None else subtask.on_images(network, image)
         for image_raw, truth in zip(raw.cpu().numpy(), truth_maps(batch[task_name]), strict=True):
             metric.update(decode(decoder, task, image_raw), truth)
         on_step(done, total, f"validating {task_name}")

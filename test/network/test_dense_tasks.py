@@ -29,7 +29,7 @@ from mtshare_ros.perception.stream_settings import StreamSettings
 from mtshare_ros.simulator.render_stills import render_stills
 from mtshare_ros.simulator.simulate import write_clip
 from mtshare_ros.tasks import BOUNDARY, SALIENCY, TASKS
-from mtshare_ros.training import rooms
+from mtshare_ros.training import data_sets
 from mtshare_ros.training.batches import BatchSettings, draw_batch, to_batch
 from mtshare_ros.training.losses import BOUNDARY_WEIGHT, task_loss
 from mtshare_ros.training.train import train
@@ -106,7 +106,7 @@ def test_they_are_trained_and_validated_as_base_and_as_sub_tasks(
         return {**sample, "labels": np.where(sample["labels"] == 4, 12, sample["labels"])}
 
     monkeypatch.setattr(FakeStills, "stored", with_a_plant)
-    monkeypatch.setattr(rooms, "StillsDataset", FakeStills)
+    monkeypatch.setattr(data_sets, "StillsDataset", FakeStills)
     phases = [PHASE]
     values = fake_config(
         {"kind": "single_task", "name": "base", "task": "saliency", "phases": phases},

@@ -21,7 +21,7 @@ from mtshare_ros.network.pretrained import Backbone, backbone_config, load_backb
 from mtshare_ros.network.single_task import SharedEncoder, SingleTaskNetwork
 from mtshare_ros.network.timm_vit import BackboneError
 from mtshare_ros.perception.frame import IMAGE_MEAN, IMAGE_SCALE, normalise
-from mtshare_ros.training import rooms
+from mtshare_ros.training import data_sets
 from mtshare_ros.training.stored import load_network
 from mtshare_ros.training.train import train
 from support.fake_stills import PHASE, FakeStills, write_config
@@ -273,7 +273,7 @@ def test_without_timm_the_error_says_what_to_install(monkeypatch: pytest.MonkeyP
 def test_a_training_starts_with_the_backbone_of_a_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rooms, "StillsDataset", FakeStills)
+    monkeypatch.setattr(data_sets, "StillsDataset", FakeStills)
     model = _build("vit_tiny_patch16_224.augreg_in21k")
     save_file(model.state_dict(), tmp_path / "tiny.safetensors")
     values = fake_config(

@@ -34,17 +34,17 @@ def test_a_carried_frame_has_its_own_stamp_and_no_dirty_token(engine: Engine) ->
     stream = PerceptionStream(engine, StreamSettings(carry_frames=1, output_size="input"))
     image = coarse_image(size=(200, 150))
     key = stream.step(image, 5, TASKS)
-    kept = {name: getattr(key, name).copy() for name in ("depth", "labels", "normals")}
+    kept = {name: array.copy() for name, array in key.maps.items()}
     found = stream.step(image, 5 + FRAME, TASKS)
     assert found.stamp == 5 + FRAME and found.carried == 1 and found.reset is None
     assert not found.dirty.any() and found.dirty.shape == key.dirty.shape
     assert set(found.milliseconds) == {"prepare", "carry", "total"}
     for name, array in kept.items():
-        here = getattr(found, name)
+        here = found.maps[name]
         assert here.shape == array.shape and here.dtype == array.dtype
         # The scene stands still, so what is carried is what was computed.
         assert np.mean(np.abs(here.astype(float) - array) > 0.02) < 0.01
-        assert np.array_equal(getattr(key, name), array), "the key frame's arrays are untouched"
+        assert np.array_equal(key.maps[name], array), "the key frame's arrays are untouched"
 
 
 @pytest.mark.parametrize(

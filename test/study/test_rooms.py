@@ -16,7 +16,8 @@ from mtshare_ros.study.plans import plan_of
 from mtshare_ros.study.study_config import StudyError, load_study
 from mtshare_ros.study.trained import full_parameters, predict
 from mtshare_ros.tasks import TASKS
-from mtshare_ros.training.stored import load_network, load_subtasks
+from mtshare_ros.training.stored import load_network
+from mtshare_ros.training.stored_subtasks import load_subtasks
 from mtshare_ros.training.validation import validate
 from support.study_files import (
     SEPARATE,

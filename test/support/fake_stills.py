@@ -97,11 +97,11 @@ def losses_of(run: Path, stage: str) -> dict[str, list[float]]:
 
 def train_here(config_path: Path, run: Path, **options: Any) -> dict[str, Any]:
     """Train with the fake stills, every step logged."""
-    from mtshare_ros.training import loop, rooms
+    from mtshare_ros.training import data_sets, loop
     from mtshare_ros.training.train import train
 
     with (
-        mock.patch.object(rooms, "StillsDataset", FakeStills),
+        mock.patch.object(data_sets, "StillsDataset", FakeStills),
         mock.patch.object(loop, "LOG_STEPS", 1),
     ):
         return train(config_path, run, **options)

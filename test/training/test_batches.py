@@ -1,15 +1,17 @@
-"""Training batches: drawn by their seed, mirrored, with noise."""
+"""Training batches: drawn by their seed, with the truth that is wanted."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
 import torch
 
 from mtshare_ros.datasets.derived import boundaries
 from mtshare_ros.perception.frame import IMAGE_SCALE
-from mtshare_ros.training.batches import Augmentation, BatchSettings, draw_batch, to_batch
+from mtshare_ros.tasks import (
+    TASKS,
+)
+from mtshare_ros.training.batches import BatchSettings, draw_batch, to_batch
 from support.fake_stills import FakeStills
 
 
@@ -35,29 +37,38 @@ def test_noise_is_added_to_the_image_alone_whatever_part_of_the_batch_it_is_in()
     assert torch.equal(torch.cat([half["image"] for half in halves]), after["image"])
 
 
-def test_mirroring_turns_the_normals_x_over() -> None:
-    stills = FakeStills()
-    batch = to_batch([stills.stored(0)] * 16)
-    changes = Augmentation.draw(16, 0.0, np.random.default_rng(0))
-    mirrored = to_batch([stills.stored(0)] * 16, changes=changes)
-    flipped = [
-        i for i in range(16) if not torch.equal(mirrored["normals"][i], batch["normals"][i])
-    ]
-    assert 0 < len(flipped) < 16
-    for i in range(16):
-        same = batch["normals"][i]
-        expected = (
-            same.flip(-1) * torch.tensor([-1.0, 1, 1]).view(3, 1, 1) if i in flipped else same
-        )
-        assert torch.equal(mirrored["normals"][i], expected)
-        labels = batch["segmentation"][i]
-        derived = boundaries(mirrored["segmentation"][i].numpy())
-        assert np.array_equal(mirrored["boundary"][i].numpy(), derived, equal_nan=True)
-        assert torch.equal(
-            mirrored["segmentation"][i], labels.flip(-1) if i in flipped else labels
-        )
-
-
 def test_a_batch_has_only_the_truth_that_is_wanted() -> None:
     batch = draw_batch(FakeStills(), BatchSettings((32, 16), 4, ("depth", "boundary")), (0, 5))
     assert set(batch) == {"image", "depth", "boundary"}
+
+
+def test_a_batch_has_the_truth_of_every_kind_with_thin_lines_at_any_size() -> None:
+    batch = draw_batch(FakeStills(), BatchSettings((32, 32), 4), (0,))
+    assert set(TASKS) < set(batch)
+    for kind in ("boundary", "saliency"):
+        assert batch[kind].shape == (4, 32, 32) and batch[kind].dtype == torch.float32
+    one = to_batch([FakeStills().stored(0)])
+    expected = boundaries(FakeStills().stored(0)["labels"])
+    assert torch.equal(one["boundary"][0], torch.from_numpy(expected))
+    # The outline of one square of 20 pixels: not a thick or a broken line.
+    assert 60 <= one["boundary"].sum() <= 80
+
+
+def test_a_batch_of_clips_has_frames_in_order_changed_alike() -> None:
+    stills = FakeStills()
+    for number in range(8):
+        stills.stored(number)["depth"][:] = number + 1
+        stills.stored(number)["rgb"][:] = 100
+    settings = BatchSettings((64, 48), 6, {"depth"}, jitter=0.3, noise=4.0, frames=3)
+    seen = set()
+    for step in range(10):
+        batch = draw_batch(stills, settings, (0, step))
+        numbers = batch["depth"][:, 0, 0].view(2, 3)
+        assert (numbers.diff(dim=1) > 0).all()
+        assert ((numbers - 1).div(4, rounding_mode="floor").diff(dim=1) == 0).all()
+        means = batch["image"].mean(dim=(2, 3)).view(2, 3, 3)
+        assert means.std(dim=1).max() < 0.01 < means.std(dim=0).max()
+        noise = batch["image"] - batch["image"].mean(dim=(2, 3), keepdim=True)
+        assert not torch.allclose(noise[0], noise[1], atol=1e-3)
+        seen |= {tuple(row) for row in numbers.int().tolist()}
+    assert len(seen) > 4

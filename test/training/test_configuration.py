@@ -57,28 +57,3 @@ def test_a_wrong_configuration_is_refused_by_file_and_key(
     with pytest.raises(ConfigError, match=message) as raised:
         load_config(write_config(tmp_path / "c.yaml", values))
     assert "c.yaml" in str(raised.value) and "\n" not in str(raised.value)
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"distill": {"depth": "base"}}, r"distill.depth: stage 'base' trains \['normals'\]"),
-        ({"read_from": {"normals": "base"}}, "read_from.normals: expected one of the tasks"),
-        ({"form": "replaced", "heads": 3, "pull": 0.1}, "pull: found with form 'replaced'"),
-    ],
-)
-def test_guides_that_do_not_fit_are_refused(
-    tmp_path: Path, change: dict[str, Any], message: str
-) -> None:
-    config = fake_config()
-    config["stages"][1] |= change
-    with pytest.raises(ConfigError, match=message):
-        load_config(write_config(tmp_path / "c.yaml", config))
-
-
-def test_a_later_stage_can_not_pull_replaced_units(tmp_path: Path) -> None:
-    config = fake_config()
-    config["stages"][1] |= {"form": "replaced", "heads": 3}
-    config["stages"][2]["pull"] = 0.1
-    with pytest.raises(ConfigError, match="stage units: pull: found with form 'replaced'"):
-        load_config(write_config(tmp_path / "c.yaml", config))

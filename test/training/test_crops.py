@@ -10,42 +10,15 @@ import pytest
 
 from mtshare_ros.datasets.image_sets.vocabularies import NYUD_TASKS
 from mtshare_ros.training.batches import (
-    Augmentation,
     BatchSettings,
     draw_batch,
-    to_batch,
     validation_batches,
 )
 from mtshare_ros.training.crops import CropSettings, cut, photometric
+from support.places import Places
 
 KEYS = ("segmentation", "depth", "normals", "boundary")
 PLAIN = {"largest_class": 1.0, "photometric": False}
-
-
-class Places:
-    """One image whose every map says where its pixels are: column in it, row / 100 after it."""
-
-    tasks = NYUD_TASKS
-
-    def __init__(self, size: tuple[int, int] = (80, 48)) -> None:
-        """Make an image of ``size`` (width, height)."""
-        x, y = np.meshgrid(np.arange(size[0]), np.arange(size[1]))
-        normals = np.stack([np.sin(x / 100), np.zeros_like(x), -np.cos(x / 100)], -1)
-        self.sample = {
-            "rgb": np.stack([x, y, np.full_like(x, 7)], -1).astype(np.uint8),
-            "segmentation": (x // 2).astype(np.uint8),
-            "depth": (x + 1 + y / 100).astype(np.float32),
-            "normals": normals.astype(np.float32),
-            "boundary": (x % 2).astype(np.float32),
-        }
-
-    def __len__(self) -> int:
-        """Return 1."""
-        return 1
-
-    def stored(self, index: int) -> dict[str, Any]:
-        """Return the image."""
-        return self.sample
 
 
 def take(scale: float, size: tuple[int, int], window: tuple[int, int], seed: int = 0) -> Any:
@@ -134,19 +107,6 @@ def test_a_batch_of_crops_depends_on_its_seed_alone_and_mirrors_normals() -> Non
         draw_batch(stills, replace(settings, rank=rank, world=2), (0, 5)) for rank in (0, 1)
     )
     assert a["image"][:3].equal(first["image"]) and a["image"][3:].equal(second["image"])
-
-
-def test_mirroring_is_right_for_every_kind_of_map() -> None:
-    sample = Places((32, 16)).sample
-    flip = np.array([True])
-    none = [np.zeros((1, n, 1, 1)) for n in (1, 3, 1)]
-    seeds = np.zeros(1, np.int64)
-    changes = Augmentation(flip, 1 + none[0], 1 + none[1], none[2], none[2], seeds)
-    plain, mirrored = to_batch([sample], KEYS), to_batch([sample], KEYS, changes)
-    for key in ("image", "segmentation", "depth", "boundary"):
-        assert mirrored[key].allclose(plain[key].flip(-1), atol=1e-6), key
-    sign = plain["normals"].new_tensor([-1.0, 1.0, 1.0]).view(1, 3, 1, 1)
-    assert mirrored["normals"].equal(plain["normals"].flip(-1) * sign)
 
 
 def test_validation_puts_the_whole_image_in_the_middle_of_the_frame() -> None:

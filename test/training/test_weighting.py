@@ -13,7 +13,7 @@ from mtshare_ros.network.units import SubTask
 from mtshare_ros.tasks import DEPTH, NORMALS
 from mtshare_ros.training.batches import BatchSettings, draw_batch
 from mtshare_ros.training.jobs.dense import JointJob
-from mtshare_ros.training.jobs.subtasks import TogetherJob
+from mtshare_ros.training.jobs.together import TogetherJob
 from mtshare_ros.training.weighting import LossWeights
 from support.fake_stills import FakeStills
 from support.samples import SMALL

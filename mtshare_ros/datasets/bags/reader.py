@@ -14,12 +14,10 @@ from numpy.typing import NDArray
 from mtshare_ros.datasets.bags import topics
 from mtshare_ros.datasets.bags.messages import array_of, stamp_of
 from mtshare_ros.datasets.bags.open_bag import Message, OpenBag
+from mtshare_ros.perception.frame import MAX_FOCAL_LENGTH
 
 LONGEST_WAIT = 15
 """Images that may come before the truth about one does; then it is handed out without."""
-
-MAX_FOCAL_LENGTH = 1000.0
-"""fx in image widths from which on a calibration is taken for broken, as by the network."""
 
 _TRUTH = (topics.DEPTH, topics.LABELS, topics.NORMALS)
 

@@ -1,4 +1,4 @@
-"""Which frames of a recording to label: sharp ones that differ."""
+"""Frames of a recording that are worth a label: sharp ones that differ from each other."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 THUMBNAIL = (16, 12)
-"""Width and height of what frames are compared by."""
+"""Width and height at which frames are compared."""
 LEAST_SHARPNESS = 0.4
-"""Share of the recording's median sharpness below which a frame is taken for blurred."""
+"""Share of the recording's median sharpness below which a frame counts as blurred."""
 
 
 def thumbnail(rgb: NDArray[np.uint8]) -> tuple[NDArray[np.float32], float]:
-    """Return what an image (H, W, 3) looks like, (576,), and how sharp it is.
+    """Return the pixels of a small copy of an image (H, W, 3), (576,), and its sharpness.
 
-    Sharpness is the standard deviation of the Laplacian over that of the image: contrast alone
-    doesn't count.
+    Sharpness is the standard deviation of the Laplacian, divided by that of the image so that
+    contrast does not matter.
     """
     small = cv2.resize(rgb, THUMBNAIL, interpolation=cv2.INTER_AREA)
     grey = np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), np.float32)
@@ -33,12 +33,12 @@ def choose(
 
     Farthest-first traversal (Gonzalez, "Clustering to minimize the maximum intercluster
     distance", 1985): the next frame is the one that is farthest from all chosen ones. It stops
-    where what is left looks like a frame that was chosen.
+    when every other frame equals a chosen one.
 
     Args:
-        looks: Of each frame, see ``thumbnail``.
-        sharpness: Of each frame.
-        count: Frames wanted.
+        looks: Pixels of each frame's small copy, see ``thumbnail``.
+        sharpness: Sharpness of each frame.
+        count: Largest number of frames to choose.
     """
     if not looks:
         return []

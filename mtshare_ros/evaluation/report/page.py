@@ -76,7 +76,7 @@ def _shown(kept: Kept, tasks: Sequence[Task], colours: DepthColours) -> dict[str
         key = f"{task.name}.{task.metrics[0]}"
         if key in figures:
             text = metric_text(figures[key], task.metrics[0])
-            accuracy[task.name] = f"{METRICS[task.metrics[0]][0]} {text}"
+            accuracy[task.name] = f"{METRICS[task.metrics[0]].name} {text}"
     stages = {n.removeprefix("ms."): v for n, v in figures.items() if n.startswith("ms.")}
     total = stages.pop(TOTAL, None)
     return {
@@ -98,10 +98,10 @@ def _table(numbers: Mapping[str, Any]) -> dict[str, Any]:
     for task, values in numbers["tasks"].items():
         for key in values:
             found = [one["tasks"].get(task, {}).get(key) for one in contenders.values()]
-            name, _, _, higher = METRICS[key]
+            metric = METRICS[key]
             cells = [None if v is None else metric_text(v, key) for v in found]
-            arrow = "↑" if higher else "↓"
-            rows.append(_row(task, f"{name} {arrow}", cells, _best(found, higher)))
+            best = _best(found, metric.higher_is_better)
+            rows.append(_row(task, f"{metric.name} {metric.arrow}", cells, best))
     times = [one["latency_ms"].get(TOTAL, {}) for one in contenders.values()]
     for key, name in (("mean", "mean, ms ↓"), ("p95", "p95, ms ↓")):
         found = [time.get(key) for time in times]

@@ -67,7 +67,7 @@ def timeline(scores: Scores, layout: Layout) -> str:
     for task in scores.tasks:
         key = task.metrics[0]
         for name, title, factor in (
-            (f"{task.name}.{key}", _metric_title(task.name, key), METRICS[key][1]),
+            (f"{task.name}.{key}", _metric_title(task.name, key), METRICS[key].factor),
             (f"disagreement.{task.name}", f"{task.name}: distance from the dense network", 1.0),
         ):
             if name in series:
@@ -163,9 +163,10 @@ def _drawn_curve(series: Series, name: str, title: str, factor: float) -> Any:
 
 
 def _metric_title(task: str, key: str) -> str:
-    name, _, unit, higher = METRICS[key]
-    unit = f", {unit}" if unit else ""
-    return f"{task}: {name}{unit} ({'higher' if higher else 'lower'} is better)"
+    metric = METRICS[key]
+    unit = f", {metric.unit}" if metric.unit else ""
+    better = "higher" if metric.higher_is_better else "lower"
+    return f"{task}: {metric.name}{unit} ({better} is better)"
 
 
 def _title(axis: Any, text: str) -> None:

@@ -46,7 +46,7 @@ class Thresholds:
 
     Attributes:
         blocks: Theta of each block; a difference of exactly theta stays.
-        points: Points at which it holds, see ``elementwise.POINTS``.
+        points: Points at which it holds, see ``elementwise_units.POINTS``.
         attention: Theta at the attention matrices; None leaves them and A V dense.
     """
 
@@ -58,8 +58,8 @@ class Thresholds:
         """Refuse points that a block doesn't have."""
         unknown = set(self.points) - set(POINTS) | set(self.points) & {"weights"}
         if unknown:
-            known = [point for point in POINTS if point != "weights"]
-            raise ValueError(f"thresholds at {sorted(unknown)}: expected some of {known}")
+            possible = [point for point in POINTS if point != "weights"]
+            raise ValueError(f"thresholds at {sorted(unknown)}: expected some of {possible}")
 
     def at(self, layer: int, point: str) -> float:
         """Return theta of a point; zero where nothing is cut."""
@@ -146,7 +146,7 @@ class _Follower:
         self.trace = [BlockTrace({}, {}) for _ in references]
 
     def __call__(self, layer: int, point: str, value: Tensor) -> Tensor:
-        reference, own = self.references[layer], self.trace[layer]
+        reference, trace = self.references[layer], self.trace[layer]
         before = reference.block.values[point]
         # value = X W_s + c of the input carried on; Y_ref + dX W_s + X_ref dW is that plus what
         # the reference's own output differs from its X_ref W + c by.
@@ -155,8 +155,8 @@ class _Follower:
         kept = (built - before).abs() >= reference.thresholds.at(layer, point)
         carried = torch.where(kept, built, before)
         if point in LINEARS:
-            own.left_over[point] = carried - value
-        own.values[point] = carried
+            trace.left_over[point] = carried - value
+        trace.values[point] = carried
         return carried
 
 

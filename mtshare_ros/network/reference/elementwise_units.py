@@ -119,7 +119,7 @@ class ElementGates(nn.Module):
 
     def _multiplied(self, elements: Tensor, tensors: Tensor) -> list[Tensor]:
         pairs = zip(elements.split(self.sizes), tensors.unbind(), strict=True)
-        return [own * common for own, common in pairs]
+        return [element * tensor for element, tensor in pairs]
 
     def forward(self) -> list[Tensor]:
         """Return the factors z * z_g of each parameter tensor, flat."""
@@ -217,7 +217,7 @@ class ElementwiseSubTask(nn.Module):
 
     @torch.no_grad()
     def merged(self, base: SingleTaskNetwork) -> SingleTaskNetwork:
-        """Return the dense network of this sub-task: the base's stem, W_s and the own head."""
+        """Return the dense network of this sub-task: the base's stem, W_s, its head."""
         network = SingleTaskNetwork(self.config, self.head.project.out_channels)
         network.stem = copy.deepcopy(base.stem)
         network.transformer.load_state_dict(self.weights(base.transformer))
@@ -252,7 +252,7 @@ def freeze(subtask: ElementwiseSubTask, gates: ElementGates, density: float) -> 
     gates.train(training)
 
 
-def activation_difference(own: Values, base: Values) -> Tensor:
+def activation_difference(values: Values, base: Values) -> Tensor:
     """Return mean |X_s - X_b| over every element of the points that the paper penalises.
 
     These are what norm1, qkv, proj, fc1, act and fc2 put out in every block; norm2, the attention
@@ -261,8 +261,8 @@ def activation_difference(own: Values, base: Values) -> Tensor:
     points = ("norm1", "qkv", "proj", "fc1", "act", "fc2")
     total = torch.stack(
         [
-            (mine[point].float() - theirs[point].detach().float()).abs().sum()
-            for mine, theirs in zip(own, base, strict=True)
+            (block[point].float() - reference[point].detach().float()).abs().sum()
+            for block, reference in zip(values, base, strict=True)
             for point in points
         ]
     ).sum()

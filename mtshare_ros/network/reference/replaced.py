@@ -20,19 +20,29 @@ from torch.nn import functional as F
 
 from mtshare_ros.bundle.manifest import LayerShare
 from mtshare_ros.network.config import NetworkConfig
-from mtshare_ros.network.single_task import SingleTaskNetwork
 from mtshare_ros.network.units import PrivateBlock, SubTask
 from mtshare_ros.network.vit import Block, Branches, VisionTransformer, attend
 
-UnitOutputs = list[tuple[Tensor, Tensor]]
-"""Per block what the base's heads (B, N, d) and hidden neurons (B, N, hidden) gave."""
+
+class BranchesAndUnits(Branches):
+    """A base's branch outputs, with the activations of its units.
+
+    Attributes:
+        units: Per block the outputs of all heads (B, N, d) and of all hidden neurons
+            (B, N, hidden), before the write products.
+    """
+
+    def __init__(self, branches: Branches, units: list[tuple[Tensor, Tensor]]) -> None:
+        """Take one pair of ``branches`` and one of ``units`` per block."""
+        super().__init__(branches)
+        self.units = units
 
 
-def unit_outputs(transformer: VisionTransformer, tokens: Tensor) -> tuple[Branches, UnitOutputs]:
-    """Return every block's branch outputs and what its units gave, before they are written."""
+def branches_and_units(transformer: VisionTransformer, tokens: Tensor) -> BranchesAndUnits:
+    """Compute a base densely; return its branch outputs and its units' activations."""
     x, branches, units = tokens, [], []
     for block in transformer.blocks:
-        query, key, value = block.qkv(block.norm1(x)).chunk(3, dim=-1)
+        query, key, value = block.queries_keys_values(x)
         heads = attend(query, key, value, block.heads)
         attention = block.proj(heads)
         x = x + attention
@@ -41,7 +51,7 @@ def unit_outputs(transformer: VisionTransformer, tokens: Tensor) -> tuple[Branch
         x = x + mlp
         branches.append((attention, mlp))
         units.append((heads, hidden))
-    return branches, units
+    return BranchesAndUnits(branches, units)
 
 
 class ReplacedBlock(PrivateBlock):
@@ -105,34 +115,22 @@ class ReplacedSubTask(SubTask):
 
     block_type = ReplacedBlock
 
+    def base_branches(self, base: VisionTransformer, tokens: Tensor) -> BranchesAndUnits:
+        """Return every block's branch outputs and the activations of its units."""
+        return branches_and_units(base, tokens)
+
     def features(
         self,
         tokens: Tensor,
         branches: Branches,
         gates: Sequence[tuple[Tensor | None, Tensor | None]] | None = None,
         written: list[Tensor] | None = None,
-        units: UnitOutputs | None = None,
     ) -> Tensor:
-        """Return the sub-task's last residual stream; ``units`` as of ``unit_outputs``."""
-        assert units is not None
+        """Return the sub-task's last residual stream; ``branches`` is of ``base_branches``."""
+        assert isinstance(branches, BranchesAndUnits)
         reduced = []
         for layer, (block, (attention, mlp)) in enumerate(zip(self.blocks, branches, strict=True)):
             gate = gates[layer] if gates is not None else (None, None)
-            minus_attention, minus_mlp = block.taken_out(units[layer], gate)
+            minus_attention, minus_mlp = block.taken_out(branches.units[layer], gate)
             reduced.append((attention - minus_attention, mlp - minus_mlp))
         return super().features(tokens, reduced, gates, written)
-
-    def forward(
-        self, tokens: Tensor, fine: Tensor, branches: Branches, units: UnitOutputs | None = None
-    ) -> Tensor:
-        """Return the raw map (B, channels, H / 4, W / 4); ``units`` as of ``unit_outputs``."""
-        return self.head(self.features(tokens, branches, units=units), fine)
-
-
-def on_base(base: SingleTaskNetwork, subtask: SubTask, image: Tensor) -> Tensor:
-    """Return a sub-task's raw map (B, channels, H / 4, W / 4) of images (B, 3, H, W)."""
-    tokens, fine = base.stem(image)
-    if isinstance(subtask, ReplacedSubTask):
-        branches, units = unit_outputs(base.transformer, tokens)
-        return subtask(tokens, fine, branches, units)
-    return subtask(tokens, fine, base.transformer(tokens)[1])

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,10 @@ from mtshare_ros.perception.engines.bounded_arrays import load_arrays
 from mtshare_ros.perception.engines.interface import Engine, EngineError
 from mtshare_ros.perception.frame import normalise
 from mtshare_ros.tasks import Task
+
+_LOG = logging.getLogger(__name__)
+
+Opened = TypeVar("Opened")
 
 MAX_SELFTEST_BYTES = 256 << 20
 """Largest size of a self-test's arrays together."""
@@ -122,7 +127,30 @@ def half_difference(task: Task, found: RawMap, expected: RawMap) -> tuple[float,
     return HALF_DIFFERENCES[task.kind](found, expected)
 
 
-def run_selftest(engine: Engine, frames: list[SelfTestFrame], precision: str = "fp32") -> float:
+class SelfTestError(EngineError):
+    """An engine does not reproduce the self-test."""
+
+
+def opened(precision: str, open_in: Callable[[str], Opened]) -> Opened:
+    """Return what opens in a precision, or in fp32 where fp16 fails the self-test.
+
+    Args:
+        precision: ``fp16`` or ``fp32``.
+        open_in: Opens an engine in a precision and runs the self-test.
+
+    Raises:
+        SelfTestError: It fails in fp32, too.
+    """
+    try:
+        return open_in(precision)
+    except SelfTestError as error:
+        if precision == "fp32":
+            raise
+        _LOG.warning("%s; fp16 is not used, opened in fp32 instead", error)
+        return open_in("fp32")
+
+
+def run_selftest(engine: Engine, frames: list[SelfTestFrame]) -> float:
     """Run the clip and return the largest difference as a part of what is tolerated.
 
     In fp32 a raw map may differ by the manifest's tolerance, relatively; in fp16 its decoded
@@ -130,7 +158,7 @@ def run_selftest(engine: Engine, frames: list[SelfTestFrame], precision: str = "
 
     Raises:
         BundleError: The clip is empty.
-        EngineError: A task's raw map differs by more than is tolerated.
+        SelfTestError: A task's raw map differs by more than is tolerated.
     """
     manifest = engine.manifest
     if not frames:
@@ -141,14 +169,14 @@ def run_selftest(engine: Engine, frames: list[SelfTestFrame], precision: str = "
         indices = {task.name: frame.dirty for task in manifest.tasks}
         output = engine.run(state, normalise(frame.image, manifest.input), frame.dirty, indices)
         for task, expected in frame.raw.items():
-            if precision == "fp16":
+            if engine.precision == "fp16":
                 part, words = half_difference(manifest.task(task), output.raw[task], expected)
             else:
                 difference = relative_difference(output.raw[task], expected)
                 part = difference / tolerance
                 words = f"{difference:.2g}, expected at most {tolerance:.2g}"
             if not part <= 1.0:
-                raise EngineError(
+                raise SelfTestError(
                     f"{engine.name}: self-test of bundle {manifest.name}: task {task}, frame "
                     f"{number} differs by {words}"
                 )

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mtshare_ros.perception.frame import Image
 from mtshare_ros.perception.motion.carry import CameraMotion, carried, is_moved, moved
 from mtshare_ros.perception.motion.flow import ImageMotion, Where, pulled
-from mtshare_ros.perception.motion.rigid import camera_of, rigid_motion
+from mtshare_ros.perception.motion.rigid import pinhole_of, rigid_motion
 from mtshare_ros.perception.predictions import Predictions
 from mtshare_ros.perception.tokens import Cells
 from mtshare_ros.tasks import Task
@@ -109,7 +109,7 @@ class Carrier:
         where = self._motion.back(small, size)
         if _unexplained(cells, key.cells, where) > MOST_UNEXPLAINED:
             return None
-        camera = camera_of(focal_length, key.image_size, size)
+        camera = pinhole_of(focal_length, key.image_size, size)
         scene = None
         if is_moved(found, self._tasks):
             depth = next((found.maps[n] for n in self._depths if n in found.maps), None)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtshare_ros.perception.motion.flow import Where, pulled
-from mtshare_ros.perception.motion.rigid import Camera, RigidMotion
+from mtshare_ros.perception.motion.rigid import Pinhole, RigidMotion
 from mtshare_ros.perception.predictions import Predictions
 from mtshare_ros.tasks import Task
 
@@ -34,7 +34,7 @@ class CameraMotion:
 
     where: Where
     scene: RigidMotion
-    camera: Camera
+    camera: Pinhole
     max_depth: float = np.inf
 
 

@@ -27,7 +27,8 @@ from mtshare_ros.perception.decode import Decoder, decode
 from mtshare_ros.study.elementwise.linear_times import measure_elementwise
 from mtshare_ros.tasks import TASKS
 from mtshare_ros.training.batches import truth_maps, validation_batches
-from mtshare_ros.training.stored import load_elementwise, load_network
+from mtshare_ros.training.jobs.reference import load_elementwise
+from mtshare_ros.training.stored import load_network
 
 POINTS = {"inputs": INPUTS, "outputs": OUTPUTS}
 """Where differences are cut: where it saves work, or where the released code does."""

@@ -18,11 +18,10 @@ from mtshare_ros.evaluation.policies import Stepper, open_stream
 from mtshare_ros.metrics import class_count, disagreement
 from mtshare_ros.perception.engines.interface import Engine
 from mtshare_ros.perception.frame import Image
+from mtshare_ros.perception.selection import DENSE
 from mtshare_ros.perception.stream_settings import StreamSettings
 from mtshare_ros.progress import OnStep, silent
 from mtshare_ros.tasks import Task
-
-DENSE = "dense"
 
 
 @dataclass(frozen=True)

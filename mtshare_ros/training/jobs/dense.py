@@ -1,4 +1,4 @@
-"""Jobs that train dense networks: on one task, or on several with one encoder."""
+"""Trains dense networks: on one task, or on several with one encoder."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from mtshare_ros.network.single_task import SharedEncoder, SingleTaskNetwork
 from mtshare_ros.training.batches import Batch
 from mtshare_ros.training.loop import Job, adamw
 from mtshare_ros.training.losses import task_loss
+from mtshare_ros.training.stage_context import StageContext, StageResult
+from mtshare_ros.training.stage_settings import JointStage, SingleTaskStage
+from mtshare_ros.training.stored import load_network, load_shared
 from mtshare_ros.training.weighting import LossWeights
 
 
@@ -62,3 +65,33 @@ class JointJob(Job):
     def gauges(self) -> dict[str, float]:
         """Return the learned factors."""
         return self.weights.gauges()
+
+
+def train_single_task(context: StageContext, stage: SingleTaskStage) -> StageResult:
+    """Train a dense network on one task."""
+    network = SingleTaskNetwork(context.network, context.channels(stage.task))
+    if stage.start is not None:
+        started, _ = load_network(context.run, stage.start)
+        network.start_from(started)
+        network.head.start_from(context.head(stage.start, stage.task, started))
+    context.pretrain(stage, network)
+    record = {"task": stage.task, **context.fit(SingleTaskJob(network, stage.task), stage)}
+    record["validation"] = context.validate(stage, network, None, stage.task)
+    return StageResult(network, record)
+
+
+def train_joint(context: StageContext, stage: JointStage) -> StageResult:
+    """Train one encoder with a head per task."""
+    if stage.start is not None:
+        network = load_shared(context.run, stage.start)[0]
+    else:
+        network = SharedEncoder(context.network, {t: context.channels(t) for t in stage.tasks})
+    context.pretrain(stage, network)
+    weights = {t: stage.auxiliary if n else 1.0 for n, t in enumerate(stage.tasks)}
+    job = JointJob(network, weights, stage.weighting == "uncertainty")
+    record = {"tasks": list(stage.tasks), **context.fit(job, stage)}
+    network.eval()
+    record["validation"] = {}
+    for task in stage.tasks:
+        record["validation"] |= context.validate(stage, network.single(task), None, task)
+    return StageResult(network, record)

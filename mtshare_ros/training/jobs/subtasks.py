@@ -1,4 +1,4 @@
-"""Jobs that train sub-tasks, side by side on one pass of a frozen base."""
+"""Trains a fixed set of private units of sub-tasks, side by side on one pass of a frozen base."""
 
 from __future__ import annotations
 
@@ -9,55 +9,24 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mtshare_ros.network.gates import ShareConstraint, UnitGates, prune
-from mtshare_ros.network.reference.replaced import ReplacedSubTask, unit_outputs
+from mtshare_ros.bundle.manifest import LayerShare
+from mtshare_ros.network.config import NetworkConfig
 from mtshare_ros.network.single_task import SingleTaskNetwork
-from mtshare_ros.network.units import SubTask
+from mtshare_ros.network.units import SubTask, private_share
 from mtshare_ros.network.vit import Branches
 from mtshare_ros.training.batches import Batch
+from mtshare_ros.training.jobs.frozen import FrozenBase, Teacher
 from mtshare_ros.training.loop import Job, adamw
 from mtshare_ros.training.losses import distillation_loss, task_loss
-from mtshare_ros.training.weighting import LossWeights
-
-
-class Frozen(nn.Module):
-    """A trained dense network that stays as it is."""
-
-    def __init__(self, network: SingleTaskNetwork) -> None:
-        """Freeze ``network``: no gradients, and batch norms keep their statistics."""
-        super().__init__()
-        self.network = network.eval().requires_grad_(False)
-
-    def train(self, mode: bool = True) -> Frozen:
-        """Stay in evaluation mode."""
-        return super().train(False)
-
-
-class FrozenBase(Frozen):
-    """A trained base that only hands out tokens, fine features and branch outputs."""
-
-    @torch.no_grad()
-    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Branches]:
-        """Map (B, 3, H, W) to tokens (B, N, d), fine features and the branches."""
-        tokens, fine = self.network.stem(image)
-        _, branches = self.network.transformer(tokens)
-        return tokens, fine, branches
-
-    @torch.no_grad()
-    def with_units(self, image: Tensor) -> tuple[Tensor, Tensor, Branches, dict[str, Any]]:
-        """Return also what a replaced unit needs, as a keyword for ``SubTask.features``."""
-        tokens, fine = self.network.stem(image)
-        branches, units = unit_outputs(self.network.transformer, tokens)
-        return tokens, fine, branches, {"units": units}
-
-
-class Teacher(Frozen):
-    """A trained dense network whose raw map a sub-task follows."""
-
-    @torch.no_grad()
-    def forward(self, image: Tensor) -> Tensor:
-        """Map (B, 3, H, W) to the raw map (B, channels, H / 4, W / 4)."""
-        return self.network(image)
+from mtshare_ros.training.stage_context import StageContext, StageResult
+from mtshare_ros.training.stored import load_network
+from mtshare_ros.training.stored_subtasks import FORMS, load_subtasks
+from mtshare_ros.training.subtask_settings import (
+    NewUnitsStage,
+    SubTasksStage,
+    UniformStage,
+    UnitsStage,
+)
 
 
 @dataclass(frozen=True)
@@ -65,7 +34,7 @@ class Guidance:
     """What sub-tasks are trained towards besides the truth.
 
     Attributes:
-        teachers: Task -> dense network whose outputs it follows.
+        teachers: Task -> dense network whose outputs its sub-task follows.
         distill_weight: Factor on the distance to the teacher's output.
         pull: Factor on what private units write, relative to the residual stream.
     """
@@ -92,27 +61,25 @@ class UnitsJob(Job):
         self.subtasks = nn.ModuleDict(subtasks)
         self.teachers = nn.ModuleDict({n: Teacher(t) for n, t in guidance.teachers.items()})
         self.distill_weight, self.pull = guidance.distill_weight, guidance.pull
-        self._replaced = any(isinstance(s, ReplacedSubTask) for s in subtasks.values())
 
     def optimizers(self, weight_decay: float) -> list[torch.optim.Optimizer]:
         """Return AdamW over the private units and heads."""
         return [adamw([self.subtasks], weight_decay)]
 
     def gates_of(self, task: str) -> list[tuple[Tensor, Tensor]] | None:
-        """Return the factors of a sub-task's units; None where all are fully open."""
+        """Return the factors of a sub-task's units; None leaves the units as they are."""
         return None
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Return each task's losses; the gradients of two tasks meet nowhere."""
-        if self._replaced:
-            tokens, fine, branches, units = self.base.with_units(batch["image"])
-        else:
-            (tokens, fine, branches), units = self.base(batch["image"]), {}
+        # All sub-tasks of a stage have one form.
+        first = next(iter(self.subtasks.values()))
+        tokens, fine, branches = self.base(batch["image"], first)
         losses = {}
         for name, subtask in self.subtasks.items():
             written: list[Tensor] = []
             features = subtask.features(
-                tokens, branches, self.gates_of(name), written if self.pull else None, **units
+                tokens, branches, self.gates_of(name), written if self.pull else None
             )
             raw = subtask.head(features, fine)
             losses[name] = task_loss(self.known[name], raw, batch[name])
@@ -125,139 +92,96 @@ class UnitsJob(Job):
         return losses
 
 
-class LearnedGates(nn.Module):
-    """Gates of several sub-tasks, each led to the same expected private share."""
-
-    def __init__(
-        self, subtasks: Mapping[str, SubTask], group: int, rho: float, gate_lr: float
-    ) -> None:
-        """Make one gate per head and per ``group`` neurons of each of ``subtasks``."""
-        super().__init__()
-        self.rho, self.gate_lr = rho, gate_lr
-        self.gates = nn.ModuleDict(
-            {n: UnitGates(s.config, s.shares, group) for n, s in subtasks.items()}
-        )
-        self.constraints = nn.ModuleDict({name: ShareConstraint() for name in subtasks})
-
-    def forward(self, task: str) -> list[tuple[Tensor, Tensor]]:
-        """Return the factors of a sub-task's units, drawn anew while training."""
-        return self.gates[task]()
-
-    def penalties(self) -> dict[str, Tensor]:
-        """Return the losses that lead the expected private shares to the target."""
-        return {
-            f"{name}_share": self.constraints[name](gates.expected_share() - self.rho)
-            for name, gates in self.gates.items()
-        }
-
-    def optimizers(self) -> list[torch.optim.Optimizer]:
-        """Return Adam over gates (down) and multipliers (up)."""
-        return [
-            torch.optim.Adam(self.gates.parameters(), lr=self.gate_lr),
-            torch.optim.Adam(self.constraints.parameters(), lr=self.gate_lr, maximize=True),
-        ]
-
-    def gauges(self) -> dict[str, float]:
-        """Return the expected private shares."""
-        return {f"{n}_rho": g.expected_share().item() for n, g in self.gates.items()}
-
-    def prune(self, subtasks: Mapping[str, SubTask]) -> dict[str, SubTask]:
-        """Return the sub-tasks with the units that stay."""
-        return {name: prune(s, self.gates[name], self.rho) for name, s in subtasks.items()}
-
-
-class GatesJob(UnitsJob):
-    """Over-complete sub-tasks with gates whose expected private share is led to a target."""
-
-    def __init__(
-        self,
-        base: SingleTaskNetwork,
-        subtasks: Mapping[str, SubTask],
-        gates: LearnedGates,
-        guidance: Guidance | None = None,
-    ) -> None:
-        """Train ``subtasks`` and their ``gates``."""
-        super().__init__(base, subtasks, guidance)
-        self.gates = gates
-
-    def optimizers(self, weight_decay: float) -> list[torch.optim.Optimizer]:
-        """Return AdamW over the units, and those of the gates."""
-        return [*super().optimizers(weight_decay), *self.gates.optimizers()]
-
-    def gates_of(self, task: str) -> list[tuple[Tensor, Tensor]] | None:
-        """Return the factors of a sub-task's units, drawn anew while training."""
-        return self.gates(task)
-
-    def forward(self, batch: Batch) -> dict[str, Tensor]:
-        """Return each task's losses and the penalty of its private share."""
-        return super().forward(batch) | self.gates.penalties()
-
-    def gauges(self) -> dict[str, float]:
-        """Return the expected private shares."""
-        return self.gates.gauges()
-
-
-class TogetherJob(Job):
-    """A base and its sub-tasks, all trained at once.
-
-    The sub-tasks' gradients reach the base scaled, so that their private units learn at full rate
-    while the base stays, first of all, the base task's network.
-    """
-
-    def __init__(
-        self,
-        base: SingleTaskNetwork,
-        task: str,
-        subtasks: Mapping[str, SubTask],
-        gradient: float,
-        gates: LearnedGates | None = None,
-        learn_weights: bool = False,
-    ) -> None:
-        """Train ``base`` on ``task`` and ``subtasks`` (by task name) on top of it."""
-        super().__init__()
-        self.task, self.tasks, self.gradient = task, (task, *subtasks), gradient
-        self.base = base
-        self.subtasks = nn.ModuleDict(subtasks)
-        self.gates = gates
-        self.weights = LossWeights(dict.fromkeys(self.tasks, 1.0), learn_weights)
-
-    def optimizers(self, weight_decay: float) -> list[torch.optim.Optimizer]:
-        """Return AdamW over base, sub-tasks and weights, and those of the gates, if any."""
-        gates = [] if self.gates is None else self.gates.optimizers()
-        return [adamw([self.base, self.subtasks, self.weights], weight_decay), *gates]
-
-    def forward(self, batch: Batch) -> dict[str, Tensor]:
-        """Return each task's loss and the penalties of the gates."""
-        tokens, fine = self.base.stem(batch["image"])
-        features, branches = self.base.transformer(tokens)
-        losses = {self.task: self.loss(self.task, self.base.head(features, fine), batch)}
-        tokens, fine = self._shared(tokens), self._shared(fine)
-        branches = [(self._shared(attention), self._shared(mlp)) for attention, mlp in branches]
-        for name, subtask in self.subtasks.items():
-            gates = None if self.gates is None else self.gates(name)
-            raw = subtask.head(subtask.features(tokens, branches, gates), fine)
-            losses[name] = self.loss(name, raw, batch)
-        return losses if self.gates is None else losses | self.gates.penalties()
-
-    def loss(self, task: str, raw: Tensor, batch: Batch) -> Tensor:
-        """Return the weighted loss of a task's raw map."""
-        return self.weights(task, task_loss(self.known[task], raw, batch[task]))
-
-    def gauges(self) -> dict[str, float]:
-        """Return what is learned besides: factors of losses, expected private shares."""
-        return self.weights.gauges() | ({} if self.gates is None else self.gates.gauges())
-
-    def _shared(self, x: Tensor) -> Tensor:
-        """Return ``x``; gradients that come back through it are scaled."""
-        return self.gradient * x + (1 - self.gradient) * x.detach()
-
-
 def _relative_size(written: list[Tensor], tokens: Tensor, branches: Branches) -> Tensor:
     """Return the mean over all branches of |x_s - x_b|_1 / |x_b|_1."""
     base, apart = tokens, torch.zeros_like(tokens)
     ratios = []
     outputs = (output for block in branches for output in block)
-    for own, output in zip(written, outputs, strict=True):
-        base, apart = base + output, apart + own
+    for private, output in zip(written, outputs, strict=True):
+        base, apart = base + output, apart + private
         ratios.append(apart.abs().mean() / base.abs().mean())
     return torch.stack(ratios).mean()
+
+
+def train_units(context: StageContext, stage: UnitsStage) -> StageResult:
+    """Fine-tune the private units that an earlier stage ended with."""
+    base, _ = load_network(context.run, stage.base)
+    subtasks, started = load_subtasks(context.run, stage.start)
+    traits = {"form": started["form"], "own_norm": started.get("own_norm", True)}
+    return _fit_units(context, stage, base, subtasks, traits)
+
+
+def train_uniform(context: StageContext, stage: UniformStage) -> StageResult:
+    """Train the same number of new private units in every block."""
+    base, _ = load_network(context.run, stage.base)
+    subtasks = new_subtasks(context, stage, base)
+    traits = {"form": stage.form, "own_norm": stage.own_norm}
+    return _fit_units(context, stage, base, subtasks, traits)
+
+
+def _fit_units(
+    context: StageContext,
+    stage: UnitsStage | UniformStage,
+    base: SingleTaskNetwork,
+    subtasks: Mapping[str, SubTask],
+    traits: Mapping[str, Any],
+) -> StageResult:
+    if not traits["own_norm"]:
+        freeze_norms(subtasks)
+    record = context.fit(UnitsJob(base, subtasks, guidance(context, stage)), stage)
+    return subtasks_result(context, stage, base, subtasks, {**traits, **record})
+
+
+def new_subtasks(
+    context: StageContext, stage: NewUnitsStage, base: SingleTaskNetwork
+) -> dict[str, SubTask]:
+    """Return sub-tasks by task name whose features are still the base's."""
+    shares = [LayerShare(stage.heads, stage.neurons)] * context.network.depth
+    subtasks = {}
+    for task in stage.tasks:
+        subtask = FORMS[stage.form]()(context.network, shares, context.channels(task))
+        head = context.head(stage.base, task, base)
+        source = base
+        if task in stage.read_from:
+            source = load_network(context.run, stage.read_from[task], task)[0]
+        subtask.start_from(source.transformer, head)
+        subtasks[task] = subtask
+    return subtasks
+
+
+def freeze_norms(subtasks: Mapping[str, SubTask]) -> None:
+    """Keep the LayerNorms before all private units as they are."""
+    for subtask in subtasks.values():
+        for block in subtask.blocks:
+            block.freeze_norms()
+
+
+def guidance(context: StageContext, stage: SubTasksStage) -> Guidance:
+    """Return the teachers that a stage names, and its factors."""
+    teachers = {
+        task: load_network(context.run, name, task)[0] for task, name in stage.distill.items()
+    }
+    return Guidance(teachers, stage.distill_weight, stage.pull)
+
+
+def subtasks_result(
+    context: StageContext,
+    stage: SubTasksStage,
+    base: SingleTaskNetwork,
+    subtasks: Mapping[str, SubTask],
+    record: dict[str, Any],
+) -> StageResult:
+    """Score trained sub-tasks and complete the stage's record."""
+    record |= {"base": stage.base, "validation": {}, **share_record(context.network, subtasks)}
+    for name, subtask in subtasks.items():
+        record["validation"] |= context.validate(stage, base, subtask, name)
+    return StageResult(nn.ModuleDict(subtasks), record)
+
+
+def share_record(config: NetworkConfig, subtasks: Mapping[str, SubTask]) -> dict[str, Any]:
+    """Return what a record says of the sizes of sub-tasks."""
+    shares = {name: subtask.shares for name, subtask in subtasks.items()}
+    return {
+        "shares": {name: [vars(s) for s in layers] for name, layers in shares.items()},
+        "rho": {n: round(private_share(config, s), 4) for n, s in shares.items()},
+    }

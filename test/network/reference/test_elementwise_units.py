@@ -1,11 +1,9 @@
-"""The paper's element-wise scheme, as a reference: weights, gates and training."""
+"""The paper's element-wise scheme: weights and gates."""
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
 from mtshare_ros.network.reference.elementwise_units import (
     ElementGates,
@@ -15,34 +13,8 @@ from mtshare_ros.network.reference.elementwise_units import (
     activation_difference,
     freeze,
 )
-from mtshare_ros.network.single_task import SingleTaskNetwork
-from mtshare_ros.study.elementwise.linear_times import (
-    random_difference,
-)
-from mtshare_ros.training.jobs.elementwise import ElementwiseJob
 from support.elementwise_pairs import make_images, pair
 from support.samples import SMALL
-
-
-def _batch(count: int) -> dict[str, Tensor]:
-    return {"image": make_images(count), "depth": torch.full((count, 96, 128), 3.0)}
-
-
-def _step(job: ElementwiseJob, optimizers: list[torch.optim.Optimizer]) -> dict[str, float]:
-    losses = job(_batch(2))
-    for optimizer in optimizers:
-        optimizer.zero_grad()
-    torch.stack(list(losses.values())).sum().backward()
-    for optimizer in optimizers:
-        optimizer.step()
-    return {name: value.item() for name, value in losses.items()}
-
-
-def _start(job: ElementwiseJob, rate: float) -> list[torch.optim.Optimizer]:
-    optimizers = job.train().optimizers(0.01)
-    for group in optimizers[0].param_groups:
-        group["lr"] = rate
-    return optimizers
 
 
 def test_a_sub_task_starts_as_the_base_and_differs_only_inside_its_mask() -> None:
@@ -95,23 +67,6 @@ def test_sampled_gates_are_open_as_often_as_expected() -> None:
     assert float(sampled) == pytest.approx(gates.expected_density().item(), abs=0.005)
 
 
-def test_the_constraint_leads_the_expected_density_to_its_target() -> None:
-    job = ElementwiseJob(SingleTaskNetwork(SMALL, 3), {"depth": 1}, 0.1, gate_lr=0.1, l1=0.0)
-    gates, constraint = job.gates["depth"], job.constraints["depth"]
-    _, *optimizers = job.optimizers(0.0)
-    assert gates.expected_density().item() > 0.9
-    found = []
-    for _ in range(450):
-        for optimizer in optimizers:
-            optimizer.zero_grad()
-        constraint(gates.expected_density() - 0.1).backward()
-        for optimizer in optimizers:
-            optimizer.step()
-        found.append(gates.expected_density().item())
-    assert np.mean(found[-150:]) == pytest.approx(0.1, abs=0.03)
-    assert min(found) > 0.01  # the way down doesn't overshoot to next to nothing
-
-
 @pytest.mark.parametrize("density", [0.0, 0.05, 0.3])
 def test_freezing_keeps_the_largest_gates_within_the_density(density: float) -> None:
     _, subtask = pair(SMALL, density=1.0)
@@ -125,52 +80,6 @@ def test_freezing_keeps_the_largest_gates_within_the_density(density: float) -> 
     assert subtask.mask[7000:7010].all() == (density > 0)
     factor = torch.cat(gates.eval()())
     assert torch.equal(subtask.delta, before * factor * subtask.mask)
-
-
-# Training
-
-
-def test_a_job_learns_gates_then_trains_inside_the_mask_only() -> None:
-    torch.manual_seed(0)
-    base = SingleTaskNetwork(SMALL, 3)
-    job = ElementwiseJob(base, {"depth": 1}, density=0.2, gate_lr=0.2, l1=0.0)
-    optimizers = _start(job, 1e-3)
-    kept = {name: value.clone() for name, value in base.state_dict().items()}
-    first = _step(job, optimizers)
-    for _ in range(25):
-        last = _step(job, optimizers)
-    assert last["depth"] < first["depth"]
-    assert job.gauges()["depth_expected"] < 0.9
-    job.freeze()
-    assert job.frozen and 0.19 < job.gauges()["depth_density"] <= 0.2
-    subtask = job.subtasks["depth"]
-    mask, before = subtask.mask.clone(), subtask.delta.detach().clone()
-    optimizers = _start(job, 1e-3)
-    assert len(optimizers) == 1
-    for _ in range(3):
-        _step(job, optimizers)
-    assert torch.equal(subtask.mask, mask)
-    moved = subtask.delta.detach() != before
-    assert moved.any() and not moved[~mask].any() and not subtask.delta[~mask].any()
-    for name, value in base.state_dict().items():
-        assert torch.equal(value, kept[name]), name
-
-
-def test_a_frozen_job_is_rebuilt_from_its_state() -> None:
-    torch.manual_seed(0)
-    base = SingleTaskNetwork(SMALL, 3)
-    job = ElementwiseJob(base, {"depth": 1}, density=0.1, gate_lr=0.1, l1=0.0)
-    random_difference(job.subtasks["depth"], 1.0, 0.1)
-    job.freeze()
-    again = ElementwiseJob(
-        SingleTaskNetwork(SMALL, 3), {"depth": 1}, density=0.1, gate_lr=0.1, l1=0.0, frozen=True
-    )
-    again.load_state_dict(job.state_dict())
-    with torch.no_grad():
-        one, other = (
-            j.eval().subtasks["depth"].merged(j.base.network)(make_images(1)) for j in (job, again)
-        )
-    assert torch.equal(one, other)
 
 
 def test_the_penalty_is_the_mean_over_every_element_of_the_papers_points() -> None:
@@ -187,16 +96,3 @@ def test_the_penalty_is_the_mean_over_every_element_of_the_papers_points() -> No
     ]
     found = activation_difference(own.values, theirs.values)
     assert float(found) == pytest.approx(float(torch.cat(flat).mean()), rel=1e-4)
-
-
-def test_the_penalty_pulls_activation_differences_down() -> None:
-    last = {}
-    for l1 in (0.01, 10.0):
-        base, subtask = pair(SMALL, density=0.2)
-        job = ElementwiseJob(base, {"depth": 1}, 0.2, 0.1, l1, frozen=True)
-        job.subtasks["depth"].load_state_dict(subtask.state_dict())
-        optimizers = _start(job, 3e-3)
-        first = _step(job, optimizers)["depth_l1"] / l1
-        for _ in range(15):
-            last[l1] = _step(job, optimizers)["depth_l1"] / l1
-    assert last[10.0] < 0.6 * first and last[10.0] < 0.8 * last[0.01]

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from mtshare_ros.bundle.folder import load_manifest
 from mtshare_ros.bundle.manifest import LayerShare
 from mtshare_ros.export.deploy import deploy
-from mtshare_ros.export.writer import reference_engine, write_bundle
+from mtshare_ros.export.writer import deploy_networks, write_bundle
 from mtshare_ros.network.config import NetworkConfig
 from mtshare_ros.network.single_task import SingleTaskNetwork
 from mtshare_ros.network.units import SubTask
@@ -55,9 +55,9 @@ class _Networks:
                 if value.dtype.is_floating_point and "running_var" not in name:
                     value += 0.05 * torch.randn_like(value)
         write_bundle(folder, "parity", "random", self.base, NORMALS, self.subtasks, 0.8)
-        self.torch, _, self.deployed, self.deployed_base = reference_engine(
-            self.base, NORMALS, self.subtasks, 0.8
-        )
+        deployed = deploy_networks(self.base, NORMALS, self.subtasks, 0.8)
+        self.torch, self.deployed = deployed.engine, deployed.subtasks
+        self.deployed_base = deployed.base
         self.onnx = OnnxRuntimeEngine(folder, load_manifest(folder), threads=1)
         self.tensorrt = _open_tensorrt(folder)
         self.torch_bundle = _open_torch(folder)

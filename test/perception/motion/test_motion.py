@@ -10,7 +10,7 @@ import pytest
 
 from mtshare_ros.perception.motion.carry import CameraMotion, carried, moved
 from mtshare_ros.perception.motion.flow import ImageMotion, Where
-from mtshare_ros.perception.motion.rigid import Camera, RigidMotion, camera_of, rigid_motion
+from mtshare_ros.perception.motion.rigid import Pinhole, RigidMotion, pinhole_of, rigid_motion
 from mtshare_ros.perception.predictions import Predictions
 from mtshare_ros.simulator.clips import ClipFrame, render_clip
 from mtshare_ros.tasks import TASKS
@@ -30,8 +30,8 @@ def frames(request: pytest.FixtureRequest) -> list[ClipFrame]:
     return list(islice(clip, first, None))
 
 
-def camera(frame: ClipFrame) -> Camera:
-    return camera_of(frame.intrinsics.fx / SIZE[0], SIZE, SIZE)
+def camera(frame: ClipFrame) -> Pinhole:
+    return pinhole_of(frame.intrinsics.fx / SIZE[0], SIZE, SIZE)
 
 
 def truth(frame: ClipFrame) -> Predictions:
@@ -111,7 +111,7 @@ def grid() -> Where:
     return np.stack([x, y], axis=-1).astype(np.float32)
 
 
-CAMERA = camera_of(0.8, SIZE, SIZE)
+CAMERA = pinhole_of(0.8, SIZE, SIZE)
 
 
 def test_a_known_motion_of_a_known_scene_comes_back() -> None:
@@ -172,6 +172,6 @@ def test_no_motion_where_none_explains_the_flow(what: str) -> None:
 
 
 def test_a_stretched_image_has_two_focal_lengths() -> None:
-    camera = camera_of(0.8, (640, 320), (320, 240))
+    camera = pinhole_of(0.8, (640, 320), (320, 240))
     assert (camera.fx, camera.fy) == pytest.approx((256.0, 384.0))
     assert (camera.cx, camera.cy) == (159.5, 119.5)

@@ -1,9 +1,9 @@
-"""The network as it runs over time, in batches and with gradients.
+"""What each frame leaves in the token caches, in batches and with gradients: for training.
 
-A frame is computed densely except that clean tokens keep what was cached of them: their keys and
-values in every attention, and their cells. What a clean token's own rows would be is computed
-too and thrown away, which is what a training can afford; it is what the streamed graphs
-(``network.streaming``) give for the same dirty tokens.
+For the same dirty tokens the caches hold what the streamed graphs (``network.streaming``) write.
+Those compute the dirty rows only. Here every row is computed, and ``where`` keeps the cached keys,
+values and cells of clean tokens: that costs a dense pass per frame, but it works on batches whose
+clips have different dirty tokens, and gradients flow through it.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ import torch
 from torch import Tensor
 
 from mtshare_ros.network.single_task import SingleTaskNetwork
-from mtshare_ros.network.units import PrivateBlock, SubTask
-from mtshare_ros.network.vit import Block, Branches, attend
+from mtshare_ros.network.units import SubTask
+from mtshare_ros.network.vit import AttentionUnits, Branches, attend
 
 KeyValue = tuple[Tensor, Tensor]
 """Keys and values of all tokens in one block, (B, R, heads * dh) each."""
 
 
 @dataclass
-class Memory:
-    """What is cached of the tokens: of a frame, the dirty ones anew and the clean ones as before.
+class TokenCaches:
+    """The caches after a frame: its values for dirty tokens, older ones for clean tokens.
 
     Attributes:
-        base: The base's keys and values, block by block.
-        own: Sub-task -> its private heads' keys and values, None for a block without.
-        cells: Task -> its head's cells, (B, R, 16 * head_width).
+        base: Keys and values of the base, block by block.
+        private: Sub-task -> keys and values of its private heads, None for a block without any.
+        cells: Task -> cells of its head, (B, R, 16 * head_width).
     """
 
     base: list[KeyValue] = field(default_factory=list)
-    own: dict[str, list[KeyValue | None]] = field(default_factory=dict)
+    private: dict[str, list[KeyValue | None]] = field(default_factory=dict)
     cells: dict[str, Tensor] = field(default_factory=dict)
 
 
@@ -43,10 +43,10 @@ def next_frame(
     subtasks: Mapping[str, SubTask],
     tokens: Tensor,
     dirty: Tensor,
-    before: Memory | None,
+    before: TokenCaches | None,
     shared: Callable[[Tensor], Tensor],
-) -> Memory:
-    """Return what is cached after a frame.
+) -> TokenCaches:
+    """Return the caches after a frame.
 
     Args:
         base: The base.
@@ -54,10 +54,10 @@ def next_frame(
         subtasks: Sub-tasks by name.
         tokens: (B, R, d) of the stem.
         dirty: (B, R) bool; prefix tokens are always dirty.
-        before: What was cached before; None computes every token.
-        shared: What tokens and branch outputs go through on their way to the sub-tasks.
+        before: The caches before the frame; None takes every token as dirty.
+        shared: Applied to the tokens and branch outputs that the sub-tasks read.
     """
-    after = Memory()
+    after = TokenCaches()
     choose = dirty[..., None]
 
     def renew(new: Tensor, old: Tensor) -> Tensor:
@@ -70,24 +70,24 @@ def next_frame(
     x = tokens
     for layer, block in enumerate(base.transformer.blocks):
         old = None if before is None else before.base[layer]
-        attention, memory = _attention(block, x, renew, old)
+        attention, key_value = _attention(block, x, renew, old)
         x = x + attention
         mlp = block.mlp(x)
         x = x + mlp
         branches.append((shared(attention), shared(mlp)))
-        after.base.append(memory)
+        after.base.append(key_value)
     keep(task, base.head.cells(x))
     tokens = shared(tokens)
     for name, subtask in subtasks.items():
         x = tokens
-        after.own[name] = []
+        after.private[name] = []
         for layer, (block, branch) in enumerate(zip(subtask.blocks, branches, strict=True)):
-            own: KeyValue | None = None
+            cached: KeyValue | None = None
             private = torch.zeros_like(x)
             if block.heads:
-                old = None if before is None else before.own[name][layer]
-                private, own = _attention(block, x, renew, old)
-            after.own[name].append(own)
+                old = None if before is None else before.private[name][layer]
+                private, cached = _attention(block, x, renew, old)
+            after.private[name].append(cached)
             x = x + branch[0] + private
             private = block.mlp(x) if block.neurons else torch.zeros_like(x)
             x = x + branch[1] + private
@@ -96,13 +96,13 @@ def next_frame(
 
 
 def _attention(
-    block: Block | PrivateBlock,
+    block: AttentionUnits,
     x: Tensor,
     renew: Callable[[Tensor, Tensor], Tensor],
     old: KeyValue | None,
 ) -> tuple[Tensor, KeyValue]:
     """Return the branch's output and the keys and values it attended to."""
-    query, key, value = block.qkv(block.norm1(x)).chunk(3, dim=-1)
+    query, key, value = block.queries_keys_values(x)
     if old is not None:
         key, value = renew(key, old[0]), renew(value, old[1])
     return block.proj(attend(query, key, value, block.heads)), (key, value)

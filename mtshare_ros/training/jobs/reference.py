@@ -1,12 +1,19 @@
-"""Training of the paper's element-wise sub-tasks, the reference to measure against."""
+"""Stages whose networks never ship: the paper's element-wise sub-tasks, and replaced units.
+
+This is the only file of the trainer that imports ``network.reference``. It is loaded by stages and
+records that ask for it, and by nothing else.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from mtshare_ros.network.config import NetworkConfig
 from mtshare_ros.network.gates import ShareConstraint
 from mtshare_ros.network.reference.elementwise_units import (
     ElementGates,
@@ -17,11 +24,19 @@ from mtshare_ros.network.reference.elementwise_units import (
     activation_difference,
     freeze,
 )
+from mtshare_ros.network.reference.replaced import ReplacedSubTask
 from mtshare_ros.network.single_task import SingleTaskNetwork
 from mtshare_ros.training.batches import Batch
-from mtshare_ros.training.jobs.subtasks import FrozenBase
+from mtshare_ros.training.checkpoints import load_tensors
+from mtshare_ros.training.data_sets import tasks_of_record
+from mtshare_ros.training.jobs.frozen import FrozenBase
 from mtshare_ros.training.loop import Job, adamw
 from mtshare_ros.training.losses import task_loss
+from mtshare_ros.training.stage_context import StageContext, StageResult
+from mtshare_ros.training.stored import load_network, stage_path
+from mtshare_ros.training.subtask_settings import ElementwiseStage
+
+__all__ = ["ElementwiseJob", "ReplacedSubTask", "load_elementwise", "train_elementwise"]
 
 _GATE_EPS = 1e-15
 """Adam's usual 1e-8 is larger than the gradient of one of millions of gates."""
@@ -137,3 +152,38 @@ class ElementwiseJob(Job):
         if self.frozen:
             return {f"{name}_density": subtask.density for name, subtask in self.subtasks.items()}
         return {f"{n}_expected": g.expected_density().item() for n, g in self.gates.items()}
+
+
+def train_elementwise(context: StageContext, stage: ElementwiseStage) -> StageResult:
+    """Train element-wise sub-tasks; see ``ElementwiseStage``."""
+    base, _ = load_network(context.run, stage.base)
+    channels = {task: context.channels(task) for task in stage.tasks}
+    frozen = stage.start is not None
+    job = ElementwiseJob(base, channels, stage.density, stage.gate_lr, stage.l1, frozen)
+    for task, subtask in job.subtasks.items():
+        subtask.head.start_from(context.head(stage.base, task, base))
+    if stage.start is not None:
+        tensors, _ = load_tensors(stage_path(context.run, stage.start))
+        job.subtasks.load_state_dict(tensors)
+    record = {"tasks": list(stage.tasks), "base": stage.base, **context.fit(job, stage)}
+    job.freeze()
+    subtasks = dict(job.subtasks.items())
+    record |= {"density": {n: round(s.density, 4) for n, s in subtasks.items()}}
+    record["validation"] = {}
+    for name, subtask in subtasks.items():
+        record["validation"] |= context.validate(stage, subtask.merged(base), None, name)
+    return StageResult(job.subtasks, record)
+
+
+def load_elementwise(
+    run: Path, stage: str
+) -> tuple[dict[str, ElementwiseSubTask], dict[str, Any]]:
+    """Return the sub-tasks of an ``elementwise`` stage by task name, and the stage's record."""
+    tensors, record = load_tensors(stage_path(run, stage))
+    config = NetworkConfig.from_dict(record["network"])
+    tasks = tasks_of_record(record)
+    modules = nn.ModuleDict(
+        {name: ElementwiseSubTask(config, tasks[name].channels) for name in record["tasks"]}
+    )
+    modules.load_state_dict(tensors)
+    return {name: module.eval() for name, module in modules.items()}, record

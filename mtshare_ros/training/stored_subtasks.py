@@ -1,0 +1,40 @@
+"""Sub-tasks that a finished stage left, read again, and their forms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from mtshare_ros.bundle.manifest import LayerShare
+from mtshare_ros.network.config import NetworkConfig
+from mtshare_ros.network.units import SubTask
+from mtshare_ros.training.checkpoints import load_tensors
+from mtshare_ros.training.data_sets import tasks_of_record
+from mtshare_ros.training.stored import part_of, stage_path
+
+
+def _replaced() -> type[SubTask]:
+    # Research code, loaded for such sub-tasks only.
+    from mtshare_ros.training.jobs.reference import ReplacedSubTask
+
+    return ReplacedSubTask
+
+
+FORMS: dict[str, Callable[[], type[SubTask]]] = {"added": lambda: SubTask, "replaced": _replaced}
+"""Form of private units, as a configuration names it -> a function that returns its class."""
+
+
+def load_subtasks(run: Path, stage: str) -> tuple[dict[str, SubTask], dict[str, Any]]:
+    """Return the sub-tasks that a stage trained by task name, and the stage's record."""
+    tensors, record = load_tensors(stage_path(run, stage))
+    config = NetworkConfig.from_dict(record["network"])
+    modules, tasks = nn.ModuleDict(), tasks_of_record(record)
+    form = FORMS[record["form"]]()
+    for name, shares in record["shares"].items():
+        layers = [LayerShare(**share) for share in shares]
+        modules[name] = form(config, layers, tasks[name].channels)
+    modules.load_state_dict(part_of(tensors, "subtasks.") or tensors)
+    return {name: module.eval() for name, module in modules.items()}, record

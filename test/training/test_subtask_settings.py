@@ -1,0 +1,57 @@
+"""Settings of stages on a frozen base: what they must fit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mtshare_ros.training.configuration import ConfigError, load_config
+from mtshare_ros.training.subtask_settings import ElementwiseStage, UnitsStage, parse_stage
+from support.fake_stills import PHASE, write_config
+from support.fake_stills import config as fake_config
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"distill": {"depth": "base"}}, r"distill.depth: stage 'base' trains \['normals'\]"),
+        ({"read_from": {"normals": "base"}}, "read_from.normals: expected one of the tasks"),
+        ({"form": "replaced", "heads": 3, "pull": 0.1}, "pull: found with form 'replaced'"),
+    ],
+)
+def test_guides_that_do_not_fit_are_refused(
+    tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    config = fake_config()
+    config["stages"][1] |= change
+    with pytest.raises(ConfigError, match=message):
+        load_config(write_config(tmp_path / "c.yaml", config))
+
+
+def test_a_later_stage_can_not_pull_replaced_units(tmp_path: Path) -> None:
+    config = fake_config()
+    config["stages"][1] |= {"form": "replaced", "heads": 3}
+    config["stages"][2]["pull"] = 0.1
+    with pytest.raises(ConfigError, match="stage units: pull: found with form 'replaced'"):
+        load_config(write_config(tmp_path / "c.yaml", config))
+
+
+def test_a_record_of_an_older_stage_gets_the_defaults_of_newer_settings() -> None:
+    settings = {"kind": "units", "name": "u", "base": "b", "start": "g", "phases": [PHASE]}
+    stage = parse_stage(settings)
+    assert isinstance(stage, UnitsStage) and stage.pull == 0.0
+    assert stage.base_stage() == "b" and stage.exported
+    assert dict(stage.built_on()) == {"base": "b", "start": "g"}
+    assert stage.model_dump(mode="json", exclude_defaults=True)["start"] == "g"
+    assert not ElementwiseStage.exported
+
+
+def test_units_on_one_base_do_not_go_on_on_another(tmp_path: Path) -> None:
+    values = fake_config()
+    other = {"kind": "single_task", "name": "other", "task": "normals", "phases": [PHASE]}
+    values["stages"].insert(1, other)
+    values["stages"][3]["base"] = "other"
+    with pytest.raises(ConfigError, match="base 'other': 'gates' is on 'base'"):
+        load_config(write_config(tmp_path / "c.yaml", values))

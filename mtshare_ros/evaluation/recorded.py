@@ -22,6 +22,7 @@ DIRTY = "dirty_tokens"
 """Topic of the recomputed tokens, below the node's name."""
 
 DIRTY_ENCODING = "mono8"
+"""Encoding of that topic's images."""
 
 
 @dataclass
@@ -31,7 +32,7 @@ class Recorded:
     Attributes:
         stamp: The input's stamp in nanoseconds.
         maps: Task -> map, all of one size.
-        dirty: (H, W) bool at the maps' size, or None while not recorded.
+        dirty: (H, W) bool at the maps' size, or None until its message was read.
     """
 
     stamp: int
@@ -92,18 +93,18 @@ def score_recording(
 
     Args:
         clip: The frames that were sent, in order, with ground truth (as of ``ClipReader``).
-        predictions: What came out of them; frames that were dropped are missing.
+        predictions: What the node published; frames that it dropped are missing.
 
     Returns:
-        The scores, and the frame of which least was recomputed.
+        The scores, and the frame with the fewest recomputed tokens.
     """
     scores = Scores(predictions.tasks)
-    found = _Matching(iter(predictions))
+    matching = _Matching(iter(predictions))
     calmest: Outcome | None = None
     start: int | None = None
     for frame in clip:
         start = frame.stamp if start is None else start
-        recorded = found.at(frame.stamp)
+        recorded = matching.at(frame.stamp)
         if recorded is not None:
             truths = truths_of(frame, predictions.tasks)
             label = time_label(frame.stamp - start)
@@ -115,7 +116,7 @@ def score_recording(
 
 
 class _Matching:
-    """Looks recorded frames up by stamp, while both sides only move forward."""
+    """Finds recorded frames by their stamps, which have to be asked for in order."""
 
     def __init__(self, recorded: Iterator[Recorded]) -> None:
         self.recorded = recorded

@@ -25,7 +25,7 @@ class Run:
         engine: Name of the engine.
         policy: What a frame recomputed; see ``policies.open_stream``.
         source: Where the frames come from; on the page only.
-        frames: How many frames the source has, or None where it isn't known.
+        frames: How many frames the source has, or None if unknown.
     """
 
     bundle: str
@@ -37,7 +37,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Recording:
-    """What the live node said of a run.
+    """What the live node reported about a run.
 
     Attributes:
         delivery: Fate of the frames -> count: ``received``, ``processed``, ``dropped``, ...
@@ -165,6 +165,6 @@ class Scores:
         return {name: values.mean for name, values in self._disagreements.items()}
 
     def dirty_fraction(self) -> dict[str, float]:
-        """Return ``mean`` and ``max`` over the frames; empty where it isn't known."""
+        """Return ``mean`` and ``max`` over the frames; empty if unknown."""
         dirty = self._dirty
         return {"mean": dirty.mean, "max": dirty.largest} if dirty.count else {}

@@ -11,7 +11,9 @@ import torch
 
 from mtshare_ros.errors import exit_status
 from mtshare_ros.network.timm_vit import BackboneError, build, config_of, load_checkpoint
-from support.timm_models import SIZE, build_model
+from support.timm_models import SIZE, build_model, import_timm
+
+import_timm()
 
 
 @pytest.mark.parametrize(

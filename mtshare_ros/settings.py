@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+
+from mtshare_ros.tasks import KINDS
 
 
 class Strict(BaseModel):
@@ -15,6 +17,15 @@ class Strict(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+
+def _kind_name(text: str) -> str:
+    if text not in KINDS:
+        raise ValueError(f"found {text!r}, expected one of {', '.join(KINDS)}")
+    return text
+
+
+KindName = Annotated[str, AfterValidator(_kind_name)]
+"""The name of a kind of task."""
 
 Settings = TypeVar("Settings", bound=Strict)
 

@@ -1,19 +1,81 @@
-"""What a task is: channels, loss, decoding, units, palette and metric names.
+"""What a task is, and what all tasks of one kind have in common.
 
 A task is a name with settings; the code that trains, exports, decodes and scores looks the
-settings up here, so that a further task of a known kind is one more entry in ``TASKS``.
+settings up here, so that a further task of a known kind is one more entry in ``TASKS``. What a
+kind needs in code is one entry in one table of each room: docs/design.md lists the tables.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-PROBABILITY_KINDS = ("boundary", "saliency")
-"""Kinds whose raw map is one logit and whose decoded map is a probability."""
-KINDS = ("depth", "segmentation", "normals", *PROBABILITY_KINDS)
-"""Kinds of tasks that there are losses, decoders and metrics for."""
 UNLABELLED = 255
 """Label of a pixel that belongs to no class (ignored by losses and metrics)."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What all tasks of a kind have in common.
+
+    Attributes:
+        name: The kind in manifests and settings.
+        channels: Channels of the raw map that the head returns; None for one for each class.
+        units: Unit of a decoded value, in plain words.
+        value_range: Smallest and largest decoded value, or None for labels.
+        metrics: Keys under which the metrics are reported, the main one first.
+        higher_is_better: Whether a higher main metric is better.
+        truth: Array of a clip's frame or of a still that is the truth, or that it follows from.
+        topic: Topic on which the node publishes the map, below the task's name.
+        encoding: Encoding of that image.
+        disagreement: What tells how far two predictions are apart, in plain words.
+        has_confidence: Whether a confidence, (H, W) uint8, comes with the map.
+        in_metres: Whether values are distances, which depend on the camera's focal length.
+        truth_classes: Classes whose ids the truth follows from, where they are always the same.
+    """
+
+    name: str
+    channels: int | None
+    units: str
+    value_range: tuple[float, float] | None
+    metrics: tuple[str, ...]
+    higher_is_better: bool
+    truth: str
+    topic: str
+    encoding: str
+    disagreement: str
+    has_confidence: bool = False
+    in_metres: bool = False
+    truth_classes: tuple[SemanticClass, ...] = ()
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether tasks of this kind have classes, one channel for each."""
+        return self.channels is None
+
+    def task(
+        self,
+        name: str = "",
+        classes: tuple[SemanticClass, ...] = (),
+        value_range: tuple[float, float] | None = None,
+    ) -> Task:
+        """Return a task of this kind.
+
+        Args:
+            name: Its name; by default the kind's.
+            classes: Its classes, of a kind that has some.
+            value_range: Instead of the kind's.
+        """
+        return Task(
+            name=name or self.name,
+            kind=self.name,
+            channels=len(classes) if self.channels is None else self.channels,
+            units=self.units,
+            value_range=value_range or self.value_range,
+            metrics=self.metrics,
+            higher_is_better=self.higher_is_better,
+            classes=classes,
+        )
 
 
 @dataclass(frozen=True)
@@ -74,56 +136,91 @@ ROOM_CLASSES = (
 )
 """Classes of the simulated rooms: structure, furniture, movable things and a person."""
 
-NORMALS = Task(
-    name="normals",
-    kind="normals",
-    channels=3,
-    units="unit vector in the optical frame, towards the camera",
-    value_range=(-1.0, 1.0),
-    metrics=("mean_deg", "median_deg", "within_11", "within_22", "within_30"),
-    higher_is_better=False,
-)
-DEPTH = Task(
-    name="depth",
-    kind="depth",
-    channels=1,
-    units="metre along the optical axis",
-    value_range=(0.1, 20.0),
-    metrics=("abs_rel", "rmse", "delta1"),
-    higher_is_better=False,
-)
-SEGMENTATION = Task(
-    name="segmentation",
-    kind="segmentation",
-    channels=len(ROOM_CLASSES),
-    units="class id",
-    value_range=None,
-    metrics=("miou",),
-    higher_is_better=True,
-    classes=ROOM_CLASSES,
-)
 
-BOUNDARY = Task(
-    name="boundary",
-    kind="boundary",
-    channels=1,
-    units="probability of a boundary between classes, 0-255",
-    value_range=(0.0, 255.0),
-    metrics=("ods_f",),
-    higher_is_better=True,
-)
+KINDS: dict[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        Kind(
+            name="depth",
+            channels=1,
+            units="metre along the optical axis",
+            value_range=(0.1, 20.0),
+            metrics=("abs_rel", "rmse", "delta1"),
+            higher_is_better=False,
+            truth="depth",
+            topic="image",
+            encoding="32FC1",
+            disagreement="mean |a - b| / b",
+            in_metres=True,
+        ),
+        Kind(
+            name="segmentation",
+            channels=None,
+            units="class id",
+            value_range=None,
+            metrics=("miou",),
+            higher_is_better=True,
+            truth="labels",
+            topic="mask",
+            encoding="mono8",
+            disagreement="share of pixels of another class",
+            has_confidence=True,
+        ),
+        Kind(
+            name="normals",
+            channels=3,
+            units="unit vector in the optical frame, towards the camera",
+            value_range=(-1.0, 1.0),
+            metrics=("mean_deg", "median_deg", "within_11", "within_22", "within_30"),
+            higher_is_better=False,
+            truth="normals",
+            topic="image",
+            encoding="32FC3",
+            disagreement="mean angle, degrees",
+        ),
+        Kind(
+            name="boundary",
+            channels=1,
+            units="probability of a boundary between classes, 0-255",
+            value_range=(0.0, 255.0),
+            metrics=("ods_f",),
+            higher_is_better=True,
+            truth="labels",
+            topic="image",
+            encoding="mono8",
+            disagreement="mean |p - q|",
+        ),
+        Kind(
+            name="saliency",
+            channels=1,
+            units="probability of a thing to mind, 0-255",
+            value_range=(0.0, 255.0),
+            metrics=("max_f",),
+            higher_is_better=True,
+            truth="labels",
+            topic="image",
+            encoding="mono8",
+            disagreement="mean |p - q|",
+            truth_classes=ROOM_CLASSES,
+        ),
+    )
+}
+"""Kinds of tasks by name. Depth is metric; boundaries and saliency are maps of one probability."""
+
+
+def first_of_kind(tasks: Iterable[Task], kind: str) -> Task | None:
+    """Return the first task of a kind, which is taken where one of them is needed."""
+    return next((task for task in tasks if task.kind == kind), None)
+
+
+NORMALS = KINDS["normals"].task()
+DEPTH = KINDS["depth"].task()
+SEGMENTATION = KINDS["segmentation"].task(classes=ROOM_CLASSES)
+BOUNDARY = KINDS["boundary"].task()
 """Where one class ends and another begins, whatever the classes are."""
 SALIENT_CLASSES = ("lamp", "plant", "box", "ball", "person")
 """Classes that ``SALIENCY`` marks."""
-SALIENCY = Task(
-    name="saliency",
-    kind="saliency",
-    channels=1,
-    units="probability of a thing to mind, 0-255",
-    value_range=(0.0, 255.0),
-    metrics=("max_f",),
-    higher_is_better=True,
-)
+SALIENCY = KINDS["saliency"].task()
 """What a robot has to mind beyond the room itself: people, and things that move or are moved.
 
 Structure (floor, walls, doors, windows) and furniture (tables, seats, beds, cabinets, shelves)

@@ -19,7 +19,7 @@ from mtshare_ros.machine.board import machine
 from mtshare_ros.network.config import NetworkConfig
 from mtshare_ros.tasks import TASKS
 
-FRACTIONS = (1.0, 0.5, 0.25, 0.125, 0.05)
+TABLE_FRACTIONS = (1.0, 0.5, 0.25, 0.125, 0.05)
 """Shares of dirty tokens that are measured."""
 
 
@@ -44,7 +44,7 @@ class Matrix:
     widths: Sequence[int] = (384,)
     sizes: Sequence[tuple[int, int]] = ((320, 240),)
     tasks: Sequence[int] = ()
-    fractions: Sequence[float] = FRACTIONS
+    fractions: Sequence[float] = TABLE_FRACTIONS
     depth: int = 12
     threads: int = 2
     rounds: int = 60

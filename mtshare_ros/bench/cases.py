@@ -80,7 +80,7 @@ class ChangingScene:
         return np.asarray(self._image + full[..., None], np.uint8)
 
 
-class Camera:
+class SceneCamera:
     """A changing scene and the stream that watches it.
 
     Cases that share one share its caches: each frame's share of dirty tokens is its own.
@@ -125,7 +125,7 @@ class StreamCase:
 
     period = 1
 
-    def __init__(self, camera: Camera, fraction: float) -> None:
+    def __init__(self, camera: SceneCamera, fraction: float) -> None:
         """Time ``camera`` at that share."""
         self.name = f"dirty {fraction:.4g}"
         self._camera, self._fraction = camera, fraction
@@ -142,7 +142,7 @@ class StreamCase:
 class HoldCase:
     """Our stream with every token dirty in every K-th frame, whose result is held between."""
 
-    def __init__(self, camera: Camera, period: int) -> None:
+    def __init__(self, camera: SceneCamera, period: int) -> None:
         """Compute every ``period``-th frame of ``camera``."""
         self.name, self.period = f"hold {period}", period
         self._camera = camera

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mtshare_ros.bench.cases import Camera, Case, DenseCase, StreamCase
+from mtshare_ros.bench.cases import Case, DenseCase, SceneCamera, StreamCase
 from mtshare_ros.bench.measure import ratio, summary, take_turns
 from mtshare_ros.bench.result import SCHEMA_VERSION, describe, write_result
 from mtshare_ros.errors import OptionError
@@ -17,7 +17,7 @@ from mtshare_ros.machine.board import describe_board, gpu_versions
 from mtshare_ros.perception.engines import BACKENDS, open_engine
 from mtshare_ros.perception.engines.build_progress import on_progress
 
-FRACTIONS = (1.0, 0.5, 0.25, 0.125, 0.0625)
+ENGINE_FRACTIONS = (1.0, 0.5, 0.25, 0.125, 0.0625)
 """Shares of dirty tokens for an engine that computes any number of them."""
 
 
@@ -57,9 +57,9 @@ def bench_engine(
     manifest = engine.manifest
     spec, count = manifest.input, len(manifest.tasks)
     sizes = [size - spec.prefix for size in engine.sizes[::-1]]
-    fractions = [size / spec.tokens for size in sizes] or FRACTIONS
+    fractions = [size / spec.tokens for size in sizes] or ENGINE_FRACTIONS
     # Bounded, or a token that is due by its age would make the next size of it.
-    cases: list[Case] = [StreamCase(Camera(engine, most=part), part) for part in fractions]
+    cases: list[Case] = [StreamCase(SceneCamera(engine, most=part), part) for part in fractions]
     facts = [{"kind": "stream", "tasks": count, "fraction": round(f, 4)} for f in fractions]
     if engine.name == "torch":
         from mtshare_ros.bench.rivals import SEPARATE
@@ -75,9 +75,7 @@ def bench_engine(
         "machine": {**describe_board(), **gpu_versions()},
         "threads": threads,
         "rounds": rounds,
-        "settings": [
-            describe(manifest, manifest.name, engine.name, getattr(engine, "precision", "fp32"))
-        ],
+        "settings": [describe(manifest, manifest.name, engine.name, engine.precision)],
         "cases": [
             {"setting": 0, **row, **fact, "ratio": ratio(rows[0], row)}
             for row, fact in zip(rows, facts, strict=True)

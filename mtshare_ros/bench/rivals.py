@@ -18,10 +18,10 @@ from mtshare_ros.export.deploy import deploy
 from mtshare_ros.export.onnx_writer import write_onnx
 from mtshare_ros.network.config import FINE_STRIDE, NetworkConfig
 from mtshare_ros.network.single_task import SharedEncoder
-from mtshare_ros.perception.decode import Decoder
+from mtshare_ros.perception.decode import Decoder, decode, decode_confidence
 from mtshare_ros.perception.engines.onnxruntime_engine import session_options
 from mtshare_ros.perception.frame import Image, normalise, resize
-from mtshare_ros.tasks import PROBABILITY_KINDS, Task
+from mtshare_ros.tasks import Task
 
 SEPARATE = "separate dense networks"
 SHARED = "shared encoder"
@@ -103,16 +103,13 @@ class DenseNetworks:
         arrays: list[NDArray[np.generic]] = []
         for tasks, session in zip(self._tasks, self._sessions, strict=True):
             for task, raw in zip(tasks, session.run(None, {"image": tensor}), strict=True):
-                arrays += decode(self._decoder, task, raw[0])
+                arrays += decoded(self._decoder, task, raw[0])
         return arrays
 
 
-def decode(decoder: Decoder, task: Task, raw: NDArray[np.float32]) -> list[NDArray[np.generic]]:
+def decoded(decoder: Decoder, task: Task, raw: NDArray[np.float32]) -> list[NDArray[np.generic]]:
     """Return the arrays that a user of a task gets from its raw map (C, h, w)."""
-    if task.kind == "depth":
-        return [decoder.depth(raw, task, 1.0, 20.0)]
-    if task.kind == "segmentation":
-        return [decoder.labels(raw), decoder.confidence(raw)]
-    if task.kind in PROBABILITY_KINDS:
-        return [decoder.probability(raw)]
-    return [decoder.normals(raw)]
+    # As far as a node's default lets depth go.
+    arrays = [decode(decoder, task, raw, max_depth=20.0)]
+    confidence = decode_confidence(decoder, task, raw)
+    return arrays if confidence is None else [*arrays, confidence]

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from mtshare_ros.bench.rival_graphs import DenseGraph
-from mtshare_ros.bench.rivals import decode
+from mtshare_ros.bench.rivals import decoded
 from mtshare_ros.bundle.manifest import InputSpec, Manifest
 from mtshare_ros.export.deploy import deploy
 from mtshare_ros.network.config import FINE_STRIDE, NetworkConfig
@@ -66,7 +66,7 @@ class RecordedNetworks:
             torch.cuda.current_stream().synchronize()
         arrays: list[NDArray[np.generic]] = []
         for task, host in zip(self.tasks, self._raw_hosts, strict=True):
-            arrays += decode(self._decoder, task, host[0].numpy())
+            arrays += decoded(self._decoder, task, host[0].numpy())
         return arrays
 
 

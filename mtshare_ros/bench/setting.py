@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mtshare_ros.bench.cases import Camera, Case, DenseCase, HoldCase, StreamCase
+from mtshare_ros.bench.cases import Case, DenseCase, HoldCase, SceneCamera, StreamCase
 from mtshare_ros.bench.measure import OnRound, ratio, summary, take_turns
 from mtshare_ros.bench.result import main_count
 from mtshare_ros.bench.rivals import SEPARATE, SHARED, Rivals
@@ -62,7 +62,7 @@ def ways_of(
         if count > 1:  # of one task it is the separate network
             shared = DenseCase(SHARED, rivals.shared(some), manifest.input)
             ways.append(Way("shared", count, 1.0, work.shared(names), shared))
-        camera = Camera(engine, some)
+        camera = SceneCamera(engine, some)
         for fraction in fractions:
             stream = StreamCase(camera, fraction)
             ways.append(Way("stream", count, fraction, work.stream(names, fraction), stream))

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from mtshare_ros.bundle.manifest import BundleError, GraphSpec, InputSpec, Manifest, TensorSpec
-from mtshare_ros.tasks import KINDS, PROBABILITY_KINDS, UNLABELLED, Task
+from mtshare_ros.tasks import KINDS, UNLABELLED, Task
 
 MAX_FILE_BYTES = 4 << 30
 MAX_TENSOR_ELEMENTS = 1 << 28
@@ -72,17 +72,18 @@ def _check_tasks(tasks: tuple[Task, ...]) -> None:
         if not re.fullmatch(r"[a-z][a-z0-9_]*", task.name) or task.name in ("stem", "base"):
             raise BundleError(f"task {task.name!r}: expected a name of a-z, 0-9 and _")
         if task.kind not in KINDS:
-            raise BundleError(f"task {task.name}: kind {task.kind!r}, expected one of {KINDS}")
-        fixed = {"depth": 1, "normals": 3, **dict.fromkeys(PROBABILITY_KINDS, 1)}
-        most = fixed.get(task.kind, UNLABELLED)
-        least = most if task.kind != "segmentation" else 1
+            raise BundleError(
+                f"task {task.name}: kind {task.kind!r}, expected one of {tuple(KINDS)}"
+            )
+        channels = KINDS[task.kind].channels
+        least, most = (1, UNLABELLED) if channels is None else (channels, channels)
         if not least <= task.channels <= most:
             raise BundleError(f"task {task.name}: {task.channels} channels, expected {most}")
-        if task.kind == "segmentation" and len(task.classes) != task.channels:
+        if channels is None and len(task.classes) != task.channels:
             raise BundleError(
                 f"task {task.name}: {len(task.classes)} classes for {task.channels} channels"
             )
-        if task.kind == "depth" and not _is_range(task.value_range):
+        if KINDS[task.kind].in_metres and not _is_range(task.value_range):
             raise BundleError(f"task {task.name}: value_range {task.value_range}")
 
 

@@ -80,7 +80,7 @@ def bench(
         return
     sizes = size or (ALL_SIZES if everything else [_DEFAULT_SIZE])
     pixels = [parse_size(text) for text in dict.fromkeys(sizes)]
-    from mtshare_ros.bench.benchmark import FRACTIONS, Matrix, run_bench
+    from mtshare_ros.bench.benchmark import TABLE_FRACTIONS, Matrix, run_bench
     from mtshare_ros.bench.cost_plots import draw
     from mtshare_ros.bundle.folder import load_manifest
     from mtshare_ros.tasks import TASKS
@@ -93,7 +93,7 @@ def bench(
         widths=list(dict.fromkeys(width or (ALL_WIDTHS if everything else [_DEFAULT_WIDTH]))),
         sizes=pixels,
         tasks=tasks or (),
-        fractions=sorted(set(fraction or FRACTIONS), reverse=True),
+        fractions=sorted(set(fraction or TABLE_FRACTIONS), reverse=True),
         threads=threads,
         rounds=rounds or 60,
         command=command,

@@ -4,53 +4,50 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 LOG_SECONDS = 60.0
 """Where no bar can be drawn, one line per so many seconds says how far a job is."""
 
 
-class Show(Protocol):
-    """What a job calls with the steps done, those in all and, where it likes, a few words."""
-
-    def __call__(self, done: int, total: int, text: str = "") -> None:
-        """Show how far the job is."""
-
-
 @contextmanager
-def progress(what: str) -> Iterator[Show]:
+def progress(what: str) -> Iterator[Callable[..., None]]:
     """Show on stderr how far a job is: a bar on a terminal, else a line now and then.
 
     Args:
         what: The job in one word.
+
+    Yields:
+        What the job calls with the steps done, those in all and, where it likes, a few words.
     """
     columns = (
         TextColumn(what),
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.description}", markup=False),
+        TextColumn("{task.description}", markup=False, table_column=Column(ratio=1, no_wrap=True)),
     )
-    console = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
+    console = Console(stderr=True)
     # Of several processes that torchrun started, only the first one draws.
     drawn = console.is_terminal and os.environ.get("RANK", "0") == "0"
-    said = time.monotonic()
-    with Progress(*columns, console=console, transient=True, disable=not drawn) as bar:
+    last = time.monotonic()
+    bar = Progress(*columns, console=console, transient=True, disable=not drawn, expand=True)
+    with bar:
         task = bar.add_task("", total=None)
 
         def show(done: int, total: int, text: str = "") -> None:
-            nonlocal said
-            if not drawn and time.monotonic() - said > LOG_SECONDS:
-                console.print(f"{what}: {done} of {total} {text}".rstrip())
-                said = time.monotonic()
+            nonlocal last
+            if not drawn and time.monotonic() - last > LOG_SECONDS:
+                console.out(f"{what}: {done} of {total} {text}".rstrip(), highlight=False)
+                last = time.monotonic()
             if done < bar.tasks[0].completed:
-                bar.reset(task)
+                bar.reset(task, total=total, description=text)
             bar.update(task, completed=done, total=total, description=text)
 
         yield show

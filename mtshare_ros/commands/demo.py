@@ -12,12 +12,13 @@ from mtshare_ros.bundle.folder import load_manifest
 from mtshare_ros.bundle.manifest import Manifest
 from mtshare_ros.datasets.bags.reader import ClipReader
 from mtshare_ros.errors import JobError
-from mtshare_ros.evaluation.recorded import OUTPUTS, RecordedPredictions, score_recording
+from mtshare_ros.evaluation.recorded import RecordedPredictions, score_recording
 from mtshare_ros.evaluation.report.overview import write_overview
 from mtshare_ros.evaluation.report.write import PAGE_NAME, write_report
 from mtshare_ros.evaluation.scores import Recording, Run
 from mtshare_ros.metrics import class_count
 from mtshare_ros.replay.replay_bag import ReplayResult, replay
+from mtshare_ros.tasks import KINDS
 
 RECORDING = "predictions"
 """Folder of the recorded bag, below the demo's output."""
@@ -68,7 +69,7 @@ def run_demo(
 
 def _check_topics(manifest: Manifest, result: ReplayResult) -> None:
     for task in manifest.tasks:
-        suffix = f"/{task.name}/{OUTPUTS[task.kind]}"
+        suffix = f"/{task.name}/{KINDS[task.kind].topic}"
         if not any(topic.endswith(suffix) for topic, n in result.messages.items() if n):
             raise JobError(f"nothing was published on ...{suffix}: {result.counts}")
 

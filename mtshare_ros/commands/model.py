@@ -10,19 +10,17 @@ import typer
 from mtshare_ros.commands.console import print_table, progress
 from mtshare_ros.commands.options import BundleArgument, Precision
 
+Stages = Annotated[
+    list[str] | None, typer.Option(help="Stage to train or export, not all; repeatable.")
+]
+
 
 def train(
     config: Annotated[Path, typer.Argument(help="YAML file, such as config/training/room.yaml.")],
     output: Annotated[Path, typer.Option(help="Folder of the run.")],
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Continue the run in this folder.")
-    ] = False,
-    seed: Annotated[
-        int | None, typer.Option(help="Random seed, instead of the one in the file.")
-    ] = None,
-    stage: Annotated[
-        list[str] | None, typer.Option(help="Stage to train, instead of all; repeatable.")
-    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue this run.")] = False,
+    seed: Annotated[int | None, typer.Option(help="Random seed, not the file's.")] = None,
+    stage: Stages = None,
 ) -> None:
     """Train a model as a configuration file describes."""
     from mtshare_ros.training.train import train as run_training
@@ -35,10 +33,7 @@ def train(
 def export(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
     output: Annotated[Path, typer.Option(help="Folder of the bundle to write.")],
-    stage: Annotated[
-        list[str] | None,
-        typer.Option(help="Stage whose sub-tasks to take, instead of all; repeatable."),
-    ] = None,
+    stage: Stages = None,
 ) -> None:
     """Write a trained run as a bundle and check what it computes."""
     from mtshare_ros.export.export_run import export_run
@@ -72,15 +67,10 @@ def build(
     with progress("compiling") as on_step:
         report = on_progress(on_step)
         opened = open_tensorrt(bundle, manifest, precision.value, report, rebuild=rebuild)
-    rows = [
-        (
-            built.graph,
-            f"{built.size / 1e6:.1f} MB",
-            "found" if built.seconds is None else f"{built.seconds:.0f} s",
-            str(built.path),
-        )
-        for built in opened.built
-    ]
+    rows = []
+    for built in opened.built:
+        compiled = "found" if built.seconds is None else f"{built.seconds:.0f} s"
+        rows.append((built.graph, f"{built.size / 1e6:.1f} MB", compiled, str(built.path)))
     rows.append(("all", f"{sum(b.size for b in opened.built) / 1e6:.1f} MB", "", ""))
     difference = f"{100 * opened.difference:.0f} % of what is tolerated"
     title = f"{manifest.name} in {opened.engine.precision}: self-test differs by {difference}"

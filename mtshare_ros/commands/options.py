@@ -24,8 +24,7 @@ Topic = Annotated[str | None, typer.Option(help="Topic of the images, if the bag
 Size = Annotated[str, typer.Option(help="Width and height of the images in pixels.")]
 Threads = Annotated[int, typer.Option(min=1, help="CPU threads to use.")]
 Parameters = Annotated[
-    list[str] | None,
-    typer.Option(help="Parameter of the node, such as output_size=input; repeatable."),
+    list[str] | None, typer.Option(help="Node parameter, as output_size=input; repeatable.")
 ]
 
 

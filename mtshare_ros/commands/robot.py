@@ -66,9 +66,7 @@ def replay(
     bundle: BundleArgument,
     bag: Bag,
     output: Annotated[Path, typer.Option(help="Bag to write.")],
-    rate: Annotated[
-        float, typer.Option(help="Speed; 1 is that of the recording, 2 is twice as fast.")
-    ] = 1.0,
+    rate: Annotated[float, typer.Option(help="Speed; 2 is twice as fast as recorded.")] = 1.0,
     parameter: Parameters = None,
 ) -> None:
     """Play a bag through the ROS 2 node and record the outputs."""

@@ -15,6 +15,10 @@ from mtshare_ros.errors import JobError, OptionError
 if TYPE_CHECKING:
     from mtshare_ros.evaluation.evaluate import Options
 
+Names = Annotated[
+    Path | None, typer.Option(help="Text file with the names of the images to score.")
+]
+
 
 def evaluate(
     bundle: BundleArgument,
@@ -24,9 +28,7 @@ def evaluate(
     record: Annotated[
         Path | None, typer.Option(help="Bag to write the images and the predictions to.")
     ] = None,
-    dataset: Annotated[
-        Dataset | None, typer.Option(help="Kind of a data set to score on, instead of a bag.")
-    ] = None,
+    dataset: Annotated[Dataset | None, typer.Option(help="Data set, instead of a bag.")] = None,
     root: Annotated[
         list[Path] | None, typer.Option(help="Folder of the data set; of rooms, repeatable.")
     ] = None,
@@ -49,18 +51,13 @@ def evaluate(
         Protocol,
         typer.Option(help="How images get the network's size: as in the node, or as published."),
     ] = Protocol.stretch,
-    names: Annotated[
-        Path | None, typer.Option(help="Text file with the names of the images to score.")
-    ] = None,
+    names: Names = None,
     normal_axes: Annotated[
         str | None, typer.Option(help="Axes of the data set's normals, such as 'x -y -z'.")
     ] = None,
-    workers: Annotated[
-        int, typer.Option(min=1, help="How many of several bags to score at a time.")
-    ] = 1,
+    workers: Annotated[int, typer.Option(min=1, help="Bags to score at a time.")] = 1,
     ray: Annotated[
-        str | None,
-        typer.Option(help="Address of a Ray cluster for several bags; local starts one."),
+        str | None, typer.Option(help="Ray cluster for several bags; local starts one.")
     ] = None,
 ) -> None:
     """Score a bundle on a bag or a data set and write a report."""
@@ -153,9 +150,7 @@ def boundary_score(
         bool,
         typer.Option("--outline", help="Score against the outlines of what PNG and .npy hold."),
     ] = False,
-    names: Annotated[
-        Path | None, typer.Option(help="Text file with the names of the images to score.")
-    ] = None,
+    names: Names = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes that score at once.")] = 2,
     output: Annotated[Path | None, typer.Option(help="JSON file to write.")] = None,
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mtshare_ros.evaluation.outcome import Maps, to_size
-from mtshare_ros.metrics import Additive, metric_for
+from mtshare_ros.metrics import Additive, MetricSettings, metric_for
 from mtshare_ros.metrics.boundary_matching import MAX_DISTANCE
 from mtshare_ros.tasks import Task
 
@@ -16,9 +16,9 @@ class Accuracy:
     def __init__(self, tasks: Sequence[Task], max_distance: float = MAX_DISTANCE) -> None:
         """Start empty; boundaries match up to ``max_distance`` image diagonals apart."""
         self._tasks = {task.name: task for task in tasks}
-        self._max_distance = max_distance
+        self._settings = MetricSettings(max_distance)
         self.metrics: dict[str, Additive] = {
-            task.name: metric_for(task, max_distance) for task in tasks
+            task.name: metric_for(task, self._settings) for task in tasks
         }
 
     def update(self, predictions: Maps, truths: Maps) -> dict[str, float]:
@@ -32,7 +32,7 @@ class Accuracy:
             if name not in predictions:
                 continue
             task = self._tasks[name]
-            frame = metric_for(task, self._max_distance)
+            frame = metric_for(task, self._settings)
             frame.update(to_size(predictions[name], truth.shape[:2]), truth)
             self.metrics[name] = self.metrics[name] + frame
             values = frame.result()

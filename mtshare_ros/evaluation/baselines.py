@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from mtshare_ros.errors import OptionError
-from mtshare_ros.evaluation.outcome import Maps, maps_of
+from mtshare_ros.evaluation.outcome import Maps
 from mtshare_ros.evaluation.policies import HoldStream, Stepper, open_stream
-from mtshare_ros.evaluation.scores import DENSE, Scores
+from mtshare_ros.evaluation.scores import Scores
 from mtshare_ros.perception.engines import open_engine
 from mtshare_ros.perception.engines.interface import Engine
 from mtshare_ros.perception.predictions import Predictions
+from mtshare_ros.perception.selection import DENSE
 from mtshare_ros.perception.stream_settings import StreamSettings
 from mtshare_ros.tasks import Task
 
@@ -81,8 +82,8 @@ class Baselines:
         self._others: dict[str, _Other] = {}
         for name in names:
             if name.startswith(_HELD):
-                warp = name.startswith("warp")
-                self._held[name] = HoldStream(self._given, _period(name), warp=warp)
+                warped = self._tasks if name.startswith("warp") else ()
+                self._held[name] = HoldStream(self._given, _period(name), warped)
             else:
                 other = _open_other(name, backend, threads)
                 tasks = _common(self._tasks, other.manifest.tasks, name)
@@ -99,15 +100,15 @@ class Baselines:
         """
         dense = run if self._dense is None else _predict(self._dense, frame, self._tasks)
         if self._dense is not None:
-            scores.baseline(DENSE, maps_of(dense, self._tasks), truths, dense.milliseconds)
+            scores.baseline(DENSE, dense.maps, truths, dense.milliseconds)
         self._given.predictions = dense
         for name, held in self._held.items():
             found = _predict(held, frame, self._tasks)
-            scores.baseline(name, maps_of(found, self._tasks), truths, found.milliseconds)
+            scores.baseline(name, found.maps, truths, found.milliseconds)
         for name, other in self._others.items():
             found = _predict(other.stream, frame, other.tasks)
             known = {t.name: truths[t.name] for t in other.tasks if t.name in truths}
-            scores.baseline(name, maps_of(found, other.tasks), known, found.milliseconds)
+            scores.baseline(name, found.maps, known, found.milliseconds)
         return dense
 
 

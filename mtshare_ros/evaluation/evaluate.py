@@ -16,16 +16,17 @@ from mtshare_ros.errors import OptionError
 from mtshare_ros.evaluation.accuracy import Accuracy
 from mtshare_ros.evaluation.baselines import Baselines
 from mtshare_ros.evaluation.flicker import Flicker
-from mtshare_ros.evaluation.outcome import Outcome, maps_of, time_label, truths_of
+from mtshare_ros.evaluation.outcome import Outcome, time_label, truths_of
 from mtshare_ros.evaluation.output_bag import PredictionBag
 from mtshare_ros.evaluation.policies import open_stream
 from mtshare_ros.evaluation.report.write import write_report
 from mtshare_ros.evaluation.room_views import Still, Stills
-from mtshare_ros.evaluation.scores import DENSE, Run, Scores
+from mtshare_ros.evaluation.scores import Run, Scores
 from mtshare_ros.evaluation.stopping import OnFrame, StoppedEarly, run_over
 from mtshare_ros.metrics import class_count
 from mtshare_ros.perception.engines import BACKENDS, open_engine
 from mtshare_ros.perception.engines.interface import Engine
+from mtshare_ros.perception.selection import DENSE
 from mtshare_ros.perception.stream_settings import StreamSettings
 
 WARM_UP = 3
@@ -100,8 +101,8 @@ def evaluate_bag(
         if not start:
             start.append(frame.stamp)
         predictions = stream.step(frame.rgb, frame.stamp, wanted, frame.focal_length)
-        maps, truths = maps_of(predictions, tasks), truths_of(frame, tasks)
-        dense = maps_of(baselines.step(frame, truths, predictions, scores), tasks)
+        maps, truths = predictions.maps, truths_of(frame, tasks)
+        dense = baselines.step(frame, truths, predictions, scores).maps
         label = time_label(frame.stamp - start[0])
         times = predictions.milliseconds
         scores.update(Outcome(frame.rgb, maps, truths, predictions.dirty, times, dense, label))
@@ -158,7 +159,7 @@ def evaluate_stills(
     def step(still: Still) -> None:
         stream.reset()
         predictions = stream.step(still.rgb, still.stamp, wanted, still.focal_length)
-        maps, truths = maps_of(predictions, tasks), truths_of(still, tasks)
+        maps, truths = predictions.maps, truths_of(still, tasks)
         label = f"textures {still.pool}"
         times = predictions.milliseconds
         scores.update(Outcome(still.rgb, maps, truths, predictions.dirty, times, maps, label))

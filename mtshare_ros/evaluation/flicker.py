@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtshare_ros.evaluation.outcome import Maps
-from mtshare_ros.metrics.disagreement import disagreement
+from mtshare_ros.metrics import disagreement
 from mtshare_ros.tasks import Task
 
 WINDOW = 5

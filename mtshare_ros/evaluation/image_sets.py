@@ -19,12 +19,13 @@ from mtshare_ros.evaluation.evaluate import (
     stream_settings,
     warm_up,
 )
-from mtshare_ros.evaluation.outcome import Outcome, maps_of
+from mtshare_ros.evaluation.outcome import Outcome
 from mtshare_ros.evaluation.policies import open_stream
 from mtshare_ros.evaluation.report.write import write_report
-from mtshare_ros.evaluation.scores import DENSE, Run, Scores
+from mtshare_ros.evaluation.scores import Run, Scores
 from mtshare_ros.evaluation.stopping import OnFrame, StoppedEarly, run_over
 from mtshare_ros.perception.frame import IMAGE_MEAN
+from mtshare_ros.perception.selection import DENSE
 from mtshare_ros.tasks import Task
 
 PROTOCOLS = {
@@ -89,7 +90,7 @@ def evaluate_images(
             shown, region = centred(rgb, (spec.width, spec.height), sample.name)
         stream.reset()
         predictions = stream.step(shown, index, names, _focal_length(opened, shown))
-        maps = {name: values[region] for name, values in maps_of(predictions, tasks).items()}
+        maps = {name: values[region] for name, values in predictions.maps.items()}
         truths = {name: sample[name] for name in names}
         times = predictions.milliseconds
         scores.update(Outcome(rgb, maps, truths, predictions.dirty, times, maps, sample.name))

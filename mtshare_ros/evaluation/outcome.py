@@ -11,35 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtshare_ros.datasets.derived import DERIVED
-from mtshare_ros.perception.predictions import Predictions
-from mtshare_ros.tasks import Task
+from mtshare_ros.tasks import KINDS, Task
 
-FIELDS = {"depth": "depth", "segmentation": "labels", "normals": "normals"}
-"""Kind of task -> the field of a clip's frame that holds its truth; others follow from labels."""
-
-Maps = dict[str, NDArray[Any]]
+Maps = Mapping[str, NDArray[Any]]
 """Task -> decoded map."""
-
-
-def maps_of(predictions: Predictions, tasks: Collection[Task]) -> Maps:
-    """Return the maps that predictions have, by task."""
-    fields = {"depth": predictions.depth, "normals": predictions.normals}
-    found: dict[str, NDArray[Any] | None] = {
-        task.name: fields[task.kind] for task in tasks if task.kind in fields
-    }
-    found |= {name: labels for name, (labels, _) in predictions.masks.items()}
-    found |= predictions.probabilities
-    return {name: value for name, value in found.items() if value is not None}
 
 
 def truths_of(frame: Any, tasks: Collection[Task]) -> Maps:
     """Return the truth that a frame of a clip or of stills has, or that follows from it."""
     truths = {}
     for task in tasks:
-        derive = DERIVED.get(task.kind)
-        found = getattr(frame, "labels" if derive else FIELDS[task.kind])
-        if found is not None:
-            truths[task.name] = derive(found) if derive else found
+        array = getattr(frame, KINDS[task.kind].truth)
+        if array is not None:
+            truths[task.name] = DERIVED.get(task.kind, np.asarray)(array)
     return truths
 
 

@@ -13,11 +13,10 @@ from mtshare_ros.datasets.bags import topics
 from mtshare_ros.datasets.bags.file import BagFile
 from mtshare_ros.datasets.bags.messages import raw_image
 from mtshare_ros.datasets.bags.reader import Frame
-from mtshare_ros.evaluation.outcome import maps_of
 from mtshare_ros.evaluation.pictures.map_pictures import map_picture
-from mtshare_ros.evaluation.recorded import DIRTY, DIRTY_ENCODING, ENCODINGS, OUTPUTS
+from mtshare_ros.evaluation.recorded import DIRTY, DIRTY_ENCODING
 from mtshare_ros.perception.predictions import Predictions
-from mtshare_ros.tasks import Task
+from mtshare_ros.tasks import KINDS, Task
 
 NODE = "perception_node"
 """What the outputs are below, as the live node has them."""
@@ -43,14 +42,14 @@ def _images(
 ) -> Iterator[tuple[str, str, NDArray[Any]]]:
     """Yield topic, encoding and array of everything that there is of a frame."""
     yield topics.IMAGE, "rgb8", frame.rgb
-    maps = maps_of(predictions, tasks)
+    maps = predictions.maps
     for task in tasks:
         if task.name not in maps:
             continue
-        below = f"{NODE}/{task.name}"
-        yield f"{below}/{OUTPUTS[task.kind]}", ENCODINGS[task.kind], maps[task.name]
-        if task.name in predictions.masks:
-            yield f"{below}/confidence", "mono8", predictions.masks[task.name][1]
+        below, kind = f"{NODE}/{task.name}", KINDS[task.kind]
+        yield f"{below}/{kind.topic}", kind.encoding, maps[task.name]
+        if task.name in predictions.confidence:
+            yield f"{below}/confidence", "mono8", predictions.confidence[task.name]
         yield f"{below}/color", "rgb8", map_picture(task, maps[task.name], FAR)
     size = (frame.rgb.shape[1], frame.rgb.shape[0])
     grid = 255 * predictions.dirty.astype(np.uint8)

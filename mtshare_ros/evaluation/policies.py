@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -18,6 +18,7 @@ from mtshare_ros.perception.predictions import Predictions
 from mtshare_ros.perception.stream import PerceptionStream
 from mtshare_ros.perception.stream_settings import StreamSettings
 from mtshare_ros.perception.urgency import POLICIES, Policy, Staleness
+from mtshare_ros.tasks import Task
 
 VARIANTS: dict[str, Policy] = {
     **POLICIES,
@@ -54,13 +55,20 @@ class HoldStream:
     What is repeated may be carried along with the image's motion (``warp``).
     """
 
-    def __init__(self, stream: Stepper, period: int, *, warp: bool = False) -> None:
-        """Compute every ``period``-th frame with ``stream``, which is dense."""
+    def __init__(self, stream: Stepper, period: int, warped: Sequence[Task] = ()) -> None:
+        """Compute every ``period``-th frame with ``stream``, which is dense.
+
+        Args:
+            stream: Computes a frame.
+            period: Frames from one that is computed to the next.
+            warped: Tasks whose maps are carried along; without any, all are repeated as they are.
+        """
         self.stream = stream
         self.period = period
         self.age = 0
         self.held: Predictions | None = None
-        self._motion = ImageMotion() if warp else None
+        self._warped = warped
+        self._motion = ImageMotion() if warped else None
 
     def step(
         self,
@@ -81,7 +89,7 @@ class HoldStream:
         found = self.held
         size = found.size()
         if self._motion is not None and size is not None:
-            found = carried(found, self._motion.back(image, size))
+            found = carried(found, self._motion.back(image, size), self._warped)
         nothing: Any = np.zeros_like(found.dirty)
         milliseconds = {"total": (time.perf_counter() - start) * 1e3}
         return replace(found, stamp=stamp, dirty=nothing, reset=None, milliseconds=milliseconds)
@@ -106,5 +114,5 @@ def open_stream(engine: Engine, policy: str, settings: StreamSettings) -> Steppe
         if kind == "carry":
             dense.settings = replace(dense.settings, carry_frames=int(period) - 1)
             return dense
-        return HoldStream(dense, int(period), warp=kind == "warp")
+        return HoldStream(dense, int(period), engine.manifest.tasks if kind == "warp" else ())
     raise OptionError(f"policy {policy!r}: expected {_KNOWN}")

@@ -12,28 +12,12 @@ from numpy.typing import NDArray
 
 from mtshare_ros.datasets.bags import pixels
 from mtshare_ros.errors import OptionError
-from mtshare_ros.evaluation.outcome import Maps, Outcome, time_label, truths_of
+from mtshare_ros.evaluation.outcome import Outcome, time_label, truths_of
 from mtshare_ros.evaluation.scores import Scores
-from mtshare_ros.tasks import PROBABILITY_KINDS, Task
-
-OUTPUTS = {
-    "depth": "image",
-    "normals": "image",
-    "segmentation": "mask",
-    **dict.fromkeys(PROBABILITY_KINDS, "image"),
-}
-"""Kind of task -> its topic below the task's name."""
+from mtshare_ros.tasks import KINDS, Task
 
 DIRTY = "dirty_tokens"
 """Topic of the recomputed tokens, below the node's name."""
-
-ENCODINGS = {
-    "depth": "32FC1",
-    "normals": "32FC3",
-    "segmentation": "mono8",
-    **dict.fromkeys(PROBABILITY_KINDS, "mono8"),
-}
-"""Kind of task -> the encoding in which the node publishes it."""
 
 DIRTY_ENCODING = "mono8"
 
@@ -49,7 +33,7 @@ class Recorded:
     """
 
     stamp: int
-    maps: Maps = field(default_factory=dict)
+    maps: dict[str, NDArray[Any]] = field(default_factory=dict)
     dirty: NDArray[np.bool_] | None = None
 
 
@@ -68,7 +52,7 @@ class RecordedPredictions:
         with _open(bag) as reader:
             counts = {c.topic: c.msgcount for c in reader.connections}
         for task in tasks:
-            self.topics[_topic(counts, f"{task.name}/{OUTPUTS[task.kind]}", bag)] = task.name
+            self.topics[_topic(counts, f"{task.name}/{KINDS[task.kind].topic}", bag)] = task.name
         self.dirty_topic = _topic(counts, DIRTY, bag)
 
     def __iter__(self) -> Iterator[Recorded]:
@@ -78,8 +62,8 @@ class RecordedPredictions:
             OptionError: An image is not as the node publishes it.
         """
         waiting: dict[int, Recorded] = {}
-        kinds = {task.name: task.kind for task in self.tasks}
-        encodings = {topic: ENCODINGS[kinds[name]] for topic, name in self.topics.items()}
+        kinds = {task.name: KINDS[task.kind] for task in self.tasks}
+        encodings = {topic: kinds[name].encoding for topic, name in self.topics.items()}
         encodings[self.dirty_topic] = DIRTY_ENCODING
         with _open(self.bag) as reader:
             connections = [c for c in reader.connections if c.topic in encodings]

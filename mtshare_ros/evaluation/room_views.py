@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mtshare_ros.datasets.seeds import textures_of
 from mtshare_ros.datasets.stills import StillsDataset
 from mtshare_ros.errors import OptionError
-from mtshare_ros.tasks import ROOM_CLASSES, Task
+from mtshare_ros.tasks import KINDS, Task
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,7 @@ class Stills:
             OptionError: The classes of a folder are not the segmentation's.
         """
         for task in tasks:
-            # What is salient is a matter of the rooms' classes.
-            classes = ROOM_CLASSES if task.kind == "saliency" else task.classes
+            classes = task.classes or KINDS[task.kind].truth_classes
             expected = [item.name for item in classes]
             for root, part in zip(self.roots, self.sets, strict=True):
                 found = part.meta["classes"]

@@ -11,12 +11,9 @@ from mtshare_ros.evaluation.latency import TOTAL, Latency
 from mtshare_ros.evaluation.outcome import Maps, Outcome
 from mtshare_ros.evaluation.pictures.kept_frames import KeptFrames, Moment
 from mtshare_ros.evaluation.series import Series
+from mtshare_ros.metrics import disagreement
 from mtshare_ros.metrics.boundary_matching import MAX_DISTANCE
-from mtshare_ros.metrics.disagreement import disagreement
 from mtshare_ros.tasks import Task
-
-DENSE = "dense"
-"""Name of the baseline that computes every token of every frame."""
 
 
 @dataclass(frozen=True)

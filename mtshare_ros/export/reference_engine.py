@@ -1,4 +1,4 @@
-"""The torch engine: the streamed modules themselves, caches as plain tensors.
+"""The reference engine: the streamed torch modules themselves, caches as plain tensors.
 
 It is the reference that every other engine is held to. It takes its modules from the caller, so
 that the online side needs neither torch nor the offline side unless this engine is asked for.
@@ -21,10 +21,11 @@ TorchState = dict[str, torch.Tensor]
 """``"<graph>.<tensor>"`` -> tensor."""
 
 
-class TorchEngine:
+class ReferenceEngine:
     """Runs a manifest's graphs with one torch function per graph."""
 
-    name = "torch"
+    name = "reference"
+    precision = "fp32"
     sizes: tuple[int, ...] = ()
 
     def __init__(self, manifest: Manifest, graphs: Mapping[str, Callable[..., Any]]) -> None:

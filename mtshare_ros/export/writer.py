@@ -20,7 +20,7 @@ from mtshare_ros.export.check import check_graph
 from mtshare_ros.export.deploy import deploy
 from mtshare_ros.export.graphs import GraphPlan, plan_graphs
 from mtshare_ros.export.onnx_writer import write_onnx
-from mtshare_ros.export.reference_engine import TorchEngine
+from mtshare_ros.export.reference_engine import ReferenceEngine
 from mtshare_ros.network.config import FINE_STRIDE, STRIDE
 from mtshare_ros.network.single_task import SingleTaskNetwork
 from mtshare_ros.network.units import SubTask, private_share
@@ -52,7 +52,7 @@ class Deployed:
         subtasks: The deployed sub-tasks.
     """
 
-    engine: TorchEngine
+    engine: ReferenceEngine
     plans: dict[str, GraphPlan]
     base: SingleTaskNetwork
     subtasks: dict[Task, SubTask]
@@ -105,7 +105,7 @@ def deploy_networks(
         },
         selftest={"sha256": "", "size": 0, "tolerance": SELFTEST_TOLERANCE},
     )
-    engine = TorchEngine(manifest, {name: plan.module for name, plan in plans.items()})
+    engine = ReferenceEngine(manifest, {name: plan.module for name, plan in plans.items()})
     return Deployed(engine, plans, base, deployed)
 
 
@@ -124,7 +124,7 @@ def _selftest_clip(manifest: Manifest) -> list[tuple[NDArray[np.uint8], NDArray[
     return clip
 
 
-def make_selftest(engine: TorchEngine) -> list[SelfTestFrame]:
+def make_selftest(engine: ReferenceEngine) -> list[SelfTestFrame]:
     """Run the reference over the self-test's clip."""
     manifest, state, frames = engine.manifest, engine.new_state(), []
     for image, dirty in _selftest_clip(manifest):

@@ -54,6 +54,10 @@ class Additive(ABC):
         """Return further variants that published tables have, by key; most metrics have none."""
         return {}
 
+    def per_class(self) -> NDArray[np.float64]:
+        """Return the main metric of each class, NaN where unknown; empty without classes."""
+        return np.empty(0)
+
     @abstractmethod
     def scores(self, state: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float64]]:
         """Return the metrics of sums with any leading axes (...,), each (...,).

@@ -34,14 +34,11 @@ class _Line:
         self.intercept = self.slope = 0.0
 
     def observe(self, k: int, milliseconds: float) -> None:
-        for name, value in (
-            ("_weight", 1.0),
-            ("_k", k),
-            ("_t", milliseconds),
-            ("_kk", k * k),
-            ("_kt", k * milliseconds),
-        ):
-            setattr(self, name, _MEMORY * getattr(self, name) + value)
+        self._weight = _MEMORY * self._weight + 1.0
+        self._k = _MEMORY * self._k + k
+        self._t = _MEMORY * self._t + milliseconds
+        self._kk = _MEMORY * self._kk + k * k
+        self._kt = _MEMORY * self._kt + k * milliseconds
         mean_k, mean_t = self._k / self._weight, self._t / self._weight
         variance = self._kk / self._weight - mean_k**2
         if variance > self._least_variance:

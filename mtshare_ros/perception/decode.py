@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mtshare_ros.tasks import Task
+from mtshare_ros.tasks import KINDS, Task
 
 RawMap = NDArray[np.float32]
 """(C, h, w) float32 at stride 4 of the model's input, as a head returns it."""
@@ -138,3 +139,36 @@ class Decoder:
         cv2.merge([plane, plane, plane], dst=scratch)
         normals: NDArray[Any] = cv2.divide(vectors, scratch)
         return normals
+
+
+Decode = Callable[[Decoder, RawMap, Task, float, float], NDArray[Any]]
+"""Takes a decoder, a raw map, its task, and the scale and the maximum of depth."""
+
+DECODERS: dict[str, Decode] = {
+    "depth": Decoder.depth,
+    "segmentation": lambda decoder, raw, *_: decoder.labels(raw),
+    "normals": lambda decoder, raw, *_: decoder.normals(raw),
+    "boundary": lambda decoder, raw, *_: decoder.probability(raw),
+    "saliency": lambda decoder, raw, *_: decoder.probability(raw),
+}
+"""Kind of task -> what makes a map out of a raw one."""
+
+
+def decode(
+    decoder: Decoder, task: Task, raw: RawMap, scale: float = 1.0, max_depth: float = np.inf
+) -> NDArray[Any]:
+    """Return the map of a task, as ``Predictions`` has it.
+
+    Args:
+        decoder: To the size of the map.
+        task: The task.
+        raw: (C, h, w), as its head returns it.
+        scale: Factor on depth, see ``frame.depth_scale``.
+        max_depth: Metres; depth beyond becomes NaN.
+    """
+    return DECODERS[task.kind](decoder, raw, task, scale, max_depth)
+
+
+def decode_confidence(decoder: Decoder, task: Task, raw: RawMap) -> NDArray[np.uint8] | None:
+    """Return the confidence (H, W), 0-255, that comes with a task's map; None without one."""
+    return decoder.confidence(raw) if KINDS[task.kind].has_confidence else None

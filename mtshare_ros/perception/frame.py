@@ -13,6 +13,11 @@ IMAGE_MEAN = (123.675, 116.28, 103.53)
 IMAGE_SCALE = 1.0 / 57.5
 """One scale for all channels (the mean of ImageNet's standard deviations is 57.5)."""
 
+MIN_SIDE = 16
+"""Shortest side of an image that is taken, in pixels."""
+MAX_FOCAL_LENGTH = 1000.0
+"""A focal length of this or more, in units of the image width, is a mistake."""
+
 Image = NDArray[np.uint8]
 
 
@@ -20,14 +25,15 @@ def check_image(image: Image) -> None:
     """Refuse what is not an RGB image.
 
     Raises:
-        ValueError: ``image`` is not (H, W, 3) uint8 with at least 16 x 16 pixels.
+        ValueError: ``image`` is not (H, W, 3) uint8 with at least ``MIN_SIDE`` pixels a side.
     """
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise ValueError(
             f"image: found shape {image.shape} {image.dtype}, expected (H, W, 3) uint8"
         )
-    if min(image.shape[:2]) < 16:
-        raise ValueError(f"image: found {image.shape[1]}x{image.shape[0]}, expected 16x16 or more")
+    height, width = image.shape[:2]
+    if min(height, width) < MIN_SIDE:
+        raise ValueError(f"image: found {width}x{height}, expected {MIN_SIDE}x{MIN_SIDE} or more")
 
 
 def resize(image: Image, spec: InputSpec) -> Image:

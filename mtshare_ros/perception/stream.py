@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
@@ -10,37 +9,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mtshare_ros.bundle.manifest import BundleError
 from mtshare_ros.perception.deadline import BASE, FrameTime
-from mtshare_ros.perception.decode import Decoder
+from mtshare_ros.perception.decode import Decoder, RawMap, decode, decode_confidence
 from mtshare_ros.perception.engines.interface import Engine, EngineError, EngineOutput
-from mtshare_ros.perception.frame import Image, check_image, depth_scale, normalise, resize
+from mtshare_ros.perception.frame import (
+    MAX_FOCAL_LENGTH,
+    Image,
+    check_image,
+    depth_scale,
+    normalise,
+    resize,
+)
 from mtshare_ros.perception.motion.carrier import Carrier
 from mtshare_ros.perception.predictions import Predictions
 from mtshare_ros.perception.selection import Selection
+from mtshare_ros.perception.stopwatch import Stopwatch
 from mtshare_ros.perception.stream_settings import StreamSettings
 from mtshare_ros.perception.tokens import Cells, TokenMask, is_cut, low_pass, token_rows
 from mtshare_ros.perception.urgency import POLICIES, Policy
-from mtshare_ros.tasks import PROBABILITY_KINDS
 
 MAX_GAP_NS = 2_000_000_000
 """A longer silence between two stamps is a jump of the clock: the cache is dropped."""
-
-
-class _Stopwatch:
-    """Times consecutive stages."""
-
-    def __init__(self) -> None:
-        self.start = self.last = time.perf_counter()
-        self.milliseconds: dict[str, float] = {}
-
-    def lap(self, stage: str) -> None:
-        now = time.perf_counter()
-        self.milliseconds[stage] = (now - self.last) * 1e3
-        self.last = now
-
-    def total(self) -> dict[str, float]:
-        return {**self.milliseconds, "total": (time.perf_counter() - self.start) * 1e3}
 
 
 def _check_finite(output: EngineOutput) -> None:
@@ -75,7 +64,7 @@ class PerceptionStream:
         self._task_names = [task.name for task in engine.manifest.tasks]
         self._decoder: Decoder | None = None
         self._state: Any = None
-        self._carrier = Carrier()
+        self._carrier = Carrier(engine.manifest.tasks)
         self._time = FrameTime(self._spec.tokens + self._spec.prefix)
         # Of image tokens: an engine's sizes count the prefix tokens' rows as well.
         sizes = [size - self._spec.prefix for size in engine.sizes]
@@ -126,7 +115,7 @@ class PerceptionStream:
             ValueError: The image, the names or the focal length are not as described.
             EngineError: The engine failed; the cache is dropped and the frame has no result.
         """
-        watch = _Stopwatch()
+        watch = Stopwatch()
         self._check(image, wanted, focal_length)
         spec = self._spec
         small = resize(image, spec)
@@ -151,26 +140,21 @@ class PerceptionStream:
             self._state = None
             self.reset("engine failure")
             raise
-        watch.milliseconds.update(output.milliseconds)
-        watch.last = time.perf_counter()
+        watch.add(output.milliseconds)
         self._commit(cells, stamp, image, dirty, wanted)
-        arrays = self._decode(output.raw, image, focal_length)
+        maps, confidence = self._decode(output.raw, image, focal_length)
         watch.lap("decode")
-        milliseconds = watch.total()
+        watch.whole("total")
         counts = {BASE: len(rows), **{name: len(index) for name, index in indices.items()}}
-        self._time.observe(counts, milliseconds)
+        self._time.observe(counts, watch.milliseconds)
         reset, self._reset = self._reset, None
         found = Predictions(
             stamp=stamp,
-            depth=arrays.get("depth"),
-            labels=arrays.get("labels"),
-            confidence=arrays.get("confidence"),
-            normals=arrays.get("normals"),
+            maps=maps,
+            confidence=confidence,
             dirty=dirty.reshape(spec.grid),
             reset=reset,
-            milliseconds=milliseconds,
-            probabilities=arrays.get("probabilities", {}),
-            masks=arrays.get("masks", {}),
+            milliseconds=watch.milliseconds,
         )
         if self.settings.carry_frames:
             focal_length = focal_length or spec.focal_length
@@ -184,7 +168,7 @@ class PerceptionStream:
         stamp: int,
         wanted: Collection[str],
         focal_length: float | None,
-        watch: _Stopwatch,
+        watch: Stopwatch,
     ) -> Predictions | None:
         """Return what a frame that need not be computed serves, else None."""
         settings = self.settings
@@ -202,15 +186,19 @@ class PerceptionStream:
         if found is None:
             return None
         self._previous, self._stamp = cells, stamp
-        return replace(found, stamp=stamp, milliseconds=watch.total())
+        watch.whole("total")
+        return replace(found, stamp=stamp, milliseconds=watch.milliseconds)
 
     def _check(self, image: Image, wanted: Collection[str], focal_length: float | None) -> None:
         check_image(image)
         unknown = [name for name in wanted if name not in self._task_names]
         if unknown or not wanted:
             raise ValueError(f"wanted: found {list(wanted)}, expected some of {self._task_names}")
-        if focal_length is not None and not (0.0 < focal_length < 1e3):
-            raise ValueError(f"focal_length: {focal_length}, expected fx / width, above 0")
+        if focal_length is not None and not (0.0 < focal_length < MAX_FOCAL_LENGTH):
+            raise ValueError(
+                f"focal_length: {focal_length}, expected fx / width, above 0 and below "
+                f"{MAX_FOCAL_LENGTH:g}"
+            )
 
     def _drop_stale(self, image: Image, stamp: int, cells: Cells) -> None:
         """Reset when what is cached says nothing about this frame."""
@@ -270,28 +258,22 @@ class PerceptionStream:
         self._stamp = stamp
         self._image_size = (image.shape[1], image.shape[0])
 
-    def _decode(self, raw: Any, image: Image, focal_length: float | None) -> dict[str, Any]:
+    def _decode(
+        self, raw: Mapping[str, RawMap], image: Image, focal_length: float | None
+    ) -> tuple[dict[str, NDArray[Any]], dict[str, NDArray[np.uint8]]]:
+        """Return the maps and the confidence of the computed tasks, by name."""
+        settings = self.settings
         size = (self._spec.width, self._spec.height)
-        if self.settings.output_size == "input":
+        if settings.output_size == "input":
             size = (image.shape[1], image.shape[0])
         if self._decoder is None or self._decoder.size != size:
             self._decoder = Decoder(size)
-        decoder = self._decoder
-        arrays: dict[str, Any] = {}
+        scale = depth_scale(self._spec, focal_length)
+        maps, confidence = {}, {}
         for name, values in raw.items():
             task = self.engine.manifest.task(name)
-            if task.kind == "depth":
-                scale = depth_scale(self._spec, focal_length)
-                arrays["depth"] = decoder.depth(values, task, scale, self.settings.max_depth)
-            elif task.kind == "segmentation":
-                mask = (decoder.labels(values), decoder.confidence(values))
-                arrays.setdefault("masks", {})[name] = mask
-                arrays.setdefault("labels", mask[0])
-                arrays.setdefault("confidence", mask[1])
-            elif task.kind == "normals":
-                arrays["normals"] = decoder.normals(values)
-            elif task.kind in PROBABILITY_KINDS:
-                arrays.setdefault("probabilities", {})[name] = decoder.probability(values)
-            else:
-                raise BundleError(f"task {name}: unknown kind {task.kind!r}")
-        return arrays
+            maps[name] = decode(self._decoder, task, values, scale, settings.max_depth)
+            sureness = decode_confidence(self._decoder, task, values)
+            if sureness is not None:
+                confidence[name] = sureness
+        return maps, confidence

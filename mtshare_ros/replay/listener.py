@@ -20,16 +20,10 @@ from std_msgs.msg import String
 from mtshare_ros.bundle.manifest import Manifest
 from mtshare_ros.replay.bag_source import CAMERA_INFO, IMAGE
 from mtshare_ros.ros.diagnostics import status_name
-from mtshare_ros.tasks import PROBABILITY_KINDS
+from mtshare_ros.ros.kind_outputs import task_topics
 
 NODE = "/perception_node"
 STATUS = status_name(NODE)
-_TOPICS_OF_KIND: dict[str, tuple[tuple[str, Any], ...]] = {
-    "depth": (("image", Image), ("camera_info", CameraInfo)),
-    "segmentation": (("mask", Image), ("confidence", Image), ("label_info_json", String)),
-    "normals": (("image", Image),),
-    **dict.fromkeys(PROBABILITY_KINDS, (("image", Image),)),
-}
 
 
 def stamp_of(data: bytes) -> int:
@@ -78,7 +72,7 @@ class Listener:
         self._image = self._node.create_publisher(Image, f"/{IMAGE}", 1)
         self._info = self._node.create_publisher(CameraInfo, f"/{CAMERA_INFO}", 1)
         for task in manifest.tasks:
-            for name, type_ in _TOPICS_OF_KIND[task.kind]:
+            for name, type_ in task_topics(task):
                 self._record(f"{NODE}/{task.name}/{name}", type_)
         self._record(f"{NODE}/dirty_tokens", Image)
         self._record("/diagnostics", DiagnosticArray)

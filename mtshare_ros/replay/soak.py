@@ -28,7 +28,7 @@ from mtshare_ros.replay.replay_bag import (
     wait_until_ready,
 )
 from mtshare_ros.ros.images import decode, encode
-from mtshare_ros.ros.resident import cpu_seconds, resident_mib
+from mtshare_ros.ros.process_usage import cpu_seconds, resident_mib
 
 RATE = 30.0
 """Images per second."""

@@ -1,104 +1,140 @@
-"""One camera of the node: its topics, its stream and what becomes of its frames."""
+"""One camera of the node: the way of its images, from the message that comes to those that go."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from mtshare_ros.perception.engines.interface import Engine
+from mtshare_ros.perception.engines.interface import Engine, EngineError
+from mtshare_ros.perception.predictions import Predictions
+from mtshare_ros.perception.stopwatch import Stopwatch
 from mtshare_ros.perception.stream import PerceptionStream
 from mtshare_ros.perception.stream_settings import StreamSettings
+from mtshare_ros.ros import camera_info as intrinsics
+from mtshare_ros.ros.frame_result import Result
+from mtshare_ros.ros.images import ImageError, decode
+from mtshare_ros.ros.node_log import Report
 from mtshare_ros.ros.outputs import Outputs
-from mtshare_ros.ros.pipeline import OutputSettings, Pipeline, Received, Report
+from mtshare_ros.ros.parameter_values import FrameSettings
 from mtshare_ros.ros.statistics import Statistics
+from mtshare_ros.ros.worker import FairWorker
 
 
-def stream_settings(values: Mapping[str, Any], every: Mapping[str, int]) -> StreamSettings:
-    """Return the stream's settings out of the values of all parameters and the tasks' rates."""
-    return StreamSettings(
-        max_dirty_fraction=values["max_dirty_fraction"],
-        deadline_ms=values["deadline_ms"],
-        change_threshold=values["change_threshold"],
-        max_age=values["max_age"],
-        carry_frames=values["carry_frames"],
-        output_size=values["output_size"],
-        max_depth=values["max_depth"],
-        policy=values["policy"],
-        task_every=every,
-    )
+@dataclass
+class Received:
+    """An image message that was taken.
+
+    Attributes:
+        message: The message.
+        taken_at: When it was taken (``time.perf_counter``, seconds).
+        abandoned: Whether it counts as failed already, whatever the engine still gives.
+    """
+
+    message: Image | CompressedImage
+    taken_at: float = field(default_factory=time.perf_counter)
+    abandoned: bool = False
+
+    @property
+    def stamp(self) -> int:
+        """Time of the image in nanoseconds."""
+        stamp = self.message.header.stamp
+        return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)
 
 
-def prefix(camera: str) -> str:
-    """Return what precedes the names of a camera's topics; nothing for the only camera."""
-    return f"{camera}/" if camera else ""
+class Camera:
+    """A camera's topics and its stream on an opened engine, which other cameras may share.
 
+    An image comes in the executor's thread (``take``) and waits for the camera's turn of the
+    worker, in whose thread it is served (``serve``). Each image that is taken gets one fate
+    (``statistics.COUNTS``), and gets it here:
 
-class Channel:
-    """A camera's topics and pipeline on an opened engine, which other cameras may share."""
+    - ``dropped``: a newer one came before its turn, or the node stopped (``drop``).
+    - ``skipped``: nobody subscribes; ``rejected``: it can't be read; ``failed``: the engine
+      failed; ``processed``: it was published (all in ``serve``).
+    - ``failed``, too: the engine doesn't come back from it (``abandon``).
+
+    Attributes:
+        name: Name of the camera; empty for the only one.
+        settings: Assign to change them from the next frame on.
+        gave_up: Why no more frames should be taken, or None.
+        camera_info: The newest CameraInfo, or None.
+        camera_info_state: Whether the CameraInfo was used, in words.
+    """
 
     def __init__(
         self,
         node: Node,
-        camera: str,
+        name: str,
         engine: Engine,
-        values: Mapping[str, Any],
+        settings: FrameSettings,
+        transport: str,
         statistics: Statistics,
         report: Report,
         on_give_up: Callable[[], None],
-        on_image: Callable[[str, Received], None],
     ) -> None:
-        """Create the topics; frames are handed to ``on_image`` with the camera's name.
+        """Create the topics; no image is taken before ``start``.
 
         Args:
             node: Node that gets the topics.
-            camera: Name of the camera; empty for the only one.
+            name: Name of the camera; empty for the only one.
             engine: The opened bundle.
-            values: Values of all parameters.
+            settings: What holds for a frame.
+            transport: ``raw`` or ``compressed`` images.
             statistics: Where the camera's frames are counted.
             report: Called with faults.
-            on_give_up: Called in the worker's thread when the pipeline gives up.
-            on_image: Called in the executor's thread with each image.
+            on_give_up: Called in the worker's thread when ``gave_up`` is set.
+
+        Raises:
+            BundleError: The bundle has a task that there are no topics for.
         """
-        self.statistics = statistics
+        self.name = name
+        self.settings = settings
+        self.gave_up: str | None = None
+        self.camera_info: CameraInfo | None = None
+        self.camera_info_state = "none"
         self._node = node
-        self._camera = camera
-        self._on_image = on_image
+        self._prefix = f"{name}/" if name else ""
+        self._statistics = statistics
+        self._report_fault = report
+        self._on_give_up = on_give_up
+        self._worker: FairWorker[Camera, Received] | None = None
+        self._stream = PerceptionStream(engine)
+        self._resets: deque[str] = deque()
+        self._failures = 0
+        self._frame_id: str | None = None
+        self._free_since = 0.0
         self._subscriptions: list[Any] = []
-        self._outputs = Outputs(node, engine.manifest, prefix(camera))
+        self._outputs = Outputs(node, engine.manifest, self._prefix)
         try:
-            self.pipeline = Pipeline(
-                PerceptionStream(engine),
-                self._outputs,
-                statistics,
-                lambda kind, message: report(f"{camera} {kind}", f"{prefix(camera)}{message}"),
-                now=lambda: int(node.get_clock().now().nanoseconds),
-                running=node.context.ok,
-                on_give_up=on_give_up,
-            )
-            self._subscribe(values["image_transport"])
+            self._subscribe(transport)
         except Exception:
             # The node lives on, and must not keep half of the topics.
             self.destroy()
             raise
 
-    def apply(
-        self, values: Mapping[str, Any], allowed: frozenset[str], every: Mapping[str, int]
-    ) -> None:
-        """Let changed parameters, allowed tasks and their rates hold from the next frame."""
-        self.pipeline.allowed = allowed
-        self.pipeline.settings = stream_settings(values, every)
-        self.pipeline.outputs = OutputSettings(values["max_depth"], values["depth_encoding"])
-        self.pipeline.max_failures = values["max_failures"]
+    def start(self, worker: FairWorker[Camera, Received]) -> None:
+        """Take images from now on and have them served by ``worker``."""
+        # What was cached before a pause shows another scene.
+        self.reset("activated")
+        self._failures, self.gave_up = 0, None
+        self._worker = worker
 
-    def computing(self) -> set[str]:
-        """Return the tasks that are computed."""
-        return self._outputs.wanted(self.pipeline.allowed)
+    def stop(self) -> None:
+        """Take no more images."""
+        self._worker = None
+
+    def reset(self, reason: str) -> None:
+        """Drop the stream's cache before the next frame."""
+        self._resets.append(reason)
 
     def destroy(self) -> None:
         """Destroy the topics."""
@@ -106,17 +142,135 @@ class Channel:
             self._node.destroy_subscription(self._subscriptions.pop())
         self._outputs.destroy()
 
+    def computing(self) -> tuple[str, ...]:
+        """Return the tasks that are computed, in the bundle's order."""
+        wanted = self._outputs.wanted(self.settings.tasks)
+        return tuple(t.name for t in self._stream.engine.manifest.tasks if t.name in wanted)
+
+    def take(self, message: Image | CompressedImage) -> None:
+        """Let an image wait for the camera's turn, in place of one that waits already."""
+        # The subscription outlives deactivation: Humble's executors can crash on destroyed ones.
+        worker = self._worker
+        if worker is not None:
+            self._statistics.count("received")
+            worker.put(self, Received(message))
+
+    def drop(self) -> None:
+        """Count an image that won't get its turn."""
+        self._statistics.count("dropped")
+
+    def serve(self, received: Received) -> None:
+        """Publish what the network gives for an image, or count why not; never raises."""
+        try:
+            self._serve(received)
+        except ImageError as error:
+            self._statistics.count("rejected")
+            self._report(error.kind, f"image dropped: {error}")
+        except EngineError as error:
+            self._fail(received, str(error))
+        except Exception as error:
+            # A fault in one frame must not end the thread; the node would be up and blind.
+            # While the process shuts down, nothing can be published.
+            if self._node.context.ok():
+                self._fail(received, f"{type(error).__name__}: {error}")
+        finally:
+            self._free_since = time.perf_counter()
+
+    def abandon(self, received: Received) -> None:
+        """Count the image in work as failed, and never publish what comes of it."""
+        received.abandoned = True
+        self._statistics.count("failed")
+
+    def _serve(self, received: Received) -> None:
+        settings, header = self.settings, received.message.header
+        watch = Stopwatch(received.taken_at)
+        wanted = self._outputs.wanted(settings.tasks)
+        watch.lap("wait")
+        if not wanted:
+            self._statistics.count("skipped")
+            return
+        image = decode(received.message)
+        watch.lap("image")
+        info = self._fitting_info(image.shape[1], image.shape[0])
+        self._prepare_stream(header.frame_id, settings.stream)
+        focal_length = None if info is None else intrinsics.focal_length(info)
+        predictions = self._stream.step(image, received.stamp, wanted, focal_length)
+        watch.add(predictions.milliseconds)
+        if received.abandoned:
+            return
+        max_depth, encoding = settings.stream.max_depth, settings.depth_encoding
+        self._outputs.publish(Result(header, image, predictions, info, max_depth, encoding))
+        watch.lap("publish")
+        self._count(received, predictions, watch)
+
+    def _fitting_info(self, width: int, height: int) -> CameraInfo | None:
+        """Return the CameraInfo if it fits an image of that size."""
+        info = self.camera_info
+        if info is None:
+            return None
+        try:
+            intrinsics.check(info, width, height)
+        except intrinsics.CameraInfoError as error:
+            self.camera_info_state = str(error)
+            self._report("camera_info", f"camera_info not used: {error}")
+            return None
+        self.camera_info_state = f"{info.width}x{info.height}"
+        return info
+
+    def _prepare_stream(self, frame_id: str, settings: StreamSettings) -> None:
+        """Let new settings hold and drop the cache where that is due."""
+        if settings is not self._stream.settings:
+            self._stream.settings = settings
+        if self._frame_id not in (None, frame_id):
+            self.reset("frame_id")
+        self._frame_id = frame_id
+        while self._resets:
+            self._stream.reset(self._resets.popleft())
+
+    def _count(self, received: Received, predictions: Predictions, watch: Stopwatch) -> None:
+        """Count an image that was published, with the times of its stages."""
+        watch.whole("latency")
+        times = watch.milliseconds
+        # An image that came while another was in work waited for the network, not for ROS.
+        busy = 1e3 * max(0.0, self._free_since - received.taken_at)
+        times["ros"] = times["latency"] - busy - times["total"]
+        times["age"] = 1e-6 * (self._node.get_clock().now().nanoseconds - received.stamp)
+        self._failures = 0
+        self._statistics.processed(
+            times,
+            float(np.mean(predictions.dirty)),
+            reset=predictions.reset,
+            carried=predictions.carried > 0,
+        )
+
+    def _fail(self, received: Received, cause: str) -> None:
+        """Count an image that failed; give up if too many did in a row."""
+        if received.abandoned:
+            return
+        self._statistics.count("failed")
+        self._report("failed", f"frame dropped, cache reset: {cause}")
+        self.reset("engine failure")
+        self._failures += 1
+        if self._failures >= self.settings.max_failures and self.gave_up is None:
+            self.gave_up = f"{self._failures} frames failed in a row, the last with: {cause}"
+            self._on_give_up()
+
+    def _report(self, kind: str, message: str) -> None:
+        self._report_fault(f"{self.name} {kind}", f"{self._prefix}{message}")
+
     def _subscribe(self, transport: str) -> None:
-        topic, type_ = f"{prefix(self._camera)}image", Image
+        topic, type_ = f"{self._prefix}image", Image
         if transport == "compressed":
             # As image_transport does it: a remapped ``image`` takes its sub-topic along.
             topic = f"{self._node.resolve_topic_name(topic)}/compressed"
             type_ = CompressedImage
-        self._add_subscription(type_, topic, self._take_image)
-        name = f"{prefix(self._camera)}camera_info"
-        self._add_subscription(CameraInfo, name, self._take_camera_info)
+        self._add_subscription(type_, topic, self.take)
+        self._add_subscription(CameraInfo, f"{self._prefix}camera_info", self._take_camera_info)
 
-    def _add_subscription(self, type_: Any, topic: str, callback: Any) -> None:
+    def _take_camera_info(self, message: CameraInfo) -> None:
+        self.camera_info = message
+
+    def _add_subscription(self, type_: Any, topic: str, callback: Callable[[Any], None]) -> None:
         self._subscriptions.append(
             self._node.create_subscription(
                 type_,
@@ -126,9 +280,3 @@ class Channel:
                 qos_overriding_options=QoSOverridingOptions.with_default_policies(),
             )
         )
-
-    def _take_image(self, message: Image | CompressedImage) -> None:
-        self._on_image(self._camera, Received(message, time.perf_counter()))
-
-    def _take_camera_info(self, message: CameraInfo) -> None:
-        self.pipeline.camera_info = message

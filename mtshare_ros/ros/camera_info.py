@@ -9,9 +9,7 @@ from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
 from mtshare_ros.errors import UserError
-
-MAX_FOCAL_LENGTH = 1000.0
-"""A focal length of this or more, in units of the image width, is a mistake."""
+from mtshare_ros.perception.frame import MAX_FOCAL_LENGTH
 
 
 class CameraInfoError(UserError):

@@ -12,12 +12,9 @@ from numpy.typing import NDArray
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
-from mtshare_ros.perception import palette
 from mtshare_ros.perception.predictions import Predictions
 from mtshare_ros.ros import camera_info as intrinsics
 from mtshare_ros.tasks import UNLABELLED, Task
-
-FARTHEST_MILLIMETRES = 65535
 
 
 @dataclass(frozen=True)
@@ -27,7 +24,7 @@ class Result:
     Attributes:
         header: The input's, the header of every output.
         image: The input, (H', W', 3) uint8 RGB.
-        predictions: The network's outputs, each (H, W) or (H, W, 3), or None where not wanted.
+        predictions: The network's outputs, all of one size.
         camera_info: The camera's, if it fits the input.
         max_depth: Depth that is the far end of the colour scale, in metres.
         depth_encoding: ``32FC1`` (metres) or ``16UC1`` (millimetres).
@@ -41,31 +38,10 @@ class Result:
     depth_encoding: str = "32FC1"
 
 
-def millimetres(depth: NDArray[np.float32]) -> NDArray[np.uint16]:
-    """Return depth in millimetres; 0 where it is invalid or farther than 16 bits reach."""
-    rounded = np.rint(depth * 1000.0)
-    valid = rounded <= FARTHEST_MILLIMETRES  # False for NaN.
-    return np.where(valid, rounded, 0.0).astype(np.uint16)
-
-
 def camera_info(result: Result) -> CameraInfo | None:
-    """Return the intrinsics at the size of the depth, or None where there are none."""
-    depth, info = result.predictions.depth, result.camera_info
-    if depth is None or info is None:
-        return None
-    return intrinsics.scaled(info, depth.shape[1], depth.shape[0], result.header)
-
-
-def colour_depth(result: Result) -> NDArray[np.uint8] | None:
-    """Return the picture of the depth, or None without one."""
-    depth = result.predictions.depth
-    return None if depth is None else palette.colour_depth(depth, result.max_depth)
-
-
-def colour_normals(result: Result) -> NDArray[np.uint8] | None:
-    """Return the picture of the normals, or None without them."""
-    normals = result.predictions.normals
-    return None if normals is None else palette.colour_normals(normals)
+    """Return the intrinsics at the size of the maps, or None where there are none."""
+    size, info = result.predictions.size(), result.camera_info
+    return None if size is None or info is None else intrinsics.scaled(info, *size, result.header)
 
 
 def dirty_tokens(result: Result) -> NDArray[np.uint8] | None:

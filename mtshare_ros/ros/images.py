@@ -19,10 +19,9 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from mtshare_ros.errors import UserError
-from mtshare_ros.ros.compressed import compressed_size
+from mtshare_ros.perception.frame import MIN_SIDE
+from mtshare_ros.ros.compressed_size import compressed_size
 
-MIN_SIDE = 16
-"""Shortest side that the network takes, in pixels."""
 MAX_SIDE = 16384
 """Longest side that is taken for an image and not for a corrupt message, in pixels."""
 MAX_PIXELS = 64 << 20

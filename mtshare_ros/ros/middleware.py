@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from mtshare_ros.ros.installed import package_path
+from mtshare_ros.ros.package_files import package_path
 
 
 def large_messages() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The lifecycle node: parameters, states and diagnostics; frames are handled by ``Serving``."""
+"""The lifecycle node: parameters, states and diagnostics; frames are handled by its cameras."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from mtshare_ros.bundle.folder import load_manifest
 from mtshare_ros.bundle.manifest import BundleError
 from mtshare_ros.errors import one_line
 from mtshare_ros.ros import parameter_values
-from mtshare_ros.ros.cameras import Serving
+from mtshare_ros.ros.cameras import Cameras
 from mtshare_ros.ros.diagnostics import Condition, Health
 from mtshare_ros.ros.node_log import ForwardLog, Reporter
 from mtshare_ros.ros.opener import Opener, bundle_folder
-from mtshare_ros.ros.parameter_values import allowed_tasks, task_every
+from mtshare_ros.ros.parameter_values import frame_settings
 from mtshare_ros.ros.parameters import ParameterError
-from mtshare_ros.ros.resident import resident_mib
+from mtshare_ros.ros.process_usage import resident_mib
 from mtshare_ros.ros.statistics import Statistics
 from mtshare_ros.ros.worker import FairWorker
 
@@ -59,7 +59,7 @@ class PerceptionNode(LifecycleNode):
         self._cause: str | None = None
         self._opener: Opener | None = None
         self._abandoned: list[Callable[[float], bool]] = []
-        self._serving: Serving | None = None
+        self._cameras: Cameras | None = None
         self._reporter = Reporter(self.get_logger())
         self._forward_log = ForwardLog(self.get_logger())
         try:
@@ -87,8 +87,8 @@ class PerceptionNode(LifecycleNode):
         """Stop working; return whether no thread is left, so that the process may end."""
         self._forward_log.stop()
         deadline = time.monotonic() + EXIT_PATIENCE
-        if self._serving is not None:
-            self._keep(self._serving.stop(EXIT_PATIENCE))
+        if self._cameras is not None:
+            self._keep(self._cameras.stop(EXIT_PATIENCE))
         self._abandon_opener()
         return all([ended(max(0.0, deadline - time.monotonic())) for ended in self._abandoned])
 
@@ -100,8 +100,7 @@ class PerceptionNode(LifecycleNode):
         try:
             # Only what takes no time: checksums and graphs are for the opener's thread.
             manifest = load_manifest(folder, verify=False)
-            allowed_tasks(manifest, self._values["tasks"])
-            task_every(manifest, self._values["task_every"])
+            frame_settings(manifest, self._values)
         except (BundleError, ParameterError, OSError) as error:
             self._autostarting = False
             self._note(f"bundle {folder} not opened: {one_line(error)}")
@@ -119,16 +118,16 @@ class PerceptionNode(LifecycleNode):
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Take frames, at once or when the bundle is open."""
         self._autostarting = False
-        if self._serving is not None:
-            self._serving.start()
+        if self._cameras is not None:
+            self._cameras.start()
         self._state = "active"
         return super().on_activate(state)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stop taking frames; an ERROR if the node is left because of a failure."""
-        if self._serving is not None:
+        if self._cameras is not None:
             timeout = self._values["engine_timeout"] if self._cause is None else EXIT_PATIENCE
-            stuck = self._serving.stop(timeout)
+            stuck = self._cameras.stop(timeout)
             self._keep(stuck)
             if stuck is not None and self._cause is None:
                 self._note(f"the engine has not finished a frame within {timeout:g} s")
@@ -138,34 +137,34 @@ class PerceptionNode(LifecycleNode):
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Close the bundle and destroy its topics."""
-        self._close_serving()
+        self._close_cameras()
         self._state = "unconfigured"
         return super().on_cleanup(state)
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Close the bundle for good."""
-        self._close_serving()
+        self._close_cameras()
         self._state = "finalized"
         return super().on_shutdown(state)
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Recover to ``unconfigured``; the node can be configured again."""
-        self._close_serving()
+        self._close_cameras()
         self._state = "unconfigured"
         return SUCCESS
 
-    def _close_serving(self) -> None:
+    def _close_cameras(self) -> None:
         # A start by itself ends where somebody else takes the node over.
         self._autostarting = False
         self._abandon_opener()
-        if self._serving is not None:
-            self._keep(self._serving.close(EXIT_PATIENCE))
-            self._serving = None
+        if self._cameras is not None:
+            self._keep(self._cameras.close(EXIT_PATIENCE))
+            self._cameras = None
 
     def _forget_frames(self) -> None:
         self._statistics = {camera: Statistics() for camera in self._values["cameras"]}
 
-    def _keep(self, worker: FairWorker[Any] | None) -> None:
+    def _keep(self, worker: FairWorker[Any, Any] | None) -> None:
         """Remember a worker that is still at a frame, for ``close`` to wait for."""
         if worker is not None:
             self._abandoned.append(worker.stop)
@@ -188,7 +187,7 @@ class PerceptionNode(LifecycleNode):
             self._abandon(str(opener.error))
             return
         try:
-            self._serving = Serving(
+            self._cameras = Cameras(
                 self,
                 opener.engine,
                 self._values,
@@ -210,19 +209,19 @@ class PerceptionNode(LifecycleNode):
             f"{', '.join(t.name for t in manifest.tasks)}: {manifest.description}"
         )
         if self._state == "active":
-            self._serving.start()
+            self._cameras.start()
         elif self._autostarting:
             self.trigger_activate()
 
     def _on_gave_up(self) -> None:
-        serving = self._serving
+        cameras = self._cameras
         # Somebody may have paused the node or cleaned it up since.
-        if serving is not None and serving.gave_up is not None and self._state == "active":
-            self._abandon(serving.gave_up)
+        if cameras is not None and cameras.gave_up is not None and self._state == "active":
+            self._abandon(cameras.gave_up)
 
     def _watch_engine(self) -> None:
         timeout = self._values["engine_timeout"]
-        if self._serving is not None and self._serving.in_work > timeout:
+        if self._cameras is not None and self._cameras.in_work > timeout:
             self._abandon(f"the engine has not finished a frame within {timeout:g} s")
 
     def _note(self, cause: str) -> None:
@@ -243,17 +242,17 @@ class PerceptionNode(LifecycleNode):
                 {change.name: change.value for change in changes},
                 configured=self._state != "unconfigured",
             )
-            if self._serving is not None:
-                self._serving.apply(values)
+            if self._cameras is not None:
+                self._cameras.apply(values)
         except ParameterError as error:
             return SetParametersResult(successful=False, reason=str(error))
         self._values = values
         return SetParametersResult(successful=True)
 
     def _on_reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        response.success = self._serving is not None
-        if self._serving is not None:
-            self._serving.reset("requested")
+        response.success = self._cameras is not None
+        if self._cameras is not None:
+            self._cameras.reset("requested")
             response.message = "the cache is dropped before the next frame"
         else:
             response.message = "no bundle is open"
@@ -264,7 +263,7 @@ class PerceptionNode(LifecycleNode):
 
     def _condition(self, camera: str) -> Condition:
         folder = str(bundle_folder(self._values["bundle"]))
-        serving = self._serving
+        cameras = self._cameras
         whole = Condition(
             state=self._state if self._opener is None else "opening",
             bundle=folder,
@@ -275,15 +274,15 @@ class PerceptionNode(LifecycleNode):
             memory_mib=resident_mib(),
             progress=None if self._opener is None else self._opener.progress,
         )
-        if serving is None:
+        if cameras is None:
             return whole
-        manifest = serving.engine.manifest
+        manifest = cameras.engine.manifest
         return dataclasses.replace(
             whole,
             bundle=f"{manifest.name} ({folder})",
-            backend=serving.engine.name,
-            stalled=serving.in_work if serving.in_work > STALLED else 0.0,
-            computing=serving.computing(camera),
-            camera_info=serving.camera_info_state(camera),
+            backend=cameras.engine.name,
+            stalled=cameras.in_work if cameras.in_work > STALLED else 0.0,
+            computing=cameras.by_name[camera].computing(),
+            camera_info=cameras.by_name[camera].camera_info_state,
             private_share={task: share.rho for task, share in manifest.private.items()},
         )

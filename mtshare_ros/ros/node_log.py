@@ -5,7 +5,11 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
+
+Report = Callable[[str, str], None]
+"""Called with the kind of a fault and a message; limits how often a kind is logged."""
 
 
 class ForwardLog(logging.Handler):

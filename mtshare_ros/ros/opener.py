@@ -11,7 +11,7 @@ from mtshare_ros.errors import one_line
 from mtshare_ros.perception.engines import open_engine
 from mtshare_ros.perception.engines.build_progress import Progress
 from mtshare_ros.perception.engines.interface import Engine
-from mtshare_ros.ros.installed import package_path
+from mtshare_ros.ros.package_files import package_path
 
 DEFAULT_BUNDLE = "models/room"
 

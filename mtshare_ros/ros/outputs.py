@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,19 +19,19 @@ from mtshare_ros.perception import palette
 from mtshare_ros.ros.frame_result import (
     Result,
     camera_info,
-    colour_depth,
-    colour_normals,
     dirty_tokens,
     label_info,
     label_info_json,
-    millimetres,
 )
 from mtshare_ros.ros.images import ImagePacker
+from mtshare_ros.ros.kind_outputs import OUTPUTS
 from mtshare_ros.ros.points import CloudPacker
-from mtshare_ros.tasks import PROBABILITY_KINDS, UNLABELLED, Task
+from mtshare_ros.tasks import KINDS, UNLABELLED, Task, first_of_kind
 
 Pixels = Callable[[Result], "NDArray[Any] | None"]
-"""Makes the picture of a frame, or None where the frame has none."""
+"""Makes an array of a frame, or None where the frame has none."""
+MapPixels = Callable[["NDArray[Any]", Result], "tuple[NDArray[Any], str]"]
+"""Makes an array of a task's map in a frame, and says its encoding."""
 
 
 @dataclass(frozen=True)
@@ -68,31 +68,28 @@ class Outputs:
         self._topics: list[Topic] = []
         self._latched: list[Any] = []
         try:
-            self._create(manifest)
+            self._create(manifest.tasks)
         except Exception:
             self.destroy()
             raise
 
-    def _create(self, manifest: Manifest) -> None:
-        add = {
-            "depth": self._add_depth,
-            "segmentation": self._add_segmentation,
-            "normals": self._add_normals,
-            **dict.fromkeys(PROBABILITY_KINDS, self._add_probability),
-        }
-        for task in manifest.tasks:
-            if task.kind not in add:
+    def _create(self, tasks: Sequence[Task]) -> None:
+        for task in tasks:
+            if task.kind not in OUTPUTS:
                 raise BundleError(
-                    f"task {task.name} is of kind {task.kind!r}; expected one of {', '.join(add)}"
+                    f"task {task.name} is of kind {task.kind!r}; expected one of"
+                    f" {', '.join(OUTPUTS)}"
                 )
-            add[task.kind](task)
+            self._add_task(task)
         # Pictures last: what a robot acts on shouldn't wait for what people look at.
-        for task in manifest.tasks:
-            self._add_pictures(task)
-        first = next((t for t in manifest.tasks if t.kind == "segmentation"), None)
-        if first is not None:
-            self._add_image("overlay", "rgb8", (first.name,), _overlay(first))
-        self._add_points(manifest.tasks)
+        for task in tasks:
+            picture = OUTPUTS[task.kind].picture(task)
+            self._add_map_image(f"{task.name}/color", task, _as_rgb(picture))
+        depth, labels = first_of_kind(tasks, "depth"), first_of_kind(tasks, "segmentation")
+        if labels is not None:
+            self._add_map_image("overlay", labels, _as_rgb(_overlay(labels)))
+        if depth is not None:
+            self._add_points(depth.name, None if labels is None else labels.name)
         self._add_image("dirty_tokens", "mono8", (), dirty_tokens)
 
     def wanted(self, allowed: Collection[str]) -> set[str]:
@@ -145,29 +142,42 @@ class Outputs:
         packer = ImagePacker()
 
         def message(result: Result) -> Image | None:
-            picture = pixels(result)
-            return None if picture is None else packer.pack(picture, encoding, result.header)
+            array = pixels(result)
+            return None if array is None else packer.pack(array, encoding, result.header)
 
         self._add(name, Image, tasks, message)
 
-    def _add_depth(self, task: Task) -> None:
-        packers = {"32FC1": ImagePacker(), "16UC1": ImagePacker()}
+    def _add_map_image(self, name: str, task: Task, pixels: MapPixels) -> None:
+        packer = ImagePacker()
 
         def message(result: Result) -> Image | None:
-            depth: Any = result.predictions.depth
-            if depth is None:
-                return None
-            encoding = result.depth_encoding
-            pixels = millimetres(depth) if encoding == "16UC1" else depth
-            return packers[encoding].pack(pixels, encoding, result.header)
+            array = result.predictions.maps.get(task.name)
+            return None if array is None else packer.pack(*pixels(array, result), result.header)
 
-        self._add(f"{task.name}/image", Image, (task.name,), message)
-        self._add(f"{task.name}/camera_info", CameraInfo, (task.name,), camera_info)
+        self._add(name, Image, (task.name,), message)
 
-    def _add_segmentation(self, task: Task) -> None:
-        for topic, part in (("mask", 0), ("confidence", 1)):
-            pixels = _mask(task.name, part)
-            self._add_image(f"{task.name}/{topic}", "mono8", (task.name,), pixels)
+    def _add_task(self, task: Task) -> None:
+        kind, output = KINDS[task.kind], OUTPUTS[task.kind]
+        pixels = output.pixels or (lambda array, _: (array, kind.encoding))
+        self._add_map_image(f"{task.name}/{kind.topic}", task, pixels)
+        if kind.has_confidence:
+            self._add_image(
+                f"{task.name}/confidence",
+                "mono8",
+                (task.name,),
+                lambda result: result.predictions.confidence.get(task.name),
+            )
+        if output.has_camera_info:
+            self._add(
+                f"{task.name}/camera_info",
+                CameraInfo,
+                (task.name,),
+                lambda r: camera_info(r) if task.name in r.predictions.maps else None,
+            )
+        if kind.has_classes:
+            self._publish_labels(task)
+
+    def _publish_labels(self, task: Task) -> None:
         messages = {"label_info_json": String(data=label_info_json(task))}
         info = label_info(task, self._node.get_clock().now().to_msg())
         if info is not None:
@@ -177,74 +187,29 @@ class Outputs:
             publisher.publish(message)
             self._latched.append(publisher)
 
-    def _add_normals(self, task: Task) -> None:
-        name = f"{task.name}/image"
-        self._add_image(name, "32FC3", (task.name,), lambda r: r.predictions.normals)
-
-    def _add_probability(self, task: Task) -> None:
-        name = f"{task.name}/image"
-        self._add_image(
-            name, "mono8", (task.name,), lambda r: r.predictions.probabilities.get(task.name)
-        )
-
-    def _add_points(self, tasks: tuple[Task, ...]) -> None:
-        # One of each kind: the first segmentation's class ids are the points' labels.
-        first = {task.kind: task.name for task in reversed(tasks)}
-        if "depth" not in first:
-            return
-        needed = tuple(first[kind] for kind in ("depth", "segmentation") if kind in first)
+    def _add_points(self, depth_task: str, label_task: str | None) -> None:
         packer = CloudPacker()
 
         def message(result: Result) -> PointCloud2 | None:
-            depth, info = result.predictions.depth, camera_info(result)
+            maps = result.predictions.maps
+            depth, info = maps.get(depth_task), camera_info(result)
             if depth is None or info is None:
                 return None
-            labels = result.predictions.labels
+            labels = None if label_task is None else maps.get(label_task)
             if labels is None:
                 labels = np.full(depth.shape, UNLABELLED, np.uint8)
             colours = palette.at_size(result.image, depth.shape)
             return packer.pack(depth, labels, colours, info, result.header)
 
+        needed = tuple(name for name in (depth_task, label_task) if name is not None)
         self._add("points", PointCloud2, needed, message)
 
-    def _add_pictures(self, task: Task) -> None:
-        table = palette.label_table(task.palette)
 
-        labels_of = _mask(task.name, 0)
-
-        def colour_labels(result: Result) -> NDArray[np.uint8] | None:
-            labels = labels_of(result)
-            return None if labels is None else palette.colour_labels(labels, table)
-
-        def colour_probability(result: Result) -> NDArray[np.uint8] | None:
-            found = result.predictions.probabilities.get(task.name)
-            return None if found is None else palette.colour_probability(found)
-
-        pictures: dict[str, Pixels] = {
-            "depth": colour_depth,
-            "normals": colour_normals,
-            "segmentation": colour_labels,
-            **dict.fromkeys(PROBABILITY_KINDS, colour_probability),
-        }
-        self._add_image(f"{task.name}/color", "rgb8", (task.name,), pictures[task.kind])
+def _as_rgb(picture: Callable[[NDArray[Any], Result], NDArray[np.uint8]]) -> MapPixels:
+    return lambda array, result: (picture(array, result), "rgb8")
 
 
-def _mask(task: str, part: int) -> Pixels:
-    """Return what takes a task's class ids (0) or their confidence (1) from a frame."""
-
-    def pixels(result: Result) -> NDArray[np.uint8] | None:
-        found = result.predictions.masks.get(task)
-        return None if found is None else found[part]
-
-    return pixels
-
-
-def _overlay(task: Task) -> Pixels:
+def _overlay(task: Task) -> Callable[[NDArray[Any], Result], NDArray[np.uint8]]:
     """Return what draws the classes of a task over the image."""
-    table, labels_of = palette.label_table(task.palette), _mask(task.name, 0)
-
-    def pixels(result: Result) -> NDArray[np.uint8] | None:
-        labels = labels_of(result)
-        return None if labels is None else palette.overlay(result.image, labels, table)
-
-    return pixels
+    table = palette.label_table(task.palette)
+    return lambda labels, result: palette.overlay(result.image, labels, table)

@@ -1,14 +1,16 @@
-"""The values of the node's parameters: at its start and when they change."""
+"""The values of the node's parameters: at its start, when they change, and for a frame."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.node import Node
 
 from mtshare_ros.bundle.manifest import Manifest
+from mtshare_ros.perception.stream_settings import StreamSettings
 from mtshare_ros.ros.parameters import (
     ALL_TASKS,
     BY_NAME,
@@ -73,33 +75,66 @@ def changed(
     return result
 
 
-def allowed_tasks(manifest: Manifest, tasks: Sequence[str]) -> frozenset[str]:
-    """Return the tasks that the parameter ``tasks`` means.
+@dataclass(frozen=True)
+class FrameSettings:
+    """What the parameters say about a frame.
+
+    Attributes:
+        stream: Settings of the stream.
+        tasks: Tasks that may be computed.
+        depth_encoding: ``32FC1`` (metres) or ``16UC1`` (millimetres).
+        max_failures: Failed frames in a row after which a camera gives up.
+    """
+
+    stream: StreamSettings
+    tasks: frozenset[str]
+    depth_encoding: str
+    max_failures: int
+
+
+def frame_settings(manifest: Manifest, values: Mapping[str, Any]) -> FrameSettings:
+    """Return what the values of all parameters say about a frame of a bundle.
 
     Raises:
-        ParameterError: The bundle lacks one of them.
+        ParameterError: The bundle lacks a task that ``tasks`` or ``task_every`` names.
     """
+    return FrameSettings(
+        stream=StreamSettings(
+            max_dirty_fraction=values["max_dirty_fraction"],
+            deadline_ms=values["deadline_ms"],
+            change_threshold=values["change_threshold"],
+            max_age=values["max_age"],
+            carry_frames=values["carry_frames"],
+            output_size=values["output_size"],
+            max_depth=values["max_depth"],
+            policy=values["policy"],
+            task_every=_task_every(manifest, values["task_every"]),
+        ),
+        tasks=_allowed_tasks(manifest, values["tasks"]),
+        depth_encoding=values["depth_encoding"],
+        max_failures=values["max_failures"],
+    )
+
+
+def _allowed_tasks(manifest: Manifest, tasks: Sequence[str]) -> frozenset[str]:
+    names = _checked_names(manifest, "tasks", tasks)
+    return frozenset(names if ALL_TASKS in tasks else tasks)
+
+
+def _task_every(manifest: Manifest, rates: Sequence[str]) -> dict[str, int]:
+    """Return task -> frames."""
+    parsed = {task: int(frames) for task, _, frames in (rate.partition(":") for rate in rates)}
+    names = _checked_names(manifest, "task_every", parsed)
+    others = parsed.pop(ALL_TASKS, 1)
+    return {name: parsed.get(name, others) for name in names}
+
+
+def _checked_names(manifest: Manifest, parameter: str, tasks: Iterable[str]) -> list[str]:
+    """Return the names of the bundle's tasks; raise ParameterError unless it has ``tasks``."""
     names = [task.name for task in manifest.tasks]
     unknown = [task for task in tasks if task not in (*names, ALL_TASKS)]
     if unknown:
         raise ParameterError(
-            f"tasks has {', '.join(unknown)}; bundle {manifest.name} has {', '.join(names)}"
+            f"{parameter} has {', '.join(unknown)}; bundle {manifest.name} has {', '.join(names)}"
         )
-    return frozenset(names if ALL_TASKS in tasks else tasks)
-
-
-def task_every(manifest: Manifest, rates: Sequence[str]) -> dict[str, int]:
-    """Return what the parameter ``task_every`` means: task -> frames.
-
-    Raises:
-        ParameterError: The bundle lacks one of the tasks.
-    """
-    parsed = {task: int(frames) for task, _, frames in (rate.partition(":") for rate in rates)}
-    names = [task.name for task in manifest.tasks]
-    unknown = [task for task in parsed if task not in (*names, ALL_TASKS)]
-    if unknown:
-        raise ParameterError(
-            f"task_every has {', '.join(unknown)}; bundle {manifest.name} has {', '.join(names)}"
-        )
-    others = parsed.pop(ALL_TASKS, 1)
-    return {name: parsed.get(name, others) for name in names}
+    return names

@@ -1,16 +1,32 @@
-"""One thread that works on the newest frame of each camera in turn; knows nothing of ROS."""
+"""One thread that works on the newest item of each source in turn; knows nothing of ROS."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+Source = TypeVar("Source", bound=Hashable)
 Item = TypeVar("Item")
 
 
-class FairWorker(Generic[Item]):
+@dataclass(frozen=True)
+class Work(Generic[Source, Item]):
+    """An item in work and whose it is."""
+
+    source: Source
+    item: Item
+    _began: float = field(default_factory=time.monotonic)
+
+    @property
+    def seconds(self) -> float:
+        """For how long it has been in work."""
+        return time.monotonic() - self._began
+
+
+class FairWorker(Generic[Source, Item]):
     """Runs ``process`` on the newest item of each source in turn, in a thread of its own.
 
     An item that was put while another of its source waited replaces it: what a robot needs is the
@@ -20,7 +36,7 @@ class FairWorker(Generic[Item]):
     """
 
     def __init__(
-        self, process: Callable[[str, Item], None], on_drop: Callable[[str], None]
+        self, process: Callable[[Source, Item], None], on_drop: Callable[[Source], None]
     ) -> None:
         """Start the thread.
 
@@ -32,19 +48,18 @@ class FairWorker(Generic[Item]):
         self._process = process
         self._on_drop = on_drop
         self._changed = threading.Condition()
-        self._waiting: dict[str, Item] = {}  # In the order of their turns.
-        self._work: tuple[str, float] | None = None
+        self._waiting: dict[Source, Item] = {}  # In the order of their turns.
+        self._work: Work[Source, Item] | None = None
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="perception", daemon=True)
         self._thread.start()
 
     @property
-    def work(self) -> tuple[str, float] | None:
-        """Source of the item in work and for how many seconds it has been, or None."""
-        work = self._work
-        return None if work is None else (work[0], time.monotonic() - work[1])
+    def work(self) -> Work[Source, Item] | None:
+        """The item in work, or None."""
+        return self._work
 
-    def put(self, source: str, item: Item) -> None:
+    def put(self, source: Source, item: Item) -> None:
         """Make ``item`` the next one of its source to be processed; returns at once."""
         with self._changed:
             replaced = source in self._waiting
@@ -72,15 +87,14 @@ class FairWorker(Generic[Item]):
         return not self._thread.is_alive()
 
     def _run(self) -> None:
-        while (taken := self._next()) is not None:
-            self._work = taken[0], time.monotonic()
-            self._process(*taken)
-            self._work = None
+        while (work := self._next()) is not None:
+            self._process(work.source, work.item)
 
-    def _next(self) -> tuple[str, Item] | None:
+    def _next(self) -> Work[Source, Item] | None:
         with self._changed:
+            self._work = None
             self._changed.wait_for(lambda: self._stopping or self._waiting)
-            if self._stopping:
-                return None
-            source = next(iter(self._waiting))
-            return source, self._waiting.pop(source)
+            if not self._stopping:
+                source = next(iter(self._waiting))
+                self._work = Work(source, self._waiting.pop(source))
+            return self._work

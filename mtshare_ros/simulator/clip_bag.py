@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
 
 from mtshare_ros.datasets.bags import pixels, topics
 from mtshare_ros.datasets.bags.file import STORE, BagFile
@@ -92,7 +93,7 @@ def _camera_info(k: Intrinsics, stamp: int) -> Any:
 def _pose(pose: Pose, stamp: int) -> Any:
     """Return where the optical frame is in the room."""
     x, y, z = (float(v) for v in pose.position)
-    w, i, j, k = quaternion(pose.rotation)
+    i, j, k, w = (float(v) for v in Rotation.from_matrix(pose.rotation).as_quat(canonical=True))
     types = STORE.types
     return types[topics.POSE_TYPE](
         header=header_of(stamp, topics.WORLD_FRAME_ID),
@@ -101,19 +102,3 @@ def _pose(pose: Pose, stamp: int) -> Any:
             orientation=types["geometry_msgs/msg/Quaternion"](x=i, y=j, z=k, w=w),
         ),
     )
-
-
-def quaternion(rotation: NDArray[np.float64]) -> tuple[float, float, float, float]:
-    """Return the unit quaternion (w, x, y, z) of a rotation matrix ``(3, 3)``."""
-    r = np.asarray(rotation, float)
-    # The symmetric matrix whose largest eigenvector is the quaternion: right for any rotation.
-    a = np.array(
-        [
-            [r[0, 0] + r[1, 1] + r[2, 2], r[2, 1] - r[1, 2], r[0, 2] - r[2, 0], r[1, 0] - r[0, 1]],
-            [0.0, r[0, 0] - r[1, 1] - r[2, 2], r[0, 1] + r[1, 0], r[0, 2] + r[2, 0]],
-            [0.0, 0.0, r[1, 1] - r[0, 0] - r[2, 2], r[1, 2] + r[2, 1]],
-            [0.0, 0.0, 0.0, r[2, 2] - r[0, 0] - r[1, 1]],
-        ]
-    )
-    w, x, y, z = (float(v) for v in np.linalg.eigh(a, UPLO="U")[1][:, -1])
-    return (w, x, y, z) if w >= 0 else (-w, -x, -y, -z)

@@ -11,7 +11,7 @@ from mtshare_ros.datasets.stills import VERSION, StillsError, read_meta
 from mtshare_ros.simulator.gl import require_gl
 from mtshare_ros.simulator.poses import robot_intrinsics
 from mtshare_ros.simulator.shards import Job, is_finished, parts, render_shard
-from mtshare_ros.simulator.simulate import OnFrame
+from mtshare_ros.simulator.simulate import OnFrame, check_size
 from mtshare_ros.tasks import ROOM_CLASSES
 
 
@@ -43,9 +43,11 @@ def render_stills(
     Raises:
         StillsError: Where the folder holds frames of other settings, or an argument is out of
             range.
+        OptionError: Where the size can't be rendered.
         GLUnavailableError: Where nothing can render.
     """
     _check(seeds, views_per_room, workers)
+    check_size(size)
     require_gl()
     output.mkdir(parents=True, exist_ok=True)
     _write_meta(output, seeds, views_per_room, size, textures, clips)

@@ -71,6 +71,19 @@ def write_clip(
                 on_frame(done, frames)
 
 
+def check_size(size: tuple[int, int]) -> None:
+    """Refuse a size (width, height) in pixels that can't be rendered.
+
+    Raises:
+        OptionError: A side is too short or too long.
+    """
+    shortest, longest = SIDES
+    if not all(shortest <= side <= longest for side in size):
+        raise OptionError(
+            f"size {size[0]}x{size[1]}: expected {shortest} to {longest} pixels each way"
+        )
+
+
 def _check(
     kind: str, seed: int, frames: int, size: tuple[int, int], textures: str, cuts: int
 ) -> None:
@@ -80,11 +93,7 @@ def _check(
         raise OptionError(f"seed {seed}: expected a number that is not negative")
     if frames < 1:
         raise OptionError(f"frames {frames}: expected at least 1")
-    shortest, longest = SIDES
-    if not all(shortest <= side <= longest for side in size):
-        raise OptionError(
-            f"size {size[0]}x{size[1]}: expected {shortest} to {longest} pixels each way"
-        )
+    check_size(size)
     if textures not in ("auto", *TEXTURES):
         raise OptionError(f"textures {textures!r}: expected auto, {', '.join(TEXTURES)}")
     if not 0 <= cuts < frames:

@@ -131,7 +131,7 @@ class _Numbers:
         for task, metric in self.study.metrics.items():
             ours, theirs = self._per_seed(system, task), self._per_seed(against, task)
             changes[task] = {
-                run: relative_change(ours[run], theirs[run], METRICS[metric][3])
+                run: relative_change(ours[run], theirs[run], METRICS[metric].higher_is_better)
                 for run in common([ours, theirs])
             }
         return changes

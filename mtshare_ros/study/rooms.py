@@ -19,13 +19,12 @@ from mtshare_ros.bundle.folder import file_digest
 from mtshare_ros.datasets.seeds import split_of
 from mtshare_ros.datasets.stills import StillsDataset
 from mtshare_ros.errors import OptionError
-from mtshare_ros.metrics import Additive, NormalsMetric, State, metric_for
-from mtshare_ros.perception.decode import Decoder, RawMap
+from mtshare_ros.metrics import Additive, MetricSettings, State, metric_for
+from mtshare_ros.perception.decode import Decoder, decode
 from mtshare_ros.progress import OnStep, silent
-from mtshare_ros.study.study_config import StudyError
 from mtshare_ros.study.trained import predict, record_of
-from mtshare_ros.tasks import PROBABILITY_KINDS, ROOM_CLASSES, TASKS, Task
-from mtshare_ros.training.batches import validation_batches
+from mtshare_ros.tasks import ROOM_CLASSES, TASKS, Task
+from mtshare_ros.training.batches import truth_maps, validation_batches
 from mtshare_ros.training.stored import stage_path
 
 BIN_DEG = 0.1
@@ -61,10 +60,7 @@ class RoomScores:
 
 def empty_metric(task: Task) -> Additive:
     """Return an empty accumulator of one room."""
-    metric = NormalsMetric(BIN_DEG) if task.kind == "normals" else metric_for(task)
-    if not isinstance(metric, Additive):
-        raise StudyError(f"task {task.name}: kind {task.kind!r} has no scores per room")
-    return metric
+    return metric_for(task, MetricSettings(angle_bin_deg=BIN_DEG))
 
 
 def open_rooms(folder: Path) -> StillsDataset:
@@ -135,26 +131,13 @@ def compute(
     done = 0
     for batch in batches:
         raw = trained.raw(batch["image"]).float().numpy()
-        for one, true in zip(raw, batch[task.kind].numpy(), strict=True):
-            if task.kind == "normals":
-                true = true.transpose(1, 2, 0)
-            metrics[seeds[done]].update(decode(decoder, task, one), true)
+        for image, truth in zip(raw, truth_maps(batch[task.kind]), strict=True):
+            metrics[seeds[done]].update(decode(decoder, task, image), truth)
             done += 1
         on_step(done, len(seeds), f"{run.name} {stage} {task_name}")
     states = [metric.state() for metric in metrics.values()]
     sums = {name: np.stack([state[name] for state in states]) for name in states[0]}
     return RoomScores(task, np.array(list(metrics), np.int64), sums)
-
-
-def decode(decoder: Decoder, task: Task, raw: RawMap) -> NDArray[np.generic]:
-    """Return a raw map as at run time: metres, class ids, probabilities or unit vectors."""
-    if task.kind == "depth":
-        return decoder.depth(raw, task)
-    if task.kind == "segmentation":
-        return decoder.labels(raw)
-    if task.kind in PROBABILITY_KINDS:
-        return decoder.probability(raw)
-    return decoder.normals(raw)
 
 
 def _key(

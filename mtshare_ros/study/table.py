@@ -130,15 +130,18 @@ def _about_times(timing: dict[str, Any]) -> str:
 
 
 def _metric_column(results: dict[str, Any], task: str, key: str) -> list[str]:
-    _, factor, unit, higher = METRICS[key]
-    digits = {"%": 1, "m": 3, "°": 2}.get(unit, 3)
+    metric = METRICS[key]
+    digits = {"%": 1, "m": 3, "°": 2}.get(metric.unit, 3)
 
     def value(row: dict[str, Any]) -> dict[str, Any] | None:
         found: dict[str, Any] | None = row["tasks"].get(task, {}).get("metrics", {}).get(key)
         return found
 
     return _bold_best(
-        results, value, lambda found: f"{found['value'] * factor:.{digits}f}", higher=higher
+        results,
+        value,
+        lambda found: f"{found['value'] * metric.factor:.{digits}f}",
+        higher=metric.higher_is_better,
     )
 
 
@@ -212,8 +215,9 @@ def _rho(rho: float | None) -> str:
 
 
 def _heading(task: str, key: str) -> str:
-    name, _, unit, higher = METRICS[key]
-    return f"{task}: {name}{f', {unit}' if unit else ''} {'↑' if higher else '↓'}"
+    metric = METRICS[key]
+    unit = f", {metric.unit}" if metric.unit else ""
+    return f"{task}: {metric.name}{unit} {metric.arrow}"
 
 
 def _title(results: dict[str, Any], name: str) -> str:

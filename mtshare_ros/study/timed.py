@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from mtshare_ros.bench.cases import Camera, Case, DenseCase, StreamCase
+from mtshare_ros.bench.cases import Case, DenseCase, SceneCamera, StreamCase
 from mtshare_ros.bench.rivals import SEPARATE, SHARED, Rivals
 from mtshare_ros.bundle.folder import load_manifest
 from mtshare_ros.bundle.manifest import InputSpec, LayerShare
@@ -21,7 +21,7 @@ from mtshare_ros.tasks import TASKS, Task
 from mtshare_ros.training.stored import load_network
 from mtshare_ros.training.stored_subtasks import load_subtasks
 
-FRACTIONS = (1.0, 0.25)
+STUDY_FRACTIONS = (1.0, 0.25)
 """Shares of dirty tokens that are measured."""
 
 
@@ -46,11 +46,11 @@ class TimedCases:
 
     def candidates(self, plan: Plan, trained: bool) -> dict[str, dict[float, int]]:
         """Return the ways to compute a plan: name -> share of dirty tokens -> case."""
-        dense = {"a dense network per task": dict.fromkeys(FRACTIONS, 0)}
+        dense = {"a dense network per task": dict.fromkeys(STUDY_FRACTIONS, 0)}
         if plan.kind == "dense":
             return dense
         if plan.kind == "shared":
-            return {"one dense graph": dict.fromkeys(FRACTIONS, self._shared_case())}
+            return {"one dense graph": dict.fromkeys(STUDY_FRACTIONS, self._shared_case())}
         if plan.kind == "units":
             return {"base and sub-tasks": self._streams(plan, trained)}
         everything = LayerShare(self._config.heads, self._config.hidden)
@@ -73,9 +73,9 @@ class TimedCases:
         )
         base_task = TASKS[plan.tasks[0]]
         write_bundle(folder, folder.name, "For time only.", base, base_task, subtasks, 0.8)
-        camera = Camera(OnnxRuntimeEngine(folder, load_manifest(folder), self._threads))
+        camera = SceneCamera(OnnxRuntimeEngine(folder, load_manifest(folder), self._threads))
         self._units[plan] = {}
-        for fraction in FRACTIONS:
+        for fraction in STUDY_FRACTIONS:
             self._units[plan][fraction] = len(self.cases)
             self.cases.append(StreamCase(camera, fraction))
         return self._units[plan]

@@ -17,7 +17,7 @@ from mtshare_ros.machine.board import machine
 from mtshare_ros.network.config import NetworkConfig
 from mtshare_ros.study.plans import plans_of
 from mtshare_ros.study.study_config import Study
-from mtshare_ros.study.timed import FRACTIONS, TimedCases
+from mtshare_ros.study.timed import STUDY_FRACTIONS, TimedCases
 from mtshare_ros.tasks import TASKS
 
 
@@ -56,7 +56,7 @@ def measure(
         measured = summary(made.cases, take_turns(made.cases, rounds, on_round))
     rows = []
     for name, candidates in ways.items():
-        for fraction in FRACTIONS:
+        for fraction in STUDY_FRACTIONS:
             times = {how: measured[cases[fraction]] for how, cases in candidates.items()}
             how = min(times, key=lambda one: float(times[one]["p50_ms"]))
             kept = {key: times[how][key] for key in ("p50_ms", "p95_ms", "p99_ms")}
@@ -68,7 +68,7 @@ def measure(
         "threads": threads,
         "rounds": rounds,
         "machine": machine(),
-        "fractions": list(FRACTIONS),
+        "fractions": list(STUDY_FRACTIONS),
         "cases": rows,
         "skipped": skipped,
     }

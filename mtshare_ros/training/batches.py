@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from mtshare_ros.datasets.derived import DERIVED
 from mtshare_ros.perception.frame import IMAGE_MEAN, IMAGE_SCALE
-from mtshare_ros.tasks import KINDS, Task
+from mtshare_ros.tasks import TASKS, Task
 from mtshare_ros.training.augmentation import Augmentation, Batch
 from mtshare_ros.training.crops import CropSettings, Sample, cut, wanted_keys
 
@@ -68,7 +68,7 @@ class SmallStills:
     LIMIT_BYTES = 3 << 30
 
     def __init__(
-        self, stills: Stills, size: tuple[int, int], wanted: Collection[str] = KINDS
+        self, stills: Stills, size: tuple[int, int], wanted: Collection[str] = tuple(TASKS)
     ) -> None:
         """Offer ``stills`` at ``size`` (width, height) with the truth of wanted tasks."""
         self._stills, self._size, self.tasks = stills, size, stills.tasks
@@ -107,9 +107,18 @@ def _tensor(truth: NDArray[Any]) -> Tensor:
     return torch.from_numpy(truth.astype(np.float32))
 
 
+def truth_maps(truth: Tensor) -> Iterator[NDArray[Any]]:
+    """Yield the truth of each image of a batch as metrics take it: (H, W) or (H, W, 3)."""
+    ids = truth.dtype == torch.int64
+    for array in truth.numpy():
+        if ids:
+            array = array.astype(np.uint8)
+        yield np.moveaxis(array, 0, -1) if array.ndim == 3 else array
+
+
 def to_batch(
     samples: list[Sample],
-    wanted: Collection[str] = KINDS,
+    wanted: Collection[str] = tuple(TASKS),
     changes: Augmentation | None = None,
 ) -> Batch:
     """Stack samples of one size into tensors.
@@ -169,7 +178,7 @@ class BatchSettings:
 
     size: tuple[int, int]
     count: int
-    wanted: Collection[str] = KINDS
+    wanted: Collection[str] = tuple(TASKS)
     jitter: float = 0.0
     noise: float = 0.0
     crop: CropSettings | None = None
@@ -232,7 +241,7 @@ def validation_batches(
     stills: Stills,
     size: tuple[int, int],
     count: int,
-    wanted: Collection[str] = KINDS,
+    wanted: Collection[str] = tuple(TASKS),
     crop: CropSettings | None = None,
 ) -> Iterator[Batch]:
     """Yield every image once, in order, not augmented.

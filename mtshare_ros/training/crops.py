@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from mtshare_ros.perception.frame import IMAGE_MEAN
+from mtshare_ros.perception.frame import IMAGE_MEAN, MIN_SIDE
 from mtshare_ros.settings import Strict
-from mtshare_ros.tasks import UNLABELLED, Task
+from mtshare_ros.tasks import KINDS, UNLABELLED, Task
 
 Sample = Mapping[str, NDArray[Any]]
 """``rgb`` and truth by task, of one image."""
@@ -43,7 +43,7 @@ class CropSettings(Strict):
 
     @model_validator(mode="after")
     def _in_order(self) -> CropSettings:
-        if not 0 < self.scale[0] <= self.scale[1] or min(self.size) < 16:
+        if not 0 < self.scale[0] <= self.scale[1] or min(self.size) < MIN_SIDE:
             raise ValueError(f"size {self.size}, scale {self.scale}: expected pixels and factors")
         return self
 
@@ -81,7 +81,7 @@ def cut(
     height, width = sample["rgb"].shape[:2]
     factors = [scale * new / old for new, old in zip(size, crop.size, strict=True)]
     scaled = [max(1, int(f * old)) for f, old in zip(factors, (width, height), strict=True)]
-    classes = next((k for k in keys if k in tasks and tasks[k].kind == "segmentation"), None)
+    classes = next((k for k in keys if k in tasks and KINDS[tasks[k].kind].has_classes), None)
     for _ in range(1 if rng is None or classes is None else TRIES):
         left, top = (_offset(old, new, rng) for old, new in zip(scaled, size, strict=True))
         columns, rows = _Places(left, size[0], scaled[0]), _Places(top, size[1], scaled[1])
@@ -89,7 +89,7 @@ def cut(
             break
     found = {key: columns.pick(rows, sample[key]) for key in keys}
     for key in keys:
-        if key in tasks and tasks[key].kind == "depth":
+        if key in tasks and KINDS[tasks[key].kind].in_metres:
             found[key] = found[key] / np.float32(scale)
     shrinks = factors[0] < 1 and factors[1] < 1
     method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR

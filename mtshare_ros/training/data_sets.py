@@ -12,7 +12,7 @@ from mtshare_ros.datasets.image_sets.image_set import ImageSet
 from mtshare_ros.datasets.image_sets.kinds import open_images
 from mtshare_ros.datasets.seeds import split_of
 from mtshare_ros.datasets.stills import StillsDataset
-from mtshare_ros.tasks import ROOM_CLASSES, TASKS, Task
+from mtshare_ros.tasks import KINDS, ROOM_CLASSES, TASKS, Task
 from mtshare_ros.training.batches import Stills
 from mtshare_ros.training.configuration import ConfigError, DataSettings, TrainingConfig
 
@@ -112,7 +112,7 @@ def _check_tasks(config: TrainingConfig, image_set: ImageSet) -> None:
             if name not in image_set.tasks:
                 names = ", ".join(image_set.tasks)
                 raise ConfigError(f"{image_set.root}: no task {name!r}; it has {names}")
-            if image_set.tasks[name].kind == "depth" and image_set.focal_length is None:
+            if KINDS[image_set.tasks[name].kind].in_metres and image_set.focal_length is None:
                 raise ConfigError(
                     f"{image_set.root}: depth, but no focal_length; expected fx / width, without"
                     " which metres mean nothing on another camera"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -82,20 +83,55 @@ def boundary_loss(raw: Tensor, truth: Tensor) -> Tensor:
     return global_mean(losses)
 
 
-LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "depth": depth_loss,
-    "segmentation": segmentation_loss,
-    "normals": normals_loss,
-    "boundary": boundary_loss,
-    "saliency": saliency_loss,
+def _log_depth_apart(raw: Tensor, followed: Tensor) -> Tensor:
+    return (raw - followed).abs().mean()
+
+
+def _class_divergence(raw: Tensor, followed: Tensor) -> Tensor:
+    log_p, log_q = F.log_softmax(raw, dim=1), F.log_softmax(followed, dim=1)
+    return F.kl_div(log_p, log_q, reduction="none", log_target=True).sum(1).mean()
+
+
+def _directions_apart(raw: Tensor, followed: Tensor) -> Tensor:
+    return normals_loss(raw, F.normalize(followed, dim=1))
+
+
+def _probability_entropy(raw: Tensor, followed: Tensor) -> Tensor:
+    return F.binary_cross_entropy_with_logits(raw, followed.sigmoid())
+
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+"""Takes a raw map and what it is led to."""
+
+
+@dataclass(frozen=True)
+class KindLoss:
+    """How tasks of a kind are trained.
+
+    Attributes:
+        truth: On the truth, of the raw map at its size.
+        teacher: On the raw map of a teacher.
+    """
+
+    truth: Loss
+    teacher: Loss
+
+
+LOSSES: dict[str, KindLoss] = {
+    "depth": KindLoss(depth_loss, _log_depth_apart),
+    "segmentation": KindLoss(segmentation_loss, _class_divergence),
+    "normals": KindLoss(normals_loss, _directions_apart),
+    "boundary": KindLoss(boundary_loss, _probability_entropy),
+    "saliency": KindLoss(saliency_loss, _probability_entropy),
 }
+"""Kind of task -> how it is trained."""
 
 
 def task_loss(task: Task, raw: Tensor, truth: Tensor) -> Tensor:
     """Return the loss of ``task``: the raw map in float32, upsampled as at run time."""
     size = truth.shape[-2:]
     full = F.interpolate(raw.float(), size=size, mode="bilinear", align_corners=False)
-    return LOSSES[task.kind](full, truth)
+    return LOSSES[task.kind].truth(full, truth)
 
 
 def distillation_loss(task: Task, raw: Tensor, followed: Tensor) -> Tensor:
@@ -104,12 +140,4 @@ def distillation_loss(task: Task, raw: Tensor, followed: Tensor) -> Tensor:
     Classes: Kullback-Leibler divergence (Hinton et al., "Distilling the knowledge in a neural
     network", 2015, at temperature 1). Others: the task's loss with the teacher as the truth.
     """
-    raw, followed = raw.float(), followed.float()
-    if task.kind == "depth":
-        return (raw - followed).abs().mean()
-    if task.kind == "segmentation":
-        log_p, log_q = F.log_softmax(raw, dim=1), F.log_softmax(followed, dim=1)
-        return F.kl_div(log_p, log_q, reduction="none", log_target=True).sum(1).mean()
-    if task.kind == "normals":
-        return normals_loss(raw, F.normalize(followed, dim=1))
-    return F.binary_cross_entropy_with_logits(raw, followed.sigmoid())
+    return LOSSES[task.kind].teacher(raw.float(), followed.float())

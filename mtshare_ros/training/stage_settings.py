@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from mtshare_ros.network.config import STRIDE, NetworkConfig
 from mtshare_ros.settings import Strict
 
-DENSE = ("single_task", "joint", "together")
+DENSE_STAGES = ("single_task", "joint", "together")
 """Kinds of stages that train a dense network."""
 
 
@@ -97,7 +97,7 @@ class Stage(Strict):
     phases: tuple[Phase, ...] = Field(min_length=1)
 
     exported: ClassVar[bool] = False
-    start_kinds: ClassVar[tuple[str, ...]] = DENSE
+    start_kinds: ClassVar[tuple[str, ...]] = DENSE_STAGES
 
     def task_names(self) -> tuple[str, ...]:
         """Return the tasks that the settings name."""
@@ -138,7 +138,7 @@ class Stage(Strict):
         if not self.name.replace("_", "").isalnum():
             raise ValueError("expected a name of letters, digits and underscores")
         for key, name in self.built_on():
-            kinds = self.start_kinds if key == "start" else DENSE
+            kinds = self.start_kinds if key == "start" else DENSE_STAGES
             if name not in around.earlier or around.earlier[name].kind not in kinds:
                 raise ValueError(f"{key} {name!r} is not an earlier {' or '.join(kinds)} stage")
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 
 from mtshare_ros.metrics import metric_for
 from mtshare_ros.network.single_task import SingleTaskNetwork
 from mtshare_ros.network.units import SubTask
-from mtshare_ros.perception.decode import Decoder
+from mtshare_ros.perception.decode import Decoder, decode
 from mtshare_ros.progress import OnStep, silent
-from mtshare_ros.tasks import PROBABILITY_KINDS
-from mtshare_ros.training.batches import Stills, validation_batches
+from mtshare_ros.training.batches import Stills, truth_maps, validation_batches
 from mtshare_ros.training.crops import CropSettings
 
 _BATCH = 8
@@ -49,15 +47,7 @@ def validate(
     for done, batch in enumerate(batches, start=1):
         image = batch["image"].to(device)
         raw = network(image) if subtask is None else subtask.on_images(network, image)
-        truth = batch[task_name].numpy()
-        for one, true in zip(raw.cpu().numpy(), truth, strict=True):
-            if task.kind == "depth":
-                metric.update(decoder.depth(one, task), true)
-            elif task.kind == "segmentation":
-                metric.update(decoder.labels(one), true.astype(np.uint8))
-            elif task.kind in PROBABILITY_KINDS:
-                metric.update(decoder.probability(one), true)
-            else:
-                metric.update(decoder.normals(one), true.transpose(1, 2, 0))
+        for image_raw, truth in zip(raw.cpu().numpy(), truth_maps(batch[task_name]), strict=True):
+            metric.update(decode(decoder, task, image_raw), truth)
         on_step(done, total, f"validating {task_name}")
     return {task_name: {key: round(value, 4) for key, value in metric.result().items()}}

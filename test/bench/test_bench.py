@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from mtshare_ros.bench.benchmark import Matrix, run_bench
-from mtshare_ros.bench.cases import Camera, DenseCase, HoldCase, StreamCase
+from mtshare_ros.bench.cases import DenseCase, HoldCase, SceneCamera, StreamCase
 from mtshare_ros.bench.measure import summary, take_turns
 from mtshare_ros.bench.result import read_result
 from mtshare_ros.bench.rival_graphs import DenseGraph, SharedGraph
@@ -86,7 +86,7 @@ def test_ratios_and_ideal_times_are_against_as_many_separate_networks(measured: 
 
 
 def test_cases_that_share_a_camera_have_each_its_own_share(bundle_path: Path) -> None:
-    camera = Camera(open_engine(bundle_path, "onnxruntime", 1))
+    camera = SceneCamera(open_engine(bundle_path, "onnxruntime", 1))
     dense = []
     step = camera.stream.step
 

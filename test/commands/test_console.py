@@ -34,6 +34,12 @@ def test_a_bar_begins_again_with_the_next_stage(terminal):
     assert "1/8" in terminal.getvalue() and "normals" in terminal.getvalue()
 
 
+def test_many_words_are_cut_off_and_the_bar_is_not(terminal):
+    with progress("training") as show:
+        show(3, 8, "loss 0.25, " * 20)
+    assert all(part in terminal.getvalue() for part in ("training", "3/8", "loss 0.25", "…"))
+
+
 def test_a_job_may_leave_the_words_out(terminal):
     with progress("rendering") as show:
         show(3, 8)

@@ -40,6 +40,7 @@ def test_rooms_are_rendered_as_asked_for(capsys, tmp_path):
     [
         ("--size", "320by240", "320by240"),
         ("--size", "9" * 5000 + "x240", "WIDTHxHEIGHT"),
+        ("--size", "20000x10", "expected 16 to 4096 pixels"),
         ("--views", "0", "views 0"),
         ("--workers", "0", "workers 0"),
         ("--first-seed", "-1", "-1"),

@@ -47,9 +47,9 @@ def test_build_says_in_one_line_what_is_wrong(
 def test_training_tells_nothing_but_its_stages_outside_a_terminal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from mtshare_ros.training import rooms
+    from mtshare_ros.training import data_sets
 
-    monkeypatch.setattr(rooms, "StillsDataset", FakeStills)
+    monkeypatch.setattr(data_sets, "StillsDataset", FakeStills)
     recipe, output = write_config(tmp_path / "c.yaml", config()), tmp_path / "run"
     arguments = ["train", str(recipe), "--output", str(output), "--stage", "base"]
     assert run(arguments) == 0

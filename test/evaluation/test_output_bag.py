@@ -72,10 +72,10 @@ def test_an_independent_reader_finds_images_and_predictions_with_their_stamps(
         )
         assert np.array_equal(found["/camera/image"][index][2], given.rgb)
         depth = found[f"{node}/depth/image"][index][2]
-        assert np.allclose(depth, expected.depth, atol=1e-4, equal_nan=True)
+        assert np.allclose(depth, expected.maps["depth"], atol=1e-4, equal_nan=True)
         normals = found[f"{node}/normals/image"][index][2]
-        assert np.allclose(normals, expected.normals, atol=1e-3)
-        same = found[f"{node}/segmentation/mask"][index][2] == expected.labels
+        assert np.allclose(normals, expected.maps["normals"], atol=1e-3)
+        same = found[f"{node}/segmentation/mask"][index][2] == expected.maps["segmentation"]
         assert same.mean() > 0.99
         dirty = found[f"{node}/dirty_tokens"][index][2]
         assert dirty.mean() / 255 == pytest.approx(expected.dirty.mean())

@@ -12,7 +12,7 @@ from mtshare_ros.bundle.folder import load_manifest
 from mtshare_ros.datasets import stills as stored_stills
 from mtshare_ros.export import export_run as export_module
 from mtshare_ros.perception.engines import open_engine
-from mtshare_ros.training import rooms
+from mtshare_ros.training import data_sets
 from mtshare_ros.training.configuration import ConfigError
 from mtshare_ros.training.train import train
 from support.fake_stills import PHASE, UNITS, FakeStills, config, write_config
@@ -35,7 +35,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for stage in values["stages"]:
         stage.setdefault("phases", [PHASE])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rooms, "StillsDataset", FakeStills)
+        patch.setattr(data_sets, "StillsDataset", FakeStills)
         trained = [s["name"] for s in values["stages"] if s["name"] != "later"]
         train(write_config(folder / "c.yaml", values), folder / "run", only=trained)
     return folder / "run"

@@ -16,10 +16,13 @@ from mtshare_ros.metrics import (
     SaliencyMetric,
     SegmentationMetric,
     angles_deg,
+    disagreement,
     metric_for,
 )
-from mtshare_ros.metrics.disagreement import disagreement
-from mtshare_ros.tasks import PROBABILITY_KINDS, TASKS, UNLABELLED
+from mtshare_ros.tasks import TASKS, UNLABELLED
+
+PROBABILITIES = ("boundary", "saliency")
+"""Kinds whose maps are of one probability."""
 
 
 def unit(rng, *shape):
@@ -148,7 +151,7 @@ def test_a_task_is_scored_under_the_keys_that_it_declares(name):
     assert metric.result() == {}
     frame = np.ones((2, 2, 3) if task.kind == "normals" else (2, 2), np.float32)
     labels = task.kind == "segmentation"
-    probability = task.kind in PROBABILITY_KINDS
+    probability = task.kind in PROBABILITIES
     metric.update(
         frame.astype(np.uint8) if probability else frame,
         frame.astype(np.uint8) if labels else frame,
@@ -197,13 +200,13 @@ def test_saliency_without_a_salient_pixel_has_no_score_and_an_empty_prediction_s
     assert metric.result() == {"max_f": 0.0}
 
 
-@pytest.mark.parametrize("kind", PROBABILITY_KINDS)
+@pytest.mark.parametrize("kind", PROBABILITIES)
 def test_a_probability_that_is_not_8_bit_is_refused(kind):
     with pytest.raises(ValueError, match="float32: expected a probability as uint8"):
         metric_for(TASKS[kind]).update(np.ones((2, 2), np.float32), np.ones((2, 2)))
 
 
-@pytest.mark.parametrize("kind", PROBABILITY_KINDS)
+@pytest.mark.parametrize("kind", PROBABILITIES)
 def test_the_scores_of_parts_are_those_of_the_whole_when_added(kind):
     rng = np.random.default_rng(5)
     frames = [
@@ -281,7 +284,7 @@ def test_disagreement_by_hand():
 def test_equal_predictions_do_not_disagree(name):
     rng = np.random.default_rng(3)
     frame = unit(rng, 4, 5) if name == "normals" else rng.integers(1, 9, (4, 5)).astype(np.float32)
-    if TASKS[name].kind in PROBABILITY_KINDS:
+    if TASKS[name].kind in PROBABILITIES:
         frame = frame.astype(np.uint8)
     assert disagreement(TASKS[name], frame, frame.copy()) == pytest.approx(0.0, abs=1e-6)
 

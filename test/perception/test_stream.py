@@ -20,8 +20,9 @@ FRAME = 33_333_333
 
 def _same(a: Predictions, b: Predictions) -> bool:
     return all(
-        np.array_equal(getattr(a, key), getattr(b, key), equal_nan=key != "labels")
-        for key in ("depth", "labels", "confidence", "normals")
+        mine.keys() == theirs.keys()
+        and all(np.array_equal(mine[k], theirs[k], equal_nan=mine[k].dtype != "u1") for k in mine)
+        for mine, theirs in ((a.maps, b.maps), (a.confidence, b.confidence))
     )
 
 
@@ -29,11 +30,11 @@ def test_outputs_follow_the_contract(engine: Engine) -> None:
     stream = PerceptionStream(engine, StreamSettings(output_size="input"))
     got = stream.step(coarse_image(size=(200, 150)), 7, TASKS)
     assert got.stamp == 7 and got.reset == "first frame" and got.dirty.all()
-    assert got.depth is not None and got.depth.dtype == np.float32
-    assert got.labels is not None and got.labels.dtype == np.uint8
-    assert got.normals is not None
-    assert got.depth.shape == got.labels.shape == got.normals.shape[:2] == (150, 200)
-    assert np.abs(np.linalg.norm(got.normals, axis=2) - 1).max() < 1e-5
+    types = {name: array.dtype for name, array in got.maps.items()}
+    assert types == {"normals": np.float32, "depth": np.float32, "segmentation": np.uint8}
+    assert {array.shape[:2] for array in got.maps.values()} == {(150, 200)}
+    assert got.confidence["segmentation"].shape == (150, 200)
+    assert np.abs(np.linalg.norm(got.maps["normals"], axis=2) - 1).max() < 1e-5
     assert got.milliseconds["total"] >= sum(got.milliseconds[task] for task in TASKS)
 
 
@@ -120,15 +121,17 @@ def test_dense_policy_equals_a_fresh_stream_every_frame(engine: Engine) -> None:
 
 
 def test_depth_scales_with_the_focal_length_and_ends_at_max_depth(engine: Engine) -> None:
-    near = PerceptionStream(engine).step(coarse_image(), 0, ["depth"]).depth
-    far = PerceptionStream(engine).step(coarse_image(), 0, ["depth"], focal_length=1.6).depth
+    near = PerceptionStream(engine).step(coarse_image(), 0, ["depth"]).maps["depth"]
+    far = (
+        PerceptionStream(engine).step(coarse_image(), 0, ["depth"], focal_length=1.6).maps["depth"]
+    )
     assert near is not None and far is not None
     assert np.allclose(far, 2 * near, rtol=1e-5)
     limit = float(np.median(near))
     cut = PerceptionStream(engine, StreamSettings(max_depth=limit)).step(
         coarse_image(), 0, ["depth"]
     )
-    assert np.array_equal(np.isnan(cut.depth), near > limit)  # type: ignore[arg-type]
+    assert np.array_equal(np.isnan(cut.maps["depth"]), near > limit)  # type: ignore[arg-type]
 
 
 class _FailsOnce:

@@ -11,7 +11,7 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from mtshare_ros.ros import diagnostics
 from mtshare_ros.ros.diagnostics import Condition, Thresholds
 from mtshare_ros.ros.node_log import ForwardLog, Reporter
-from mtshare_ros.ros.resident import resident_mib
+from mtshare_ros.ros.process_usage import resident_mib
 from mtshare_ros.ros.statistics import WINDOW, Statistics, Summary
 
 ACTIVE = Condition("active", "room (/models/room)", "onnxruntime", computing=("depth", "normals"))

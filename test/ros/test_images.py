@@ -13,8 +13,8 @@ from rosbags.image import message_to_cvimage
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
-from mtshare_ros.perception.frame import check_image
-from mtshare_ros.ros.images import ENCODINGS, MIN_SIDE, ImageError, ImagePacker, decode, encode
+from mtshare_ros.perception.frame import MIN_SIDE, check_image
+from mtshare_ros.ros.images import ENCODINGS, ImageError, ImagePacker, decode, encode
 
 BYTES = {"rgb8": 3, "bgr8": 3, "rgba8": 4, "bgra8": 4, "mono8": 1}
 sides = st.integers(16, 40)

@@ -12,10 +12,11 @@ from std_srvs.srv import Trigger
 from mtshare_ros.perception.engines import open_engine
 from mtshare_ros.perception.stream import PerceptionStream
 from mtshare_ros.ros import opener
-from mtshare_ros.ros.resident import resident_mib
+from mtshare_ros.ros.process_usage import resident_mib
 from support.ros_harness import (
     SECOND,
     call,
+    camera_of,
     counts,
     ended,
     image,
@@ -34,10 +35,10 @@ def cameras_of(node, camera, *names, topic="depth/image"):
     """Subscribe to an output of each camera and return the publishers of their images."""
     publishers = {name: camera.camera(f"{name}/") for name in names}
     camera.listen(*(f"{name}/{topic}" for name in names))
-    wait_for(lambda: node._state == "active" and node._serving, "node active")
+    wait_for(lambda: node._state == "active" and node._cameras, "node active")
     for name in names:
         wait_for(publishers[name].get_subscription_count, f"{name} heard")
-        wait_for(lambda n=name: node._serving.computing(n), f"{name} subscribed")
+        wait_for(lambda n=name: camera_of(node, n).computing(), f"{name} subscribed")
     return publishers
 
 
@@ -105,7 +106,7 @@ def test_a_camera_shows_what_it_would_show_alone(context, bundle_path):
                 publishers = cameras_of(node, camera, *names)
             else:
                 camera.listen(topic)
-                wait_for(lambda n=node: n._serving and n._serving.computing(""), "subscribed")
+                wait_for(lambda n=node: n._cameras and camera_of(n).computing(), "subscribed")
                 wait_for(camera.image.get_subscription_count, "heard")
                 publishers = {"": camera.image}
             for number, message in enumerate(sent):
@@ -126,14 +127,13 @@ def test_a_flood_from_one_of_four_cameras_starves_no_other(context, bundle_path,
     ):
         publishers = cameras_of(node, camera, *CAMERAS)
         served = []
-        process = node._serving._process
 
-        def slow(name, received):
-            served.append(name)
+        def slow(source, received):
+            served.append(source.name)
             time.sleep(0.02)
-            process(name, received)
+            source.serve(received)
 
-        monkeypatch.setattr(node._serving._worker, "_process", slow)
+        monkeypatch.setattr(node._cameras._worker, "_process", slow)
         flooding = threading.Event()
 
         def flood():

@@ -32,15 +32,16 @@ sys.exit(node.main())
 
 HUNG = """
 import sys, time
+from sensor_msgs.msg import Image
 from mtshare_ros.ros import main as node
-from mtshare_ros.ros import opener
-from mtshare_ros.ros import worker
-run = worker.FairWorker._run
-def hang(self):
-    print("hung", flush=True)
-    time.sleep(60)
-worker.FairWorker._run = hang
-worker.FairWorker.work = ("", 1.0)
+from mtshare_ros.ros import camera
+start = camera.Camera.start
+def start_with_an_image(self, worker):
+    start(self, worker)
+    self.take(Image())
+camera.Camera.start = start_with_an_image
+camera.Outputs.wanted = lambda *_: {"depth"}
+camera.decode = lambda _: (print("hung", flush=True), time.sleep(60))
 sys.exit(node.main())
 """
 

@@ -22,7 +22,7 @@ START = 5 * SECOND
 
 def fail_with(monkeypatch, node, error):
     """Let the node's engine raise, until the returned function is called."""
-    engine = node._serving.engine
+    engine = node._cameras.engine
 
     def fail(*_):
         # A new one each time: a kept error's traceback would keep the node, and its name listed.

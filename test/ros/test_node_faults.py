@@ -17,6 +17,7 @@ from support.malformed import GOOD_INFO, IMAGES, INFOS
 from support.ros_harness import (
     SECOND,
     active,
+    camera_of,
     change_state,
     condition,
     connected,
@@ -26,7 +27,6 @@ from support.ros_harness import (
     image,
     peer,
     perception_node,
-    pipeline,
     send,
     set_parameter,
     wait_for,
@@ -90,8 +90,8 @@ def test_malformed_camera_infos_are_passed_over_and_the_images_still_served(live
     for name, message in {"good": GOOD_INFO, **INFOS, "good again": GOOD_INFO}.items():
         message.header.frame_id = name
         info.publish(message)
-        line = pipeline(node)
-        wait_for(lambda m=message, p=line: p.camera_info == m or _is(p, m), f"info {name}")
+        taken = camera_of(node)
+        wait_for(lambda m=message, c=taken: c.camera_info == m or _is(c, m), f"info {name}")
         serves(node, camera, next(clock))
         good = name.startswith("good")
         assert (steps[-1].focal_length is not None) == good, name
@@ -99,9 +99,9 @@ def test_malformed_camera_infos_are_passed_over_and_the_images_still_served(live
     wait_for(lambda: len(camera.received["depth/camera_info"]) == 2, "two camera_infos")
 
 
-def _is(line, message):
+def _is(taken, message):
     """Whether the newest camera_info is this one; NaN makes messages differ from themselves."""
-    found = line.camera_info
+    found = taken.camera_info
     return found is not None and found.header.frame_id == message.header.frame_id
 
 
@@ -112,7 +112,7 @@ def test_an_all_black_or_all_white_image_gives_finite_outputs(live, steps, level
     flat = image(START + FRAME)
     flat.data = array("B", bytes([level]) * len(flat.data))
     send(node, camera, flat, image(START + 2 * FRAME))
-    depths = [step.found.depth for step in steps]
+    depths = [step.found.maps["depth"] for step in steps]
     assert all(np.isfinite(depth[~np.isnan(depth)]).all() for depth in depths)
     published(camera, START, START + FRAME, START + 2 * FRAME)
 
@@ -177,7 +177,7 @@ def test_a_burst_of_200_images_is_accounted_for_and_nothing_old_comes_after_some
         found = counts(node)
         return sum(found.values()) == 2 * found["received"] and found["received"] > 1
 
-    wait_for(lambda: pipeline(node) and quiet(), "the burst through")
+    wait_for(lambda: camera_of(node) and quiet(), "the burst through")
     serves(node, camera, last := sent[-1] + FRAME)
     found = counts(node)
     assert found["processed"] + found["dropped"] == found["received"] <= 202
@@ -189,7 +189,7 @@ def test_a_burst_of_200_images_is_accounted_for_and_nothing_old_comes_after_some
 def test_an_engine_that_returns_nan_publishes_nothing_for_that_frame(live, monkeypatch):
     node, camera = live
     serves(node, camera, START)
-    engine = node._serving.engine
+    engine = node._cameras.engine
     run = engine.run
 
     def poisoned(*arguments):
@@ -210,7 +210,7 @@ def test_an_engine_that_hangs_is_given_up_and_its_late_result_never_published(li
     serves(node, camera, START)
     camera.listen("/diagnostics", type_=DiagnosticArray)
     hung, release, back = threading.Event(), threading.Event(), threading.Event()
-    engine = node._serving.engine
+    engine = node._cameras.engine
     run = engine.run
 
     def hang(*arguments):
@@ -245,7 +245,7 @@ def test_an_engine_that_hangs_is_given_up_and_its_late_result_never_published(li
 
 
 def _is_stuck(thread, node):
-    worker = node._serving._worker
+    worker = node._cameras._worker
     return thread.name == "perception" and thread is not worker._thread
 
 
@@ -288,7 +288,7 @@ def test_configuring_fails_with_the_cause_while_the_manifest_is_unusable(
         assert node.trigger_configure().name == "FAILURE"
         (bundle / "manifest.json").write_text(text)
         assert node.trigger_configure().name == "SUCCESS"
-        wait_for(lambda: node._serving, "bundle open")
+        wait_for(lambda: node._cameras, "bundle open")
         assert node._cause is None and node._state == "inactive"
 
 

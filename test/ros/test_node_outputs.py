@@ -14,12 +14,12 @@ from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from support.malformed import GOOD_INFO
 from support.ros_harness import (
     SECOND,
+    camera_of,
     connected,
     counts,
     image,
     peer,
     perception_node,
-    pipeline,
     send,
     set_parameter,
     wait_for,
@@ -33,7 +33,7 @@ def give_info(node, camera):
     info = camera.node.create_publisher(CameraInfo, "camera_info", 1)
     wait_for(info.get_subscription_count, "camera_info subscribed")
     info.publish(GOOD_INFO)
-    wait_for(lambda: pipeline(node).camera_info, "camera_info")
+    wait_for(lambda: camera_of(node).camera_info, "camera_info")
 
 
 @pytest.mark.parametrize("output_size", ["model", "input"])
@@ -148,7 +148,7 @@ def endpoint(node, topic, publisher):
 
 def test_inputs_and_outputs_have_the_documented_quality_of_service(context, bundle_path):
     with perception_node(context, bundle=str(bundle_path)) as node:
-        wait_for(lambda: node._serving, "bundle open")
+        wait_for(lambda: node._cameras, "bundle open")
         for topic in ("/image", "/camera_info"):
             assert endpoint(node, topic, False).reliability == ReliabilityPolicy.BEST_EFFORT
         own = "/perception_node/"
@@ -171,7 +171,7 @@ def test_quality_of_service_is_overridden_for_each_topic_alone(context, bundle_p
     }
     given = {f"qos_overrides.{name}": value for name, value in overrides.items()}
     with perception_node(context, bundle=str(bundle_path), **given) as node:
-        wait_for(lambda: node._serving or node._cause, "bundle open")
+        wait_for(lambda: node._cameras or node._cause, "bundle open")
         assert node._cause is None
         assert endpoint(node, "/image", False).reliability == ReliabilityPolicy.RELIABLE
         own = "/perception_node/"

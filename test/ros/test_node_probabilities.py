@@ -50,7 +50,7 @@ def test_they_are_published_as_mono8_and_as_pictures_of_the_same_map(context, bu
         topics = (*IMAGES, *PICTURES, "dirty_tokens")
         wait_for(lambda: all(camera.received[t] for t in topics), "all outputs")
     stream = PerceptionStream(open_engine(bundle, threads=1))
-    expected = stream.step(decode(sent), 0, ["boundary", "saliency"]).probabilities
+    expected = stream.step(decode(sent), 0, ["boundary", "saliency"]).maps
     for topic in topics:
         (message,) = camera.received[topic]
         assert message.header == header(START), topic

@@ -138,7 +138,7 @@ def test_a_node_that_somebody_took_over_does_not_activate_itself(
     with perception_node(context, bundle=str(bundle_path)) as node, peer(context) as camera:
         change_state(camera, *taken_over)
         held.set()
-        wait_for(lambda: node._serving, "bundle open")
+        wait_for(lambda: node._cameras, "bundle open")
         time.sleep(0.2)  # it would activate itself now
         assert node._state == "inactive"
 
@@ -151,7 +151,7 @@ def test_a_node_that_was_cleaned_up_knows_of_the_bundle_still_being_opened(
         assert not node.close(), "a thread is left"
         held.set()
         wait_for(node.close, "no thread left")
-        assert node._serving is None and node._state == "unconfigured"
+        assert node._cameras is None and node._state == "unconfigured"
 
 
 @pytest.mark.parametrize("name", ["max_agee", "qos_override./image.subscription.depth"])

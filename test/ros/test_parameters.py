@@ -1,11 +1,14 @@
 """The table of parameters: checks, fixed and dynamic ones, documentation."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 import yaml
 
 import mtshare_ros
+from mtshare_ros.bundle.folder import load_manifest
+from mtshare_ros.perception.stream_settings import StreamSettings
 from mtshare_ros.ros import parameter_values, parameters
 from mtshare_ros.ros.parameters import BY_NAME, TABLE, ParameterError
 
@@ -142,3 +145,31 @@ def test_rates_of_tasks_are_taken(rates):
 def test_rates_that_are_none_are_refused(rates):
     with pytest.raises(ParameterError, match="^task_every is .*; expected"):
         BY_NAME["task_every"].check(rates)
+
+
+def test_what_the_parameters_say_about_a_frame_reaches_its_settings(bundle_path):
+    manifest = load_manifest(bundle_path)
+    values = {
+        **DEFAULTS,
+        "max_dirty_fraction": 0.25,
+        "deadline_ms": 12.5,
+        "change_threshold": 3.0,
+        "max_age": 7,
+        "carry_frames": 2,
+        "output_size": "input",
+        "max_depth": 6.0,
+        "policy": "dense",
+        "depth_encoding": "16UC1",
+        "max_failures": 3,
+        "tasks": ["depth"],
+        "task_every": ["all:2", "depth:5"],
+    }
+    found = parameter_values.frame_settings(manifest, values)
+    for field in dataclasses.fields(found.stream):
+        if field.name != "task_every":
+            assert getattr(found.stream, field.name) == values[field.name]
+    assert found.stream.task_every == {"normals": 2, "depth": 5, "segmentation": 2}
+    assert (found.tasks, found.depth_encoding, found.max_failures) == ({"depth"}, "16UC1", 3)
+    everything = parameter_values.frame_settings(manifest, DEFAULTS)
+    assert everything.tasks == {task.name for task in manifest.tasks}
+    assert everything.stream == StreamSettings(task_every=dict.fromkeys(everything.tasks, 1))

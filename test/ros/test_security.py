@@ -149,7 +149,7 @@ def granted(kind, action):
 
 def test_the_policy_grants_exactly_what_the_node_uses(bundle_path):
     with ros() as context, perception_node(context, bundle=str(bundle_path)) as node:
-        wait_for(lambda: node._serving, "bundle open")
+        wait_for(lambda: node._cameras, "bundle open")
         by_node = ("perception_node", "/")
         published = {n for n, _ in node.get_publisher_names_and_types_by_node(*by_node)}
         heard = {n for n, _ in node.get_subscriber_names_and_types_by_node(*by_node)}

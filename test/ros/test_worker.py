@@ -96,8 +96,8 @@ def test_a_worker_that_is_stuck_says_so_and_ends_when_it_comes_back(held):
     held.worker.put("a", 1)
     held.wait_for_start()
     time.sleep(0.02)
-    source, seconds = held.worker.work
-    assert source == "a" and seconds >= 0.02
+    work = held.worker.work
+    assert (work.source, work.item) == ("a", 1) and work.seconds >= 0.02
     assert not held.worker.stop(0.01)
     held.release()
     assert held.worker.stop(PATIENCE) and held.worker.work is None

@@ -8,13 +8,21 @@ from torch import Tensor
 from mtshare_ros.network.config import NetworkConfig
 from mtshare_ros.network.reference.elementwise_units import ElementwiseSubTask
 from mtshare_ros.network.single_task import SingleTaskNetwork
-from mtshare_ros.study.elementwise.linear_times import random_difference
 from support.samples import SMALL
 
 TINY = NetworkConfig(
     width=4, depth=1, heads=2, hidden=6, fine_width=4, head_width=4, size=(32, 16)
 )
 """Two tokens of width 4."""
+
+
+def random_difference(subtask: ElementwiseSubTask, density: float, scale: float) -> None:
+    """Give ``subtask`` a random mask and a normal D of that deviation."""
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        draw = torch.rand(subtask.delta.shape, generator=generator)
+        subtask.mask.copy_(draw < density)
+        subtask.delta.normal_(0.0, scale, generator=generator).mul_(subtask.mask)
 
 
 def pair(

@@ -179,20 +179,20 @@ def condition(node, camera=""):
     return node._condition(camera)
 
 
-def pipeline(node, camera=""):
-    """Return a camera's pipeline."""
-    return node._serving._channels[camera].pipeline
+def camera_of(node, name=""):
+    """Return a camera of the node."""
+    return node._cameras.by_name[name]
 
 
 def active(node):
     """Return a condition: the node takes frames."""
-    return lambda: node._state == "active" and node._serving is not None
+    return lambda: node._state == "active" and node._cameras is not None
 
 
 def connected(node, camera, *tasks):
     """Wait until the node is active, hears the camera and is heard."""
     wait_for(active(node), "node active")
-    wait_for(lambda: set(node._serving.computing("")) == set(tasks), f"subscribed: {tasks}")
+    wait_for(lambda: set(camera_of(node).computing()) == set(tasks), f"subscribed: {tasks}")
     wait_for(camera.image.get_subscription_count, "image subscribed")
 
 

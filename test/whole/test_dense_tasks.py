@@ -84,12 +84,11 @@ def test_their_predictions_are_8_bit_maps_by_task_and_only_where_wanted(five: Pa
     stream = PerceptionStream(open_engine(five, threads=1), StreamSettings(output_size="input"))
     image = np.random.default_rng(0).integers(0, 256, (150, 200, 3), dtype=np.uint8)
     got = stream.step(image, 0, list(TASKS))
-    assert set(got.probabilities) == set(NEW)
-    for found in got.probabilities.values():
+    assert set(got.maps) == set(TASKS)
+    for found in (got.maps[name] for name in NEW):
         assert found.shape == (150, 200) and found.dtype == np.uint8 and np.ptp(found) > 0
-    assert got.depth is not None and got.labels is not None and got.normals is not None
     some = stream.step(image, 1, ["boundary"])
-    assert set(some.probabilities) == {"boundary"} and some.depth is None
+    assert set(some.maps) == {"boundary"} and not some.confidence
 
 
 def test_a_bag_with_labels_scores_them(five: Path, clip: Path, tmp_path: Path) -> None:

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from mtshare_ros.datasets.bags.reader import ClipReader
-from mtshare_ros.evaluation.outcome import maps_of
-from mtshare_ros.metrics.disagreement import disagreement
+from mtshare_ros.metrics import disagreement
 from mtshare_ros.perception.engines import open_engine
 from mtshare_ros.perception.frame import Image
 from mtshare_ros.perception.selection import DENSE
@@ -59,8 +58,8 @@ def test_the_disagreement_with_dense_does_not_grow(
         for window, name in windows.items():
             if number in window:
                 # Maps are overwritten by the next frame of their own stream only.
-                ours = maps_of(got, tasks)
-                theirs = maps_of(dense.step(image, stamp, TASKS), tasks)
+                ours = got.maps
+                theirs = dense.step(image, stamp, TASKS).maps
                 for task in tasks:
                     error = disagreement(task, ours[task.name], theirs[task.name])
                     errors[name].setdefault(task.name, []).append(error)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mtshare_ros.ros.middleware import package_path
+from mtshare_ros.ros.package_files import package_path
 from support.node_program import start
 from support.ros_harness import DOMAIN, wait_for_line
 

@@ -9,10 +9,8 @@ from numpy.typing import NDArray
 
 from mtshare_ros.datasets.bags import pixels, topics
 from mtshare_ros.datasets.bags.file import STORE
+from mtshare_ros.perception.frame import MIN_SIDE
 from mtshare_ros.tasks import UNLABELLED
-
-MIN_SIDE = 16
-"""Shortest side of an image that the network takes, pixels."""
 
 _ENCODINGS = {
     topics.IMAGE: pixels.CAMERA_ENCODINGS,

@@ -18,12 +18,10 @@ from mtshare_ros.datasets.bags import topics
 from mtshare_ros.datasets.bags.cut_off import WholeRecords, is_cut_off
 from mtshare_ros.datasets.bags.messages import array_of
 from mtshare_ros.errors import UserError
+from mtshare_ros.perception.frame import MAX_FOCAL_LENGTH
 
 LONGEST_WAIT = 15
 """Images that may come before the truth about one does; then it is handed out without."""
-
-MAX_FOCAL_LENGTH = 1000.0
-"""fx in image widths from which on a calibration is taken for broken, as by the network."""
 
 _TRUTH = (topics.DEPTH, topics.LABELS, topics.NORMALS)
 _TYPES = (topics.RAW_TYPE, topics.COMPRESSED_TYPE)

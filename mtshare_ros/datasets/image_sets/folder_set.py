@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import yaml
@@ -22,13 +22,12 @@ from mtshare_ros.datasets.image_sets.image_set import (
     read_names,
 )
 from mtshare_ros.datasets.image_sets.vocabularies import segmentation
-from mtshare_ros.settings import Strict, load_settings
-from mtshare_ros.tasks import BOUNDARY, DEPTH, NORMALS, SALIENCY, UNLABELLED, Task
+from mtshare_ros.settings import KindName, Strict, load_settings
+from mtshare_ros.tasks import KINDS, UNLABELLED, Task
 
 DESCRIPTION = "dataset.yaml"
 _PICTURES = (".jpg", ".jpeg", ".png")
 _TRUTHS = (".png", ".npy")
-_PROTOTYPES = {"depth": DEPTH, "normals": NORMALS, "boundary": BOUNDARY, "saliency": SALIENCY}
 
 
 class Confidence(Strict):
@@ -56,7 +55,7 @@ class TaskFolder(Strict):
         confidence: How sure each pixel is.
     """
 
-    kind: Literal["depth", "segmentation", "normals", "boundary", "saliency"]
+    kind: KindName
     folder: str
     classes: tuple[str, ...] = ()
     metres: float = Field(default=1.0, gt=0)
@@ -66,7 +65,7 @@ class TaskFolder(Strict):
 
     @model_validator(mode="after")
     def _fits(self) -> TaskFolder:
-        if (self.kind == "segmentation") != bool(self.classes):
+        if KINDS[self.kind].has_classes != bool(self.classes):
             raise ValueError(f"classes {list(self.classes)}: expected with segmentation, only")
         if len(self.classes) > UNLABELLED:
             raise ValueError(f"{len(self.classes)} classes, expected up to {UNLABELLED}")
@@ -138,10 +137,10 @@ def open_folder(root: Path, split: str, normal_axes: str | None = None) -> Image
 
 
 def _task(name: str, folder: TaskFolder) -> Task:
-    if folder.kind == "segmentation":
+    kind = KINDS[folder.kind]
+    if kind.has_classes:
         return segmentation(name, folder.classes)
-    task = replace(_PROTOTYPES[folder.kind], name=name)
-    return replace(task, value_range=folder.range) if folder.kind == "depth" else task
+    return kind.task(name, value_range=folder.range if kind.in_metres else None)
 
 
 def _find(folder: Path, name: str, suffixes: tuple[str, ...]) -> Path:
@@ -156,42 +155,59 @@ def _images(folder: Path) -> Reader:
     return lambda name: truth_files.colour(_find(folder, name, _PICTURES))
 
 
+def _depth(path: Path, values: NDArray[Any], task: TaskFolder) -> NDArray[np.float32]:
+    return truth_files.metres(path, values * task.metres)
+
+
+def _ids(path: Path, values: NDArray[Any], task: TaskFolder) -> NDArray[np.uint8]:
+    if values.ndim != 2 or values.dtype != np.uint8:
+        raise truth_files.wrong(path, values, "class ids in one channel of 8 bits")
+    truth_files.checked_ids(path, values, len(task.classes), first=0)
+    return values
+
+
+def _normals(path: Path, values: NDArray[Any], task: TaskFolder) -> NDArray[np.float32]:
+    return truth_files.unit_vectors(path, values, parse_axes(task.axes))
+
+
+def _share(path: Path, values: NDArray[Any], task: TaskFolder) -> NDArray[np.float32]:
+    if values.ndim != 2:
+        raise truth_files.wrong(path, values, "one channel")
+    largest = 255 if values.dtype == np.uint8 else 1
+    truth = (values > largest / 2).astype(np.float32)
+    return np.where(np.isnan(values), np.float32(np.nan), truth)
+
+
+@dataclass(frozen=True)
+class KindFiles:
+    """How the truth of a kind lies in files.
+
+    Attributes:
+        convert: Returns the truth of a file's values, or refuses them with its path.
+        ignored: Value of a pixel that is not sure enough to be trained on.
+    """
+
+    convert: Callable[[Path, NDArray[Any], TaskFolder], NDArray[Any]]
+    ignored: float = np.nan
+
+
+KIND_FILES: dict[str, KindFiles] = {
+    "depth": KindFiles(_depth),
+    "segmentation": KindFiles(_ids, UNLABELLED),
+    "normals": KindFiles(_normals, 0.0),
+    "boundary": KindFiles(_share),
+    "saliency": KindFiles(_share),
+}
+"""Kind of task -> how its truth lies in files."""
+
+
 def _reader(folder: Path, task: TaskFolder) -> Reader:
-    axes = parse_axes(task.axes)
-
-    def depth(path: Path, values: NDArray[Any]) -> NDArray[np.float32]:
-        return truth_files.metres(path, values * task.metres)
-
-    def ids(path: Path, values: NDArray[Any]) -> NDArray[np.uint8]:
-        if values.ndim != 2 or values.dtype != np.uint8:
-            raise truth_files.wrong(path, values, "class ids in one channel of 8 bits")
-        truth_files.checked_ids(path, values, len(task.classes), first=0)
-        return values
-
-    def normals(path: Path, values: NDArray[Any]) -> NDArray[np.float32]:
-        return truth_files.unit_vectors(path, values, axes)
-
-    def share(path: Path, values: NDArray[Any]) -> NDArray[np.float32]:
-        if values.ndim != 2:
-            raise truth_files.wrong(path, values, "one channel")
-        largest = 255 if values.dtype == np.uint8 else 1
-        truth = (values > largest / 2).astype(np.float32)
-        return np.where(np.isnan(values), np.float32(np.nan), truth)
-
-    kinds: dict[str, Callable[[Path, NDArray[Any]], NDArray[Any]]] = {
-        "depth": depth,
-        "segmentation": ids,
-        "normals": normals,
-        "boundary": share,
-        "saliency": share,
-    }
-    convert = kinds[task.kind]
+    convert = KIND_FILES[task.kind].convert
 
     def read(name: str) -> NDArray[Any]:
         path = _find(folder, name, _TRUTHS)
-        return convert(
-            path, truth_files.array(path) if path.suffix == ".npy" else truth_files.indices(path)
-        )
+        read_values = truth_files.array if path.suffix == ".npy" else truth_files.indices
+        return convert(path, read_values(path), task)
 
     return read
 
@@ -201,7 +217,7 @@ def _sure(root: Path, task: TaskFolder, read: Reader) -> Reader:
     if task.confidence is None:
         return read
     folder, least = root / task.confidence.folder, task.confidence.least
-    ignored = {"segmentation": UNLABELLED, "normals": 0.0}.get(task.kind, np.nan)
+    ignored = KIND_FILES[task.kind].ignored
 
     def sure(name: str) -> NDArray[Any]:
         values = np.array(read(name))

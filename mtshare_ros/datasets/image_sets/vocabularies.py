@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
-from mtshare_ros.tasks import BOUNDARY, DEPTH, NORMALS, SALIENCY, SEGMENTATION, SemanticClass, Task
+from mtshare_ros.tasks import BOUNDARY, DEPTH, KINDS, NORMALS, SALIENCY, SemanticClass, Task
 
 NYUD_CLASSES = (
     "wall, floor, cabinet, bed, chair, sofa, table, door, window, bookshelf, picture, counter,"
@@ -36,7 +35,7 @@ def colours(count: int) -> list[tuple[int, int, int]]:
 def segmentation(name: str, classes: Sequence[str]) -> Task:
     """Return a segmentation task over classes, in the order of their ids."""
     named = tuple(map(SemanticClass, classes, colours(len(classes))))
-    return replace(SEGMENTATION, name=name, channels=len(classes), classes=named)
+    return KINDS["segmentation"].task(name, named)
 
 
 def _by_name(*tasks: Task) -> Mapping[str, Task]:

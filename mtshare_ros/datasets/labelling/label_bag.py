@@ -24,8 +24,10 @@ from mtshare_ros.datasets.image_sets.folder_set import (
     write_description,
 )
 from mtshare_ros.datasets.labelling.frames import choose, thumbnail
+from mtshare_ros.datasets.labelling.kind_labels import KIND_LABELS
 from mtshare_ros.datasets.labelling.teacher_settings import TeacherError
 from mtshare_ros.datasets.labelling.teachers import Labels, Teacher
+from mtshare_ros.tasks import KINDS
 
 MILLIMETRE = 0.001
 VALIDATION_SHARE = 0.1
@@ -156,7 +158,7 @@ def _normals_from(teachers: list[Teacher]) -> Teacher | None:
     """Return the teacher whose depth gives the normals, if none gives normals itself."""
     if any(t.settings.kind == "normals" or t.name == "normals" for t in teachers):
         return None
-    return next((t for t in teachers if t.settings.kind == "depth"), None)
+    return next((t for t in teachers if KINDS[t.settings.kind].in_metres), None)
 
 
 def _smooth(depth: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -169,13 +171,7 @@ def _smooth(depth: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _write(folder: Path, task: str, kind: str, name: str, labels: Labels) -> None:
     """Write the labels of one task and their confidence as PNG."""
-    values = labels.values
-    if kind == "depth":
-        values = pixels.millimetres(values)
-    elif kind == "normals":
-        values = pixels.coloured_normals(values)
-    elif kind in ("boundary", "saliency"):
-        values = np.rint(255 * values).astype(np.uint8)
+    values = KIND_LABELS[kind].stored(labels.values)
     confidence = np.rint(255 * labels.confidence).astype(np.uint8)
     for place, array in ((task, values), (f"confidence/{task}", confidence)):
         path = folder / place / f"{name}.png"
@@ -198,7 +194,7 @@ def _describe(
             kind=said.kind,
             folder=teacher.name,
             classes=tuple(said.classes),
-            metres=MILLIMETRE if said.kind == "depth" else 1.0,
+            metres=MILLIMETRE if KINDS[said.kind].in_metres else 1.0,
             range=said.output.range,
             confidence=sure,
         )

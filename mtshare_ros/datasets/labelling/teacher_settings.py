@@ -8,23 +8,14 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from mtshare_ros.datasets.image_sets.axes import parse_axes
+from mtshare_ros.datasets.labelling.kind_labels import KIND_LABELS
 from mtshare_ros.errors import UserError
-from mtshare_ros.settings import Strict, load_settings
-from mtshare_ros.tasks import UNLABELLED
+from mtshare_ros.settings import KindName, Strict, load_settings
+from mtshare_ros.tasks import KINDS, UNLABELLED
 
 
 class TeacherError(UserError):
     """A teacher can't be used; the message names its file, what was found and was expected."""
-
-
-MEANINGS = {
-    "depth": ("metres", "log_metres", "inverse_metres"),
-    "segmentation": ("logits", "probabilities", "ids"),
-    "normals": ("vectors",),
-    "boundary": ("logits", "probabilities"),
-    "saliency": ("logits", "probabilities"),
-}
-"""Kind of task -> what the numbers of an output can be."""
 
 
 class TeacherInput(Strict):
@@ -54,7 +45,7 @@ class TeacherOutput(Strict):
 
     Attributes:
         name: Its name; by default the first one.
-        means: What the numbers are: one of ``MEANINGS`` of the task's kind.
+        means: What the numbers are: see ``kind_labels``.
         layout: Where the channels of several are: ``nchw`` or ``nhwc``.
         scale: Factor on depth in metres, where the teacher's unit is another one.
         axes: Axes of normals, as in ``image_sets.axes``.
@@ -81,7 +72,7 @@ class TeacherSettings(Strict):
         least_confidence: Labels that are less sure are ignored in training, 0 to 1.
     """
 
-    kind: Literal["depth", "segmentation", "normals", "boundary", "saliency"]
+    kind: KindName
     input: TeacherInput
     output: TeacherOutput
     classes: dict[str, tuple[int, ...]] = {}
@@ -89,10 +80,12 @@ class TeacherSettings(Strict):
 
     @model_validator(mode="after")
     def _fits(self) -> TeacherSettings:
-        if self.output.means not in MEANINGS[self.kind]:
-            known = ", ".join(MEANINGS[self.kind])
-            raise ValueError(f"output means {self.output.means!r}: expected one of {known}")
-        if (self.kind == "segmentation") != bool(self.classes):
+        meanings = KIND_LABELS[self.kind].meanings
+        if self.output.means not in meanings:
+            raise ValueError(
+                f"output means {self.output.means!r}: expected one of {', '.join(meanings)}"
+            )
+        if KINDS[self.kind].has_classes != bool(self.classes):
             raise ValueError("classes: expected with kind segmentation, and only there")
         if not all(self.classes.values()):
             raise ValueError(f"classes {self.classes}: expected an id or more of each")

@@ -12,16 +12,11 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from mtshare_ros.datasets.image_sets.axes import parse_axes
+from mtshare_ros.datasets.labelling.kind_labels import KIND_LABELS, RawOutput
 from mtshare_ros.datasets.labelling.teacher_settings import TeacherError, load_teacher_settings
-from mtshare_ros.tasks import UNLABELLED
 
 Array = NDArray[Any]
 Image = NDArray[np.uint8]
-
-APART_DEPTH = 0.25
-"""Relative difference between an image and its mirror image at which depth is not sure at all."""
-APART_DEG = 45.0
-"""The same for normals, in degrees."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +24,7 @@ class Labels:
     """What a teacher says of an image.
 
     Attributes:
-        values: As ``image_sets.interface.Sample`` has the truth of its kind; boundary and
+        values: As ``image_sets.image_set.Sample`` has the truth of its kind; boundary and
             saliency are probabilities, 0 to 1.
         confidence: (H, W) float32, 0 to 1.
     """
@@ -86,38 +81,30 @@ class Teacher:
         Raises:
             TeacherError: The model fails, or its output is not what its YAML says.
         """
+        kind = KIND_LABELS[self.settings.kind]
         values, confidence = self._label(rgb)
-        if self.settings.kind == "depth":
+        if kind.agreement is not None:
             mirrored = self._label(np.ascontiguousarray(rgb[:, ::-1]))[0][:, ::-1]
-            with np.errstate(invalid="ignore"):
-                apart = np.abs(mirrored - values) / np.minimum(mirrored, values) / APART_DEPTH
-            confidence = _sure(apart)
-        elif self.settings.kind == "normals":
-            mirrored = self._label(np.ascontiguousarray(rgb[:, ::-1]))[0][:, ::-1]
-            cosine = (mirrored * np.array([-1, 1, 1], np.float32) * values).sum(-1)
-            confidence = _sure(np.degrees(np.arccos(np.clip(cosine, -1, 1))) / APART_DEG)
+            confidence = kind.agreement(values, mirrored)
         return Labels(values, confidence)
 
     def _label(self, rgb: Image) -> tuple[Array, NDArray[np.float32]]:
         """Return labels and what the output itself says of their confidence."""
-        raw = self._run(rgb)
-        size = (rgb.shape[1], rgb.shape[0])
-        kind, output = self.settings.kind, self.settings.output
-        everywhere = np.ones(rgb.shape[:2], np.float32)
-        if kind == "segmentation":
-            return self._classes(raw, size)
-        if kind == "normals":
-            vectors = cv2.resize(self._channels(raw, 3), size, interpolation=cv2.INTER_LINEAR)
-            length = np.linalg.norm(vectors, axis=-1, keepdims=True)
-            normals = np.where(length > 1e-6, vectors / np.maximum(length, 1e-6), 0)
-            return (normals @ parse_axes(output.axes).T).astype(np.float32), everywhere
-        plane = cv2.resize(self._channels(raw, 1), size, interpolation=cv2.INTER_LINEAR)
-        if kind == "depth":
-            return self._metres(plane), everywhere
-        share = 1 / (1 + np.exp(-plane)) if output.means == "logits" else plane
-        if not (share.min() >= -1e-3 and share.max() <= 1.001):
-            raise self._unexpected(f"{share.min():g} to {share.max():g}", "probabilities, 0 to 1")
-        return np.clip(share, 0, 1), np.abs(2 * share - 1).astype(np.float32)
+        settings, output = self.settings, self.settings.output
+        raw = RawOutput(
+            self._run(rgb),
+            size=(rgb.shape[1], rgb.shape[0]),
+            means=output.means,
+            layout=output.layout,
+            scale=output.scale,
+            axes=parse_axes(output.axes),
+            range=output.range,
+            classes=tuple(settings.classes.values()),
+        )
+        try:
+            return KIND_LABELS[settings.kind].read(raw)
+        except ValueError as error:
+            raise self._unexpected(str(error)) from error
 
     def _run(self, rgb: Image) -> Array:
         """Return the output for one image, without the batch."""
@@ -138,75 +125,13 @@ class Teacher:
         except Exception as error:  # ONNX Runtime raises classes of its own per cause
             raise TeacherError(f"{self.model}: {_first_line(error)}") from error
         if raw.ndim < 2 or (raw.ndim > 2 and raw.shape[0] != 1):
-            raise self._unexpected(str(raw.shape), "one image")
+            raise self._unexpected(f"{raw.shape}; expected one image")
         if raw.dtype.kind == "f" and not np.isfinite(raw).all():
-            raise self._unexpected("values that are not finite", "numbers")
+            raise self._unexpected("values that are not finite; expected numbers")
         return np.asarray(raw[0] if raw.ndim > 2 else raw)
 
-    def _channels(self, raw: Array, count: int) -> NDArray[np.float32]:
-        """Return (h, w) for one channel, else (h, w, count)."""
-        if count == 1 and raw.ndim == 2:
-            return raw.astype(np.float32)
-        axis = 0 if self.settings.output.layout == "nchw" else -1
-        if raw.ndim != 3 or raw.shape[axis] != count:
-            raise self._unexpected(
-                str(raw.shape), f"{count} channels in layout {self.settings.output.layout}"
-            )
-        moved = np.ascontiguousarray(np.moveaxis(raw, axis, -1), np.float32)
-        return moved[..., 0] if count == 1 else moved
-
-    def _metres(self, plane: Array) -> NDArray[np.float32]:
-        output = self.settings.output
-        with np.errstate(divide="ignore", over="ignore"):
-            if output.means == "log_metres":
-                plane = np.exp(plane)
-            elif output.means == "inverse_metres":
-                plane = 1 / plane
-        depth = plane * np.float32(output.scale)
-        near, far = output.range
-        return np.where((depth >= near) & (depth <= far), depth, np.nan).astype(np.float32)
-
-    def _classes(
-        self, raw: Array, size: tuple[int, int]
-    ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-        groups = list(self.settings.classes.values())
-        largest = max(max(ids) for ids in groups)
-        if self.settings.output.means == "ids":
-            plane = np.squeeze(raw)
-            if plane.ndim != 2:
-                raise self._unexpected(str(raw.shape), "one id per pixel")
-            table = np.full(max(int(plane.max()), largest) + 1, UNLABELLED, np.uint8)
-            for number, ids in enumerate(groups):
-                table[list(ids)] = number
-            found = cv2.resize(
-                table[plane.astype(np.int64)], size, interpolation=cv2.INTER_NEAREST_EXACT
-            )
-            return np.asarray(found, np.uint8), np.ones(size[::-1], np.float32)
-        axis = 0 if self.settings.output.layout == "nchw" else -1
-        scores = np.moveaxis(raw, axis, 0).astype(np.float32) if raw.ndim == 3 else raw
-        if raw.ndim != 3 or len(scores) <= largest:
-            raise self._unexpected(str(raw.shape), f"more than {largest} channels, one per id")
-        if self.settings.output.means == "logits":
-            scores = np.exp(scores - scores.max(0))
-            scores /= scores.sum(0)
-        known = [scores[list(ids)].sum(0) for ids in groups]
-        other = 1 - np.sum(known, axis=0)
-        planes = np.stack(
-            [cv2.resize(p, size, interpolation=cv2.INTER_LINEAR) for p in (*known, other)]
-        )
-        labels = planes.argmax(0)
-        sure = planes.max(0).astype(np.float32)
-        return np.where(labels == len(groups), UNLABELLED, labels).astype(np.uint8), np.clip(
-            sure, 0, 1
-        )
-
-    def _unexpected(self, found: str, expected: str) -> TeacherError:
-        return TeacherError(f"{self.model}: output {self._output}: {found}; expected {expected}")
-
-
-def _sure(apart: Array) -> NDArray[np.float32]:
-    """Return 1 where nothing is apart, 0 from 1 on or where it can't be told."""
-    return np.nan_to_num(1 - np.minimum(apart, 1), nan=0.0).astype(np.float32)
+    def _unexpected(self, what: str) -> TeacherError:
+        return TeacherError(f"{self.model}: output {self._output}: {what}")
 
 
 def _first_line(error: Exception) -> str:

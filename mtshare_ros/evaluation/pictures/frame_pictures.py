@@ -74,13 +74,14 @@ def encode(tasks: Sequence[Task], outcome: Outcome) -> Encoded:
             continue
         truth = outcome.truths.get(task.name)
         maps = {"prediction": prediction, **({} if truth is None else {"truth": truth})}
+        legend = map_pictures.PICTURES[task.kind].legend
         for kind, values in maps.items():
             small = to_size(values, shape)
-            if task.kind == "depth":
+            if legend == "metres":
                 depth[task.name, kind] = _webp(cv2.merge([to_levels(small)] * 3), LOSSLESS)
                 continue
             # Colours of classes must not be mixed, and few colours compress well without loss.
-            quality = LOSSLESS if task.kind == "segmentation" else QUALITY
+            quality = LOSSLESS if legend == "classes" else QUALITY
             data[task.name, kind] = _webp(map_pictures.map_picture(task, small, 0.0), quality)
         if truth is None:
             continue

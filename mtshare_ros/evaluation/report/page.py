@@ -9,15 +9,13 @@ import numpy as np
 
 from mtshare_ros.bundle.manifest import Manifest
 from mtshare_ros.evaluation.latency import TOTAL
-from mtshare_ros.evaluation.pictures import map_pictures
 from mtshare_ros.evaluation.pictures.depth_colours import DepthColours, colours_of
 from mtshare_ros.evaluation.pictures.kept_frames import Kept
+from mtshare_ros.evaluation.pictures.map_pictures import WORST, with_legend
 from mtshare_ros.evaluation.report import report_plots
 from mtshare_ros.evaluation.scores import Scores
-from mtshare_ros.metrics import SegmentationMetric
-from mtshare_ros.metrics.disagreement import UNITS
 from mtshare_ros.metrics.names import METRICS, metric_text
-from mtshare_ros.tasks import PROBABILITY_KINDS, Task
+from mtshare_ros.tasks import KINDS, Task
 
 if TYPE_CHECKING:
     from mtshare_ros.evaluation.scores import Run
@@ -47,14 +45,14 @@ def page(run: Run, scores: Scores, numbers: dict[str, Any], manifest: Manifest) 
         manifest=manifest,
         tasks=scores.tasks,
         metrics=METRICS,
-        units={task.name: UNITS[task.kind] for task in scores.tasks},
+        units={task.name: KINDS[task.kind].disagreement for task in scores.tasks},
         private={name: share.rho for name, share in manifest.private.items()},
         frames=[_shown(kept, scores.tasks, colours) for kept in shown],
         per_frame=scores.series.frames_per_entry,
-        depth_ticks=colours.ticks() if any(task.kind == "depth" for task in scores.tasks) else [],
-        worst=map_pictures.WORST,
-        probabilities=[task.name for task in scores.tasks if task.kind in PROBABILITY_KINDS],
-        has_normals=any(task.kind == "normals" for task in scores.tasks),
+        depth_ticks=colours.ticks() if with_legend(scores.tasks, "metres") else [],
+        worst=WORST,
+        probabilities=with_legend(scores.tasks, "probability"),
+        has_normals=bool(with_legend(scores.tasks, "directions")),
         legend=_legend(scores),
         table=_table(numbers),
         timelines={
@@ -78,7 +76,7 @@ def _shown(kept: Kept, tasks: Sequence[Task], colours: DepthColours) -> dict[str
         key = f"{task.name}.{task.metrics[0]}"
         if key in figures:
             text = metric_text(figures[key], task.metrics[0])
-            accuracy[task.name] = f"{METRICS[task.metrics[0]][0]} {text}"
+            accuracy[task.name] = f"{METRICS[task.metrics[0]].name} {text}"
     stages = {n.removeprefix("ms."): v for n, v in figures.items() if n.startswith("ms.")}
     total = stages.pop(TOTAL, None)
     return {
@@ -100,10 +98,10 @@ def _table(numbers: Mapping[str, Any]) -> dict[str, Any]:
     for task, values in numbers["tasks"].items():
         for key in values:
             found = [one["tasks"].get(task, {}).get(key) for one in contenders.values()]
-            name, _, _, higher = METRICS[key]
+            metric = METRICS[key]
             cells = [None if v is None else metric_text(v, key) for v in found]
-            arrow = "↑" if higher else "↓"
-            rows.append(_row(task, f"{name} {arrow}", cells, _best(found, higher)))
+            best = _best(found, metric.higher_is_better)
+            rows.append(_row(task, f"{metric.name} {metric.arrow}", cells, best))
     times = [one["latency_ms"].get(TOTAL, {}) for one in contenders.values()]
     for key, name in (("mean", "mean, ms ↓"), ("p95", "p95, ms ↓")):
         found = [time.get(key) for time in times]
@@ -128,10 +126,9 @@ def _legend(scores: Scores) -> list[dict[str, Any]]:
     """Return name, colour and IoU (None where it never occurred) of each class."""
     entries: list[dict[str, Any]] = []
     for task in scores.tasks:
-        metric = scores.accuracy.metrics[task.name]
-        if isinstance(metric, SegmentationMetric):
-            for item, iou in zip(task.classes, metric.per_class(), strict=True):
-                colour = "rgb({}, {}, {})".format(*item.colour)
-                known = None if np.isnan(iou) else float(iou)
-                entries.append({"name": item.name, "colour": colour, "iou": known})
+        accuracy = scores.accuracy.metrics[task.name].per_class()
+        for item, iou in zip(task.classes, accuracy, strict=True):
+            colour = "rgb({}, {}, {})".format(*item.colour)
+            known = None if np.isnan(iou) else float(iou)
+            entries.append({"name": item.name, "colour": colour, "iou": known})
     return entries

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtshare_ros.evaluation.latency import PERCENTILES, TOTAL
-from mtshare_ros.evaluation.scores import DENSE, Scores
+from mtshare_ros.evaluation.scores import Scores
 from mtshare_ros.evaluation.series import Series
 from mtshare_ros.metrics.names import METRICS
+from mtshare_ros.perception.selection import DENSE
 
 STAGE_COLOURS = ("#0072B2", "#56B4E9", "#009E73", "#F0E442", "#E69F00", "#CC79A7", "#999999")
 """Okabe and Ito's colours for all kinds of colour vision; grey for what is left."""
@@ -66,7 +67,7 @@ def timeline(scores: Scores, layout: Layout) -> str:
     for task in scores.tasks:
         key = task.metrics[0]
         for name, title, factor in (
-            (f"{task.name}.{key}", _metric_title(task.name, key), METRICS[key][1]),
+            (f"{task.name}.{key}", _metric_title(task.name, key), METRICS[key].factor),
             (f"disagreement.{task.name}", f"{task.name}: distance from the dense network", 1.0),
         ):
             if name in series:
@@ -162,9 +163,10 @@ def _drawn_curve(series: Series, name: str, title: str, factor: float) -> Any:
 
 
 def _metric_title(task: str, key: str) -> str:
-    name, _, unit, higher = METRICS[key]
-    unit = f", {unit}" if unit else ""
-    return f"{task}: {name}{unit} ({'higher' if higher else 'lower'} is better)"
+    metric = METRICS[key]
+    unit = f", {metric.unit}" if metric.unit else ""
+    better = "higher" if metric.higher_is_better else "lower"
+    return f"{task}: {metric.name}{unit} ({better} is better)"
 
 
 def _title(axis: Any, text: str) -> None:

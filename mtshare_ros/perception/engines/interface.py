@@ -41,12 +41,14 @@ class Engine(Protocol):
 
     Attributes:
         name: Name of the backend.
+        precision: What it computes in, ``fp16`` or ``fp32``.
         manifest: The bundle's manifest.
         sizes: Numbers of rows that the engine computes at, ascending; empty for any number. An
             index between two of them costs as much as the larger one.
     """
 
     name: str
+    precision: str
     manifest: Manifest
     sizes: tuple[int, ...]
 

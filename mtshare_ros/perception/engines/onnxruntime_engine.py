@@ -83,6 +83,7 @@ class OnnxRuntimeEngine:
     """A bundle opened in ONNX Runtime on the CPU."""
 
     name = "onnxruntime"
+    precision = "fp32"
     sizes: tuple[int, ...] = ()
 
     def __init__(self, folder: Path, manifest: Manifest, threads: int = 2) -> None:

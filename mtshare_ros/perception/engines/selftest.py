@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mtshare_ros.bundle.folder import SELFTEST_NAME
 from mtshare_ros.bundle.manifest import BundleError, Manifest
+from mtshare_ros.perception.decode import RawMap
 from mtshare_ros.perception.engines.bounded_arrays import load_arrays
 from mtshare_ros.perception.engines.interface import Engine, EngineError
 from mtshare_ros.perception.frame import normalise
 from mtshare_ros.tasks import Task
+
+_LOG = logging.getLogger(__name__)
+
+Opened = TypeVar("Opened")
 
 MAX_SELFTEST_BYTES = 256 << 20
 """Largest size of a self-test's arrays together."""
@@ -76,9 +83,40 @@ def relative_difference(found: NDArray[np.float32], expected: NDArray[np.float32
     return float(np.abs(found - expected).max() / max(float(np.abs(expected).max()), 1e-12))
 
 
-def half_difference(
-    task: Task, found: NDArray[np.float32], expected: NDArray[np.float32]
-) -> tuple[float, str]:
+def _half_labels(found: RawMap, expected: RawMap) -> tuple[float, str]:
+    wrong = float(np.mean(found.argmax(axis=0) != expected.argmax(axis=0)))
+    return wrong / 0.005, f"{100 * wrong:.2f} % of labels (at most 0.5 %)"
+
+
+def _half_depth(found: RawMap, expected: RawMap) -> tuple[float, str]:
+    error = float(np.median(np.abs(np.expm1(found - expected))))
+    return error / 0.005, f"{100 * error:.2f} % of depth (at most 0.5 %)"
+
+
+def _half_normals(found: RawMap, expected: RawMap) -> tuple[float, str]:
+    a, b = (v / np.maximum(np.linalg.norm(v, axis=0), 1e-6) for v in (found, expected))
+    half = np.arctan2(np.linalg.norm(a - b, axis=0), np.linalg.norm(a + b, axis=0))
+    angle = float(np.degrees(2 * np.median(half)))
+    return angle / 0.5, f"{angle:.2f} degrees (at most 0.5)"
+
+
+def _half_probability(found: RawMap, expected: RawMap) -> tuple[float, str]:
+    a, b = (1 / (1 + np.exp(-np.clip(v, -30, 30))) for v in (found, expected))
+    error = float(np.median(np.abs(a - b)))
+    return error / 0.005, f"{error:.4f} of probability (at most 0.005)"
+
+
+HALF_DIFFERENCES: dict[str, Callable[[RawMap, RawMap], tuple[float, str]]] = {
+    "depth": _half_depth,
+    "segmentation": _half_labels,
+    "normals": _half_normals,
+    "boundary": _half_probability,
+    "saliency": _half_probability,
+}
+"""Kind of task -> how far raw maps are apart, as a part of what fp16 may be, and in words."""
+
+
+def half_difference(task: Task, found: RawMap, expected: RawMap) -> tuple[float, str]:
     """Return how far two raw maps are apart, as a part of what fp16 may be, and in words.
 
     What counts is what a robot gets: 0.5 % of the labels, a median of 0.5 % of depth, of 0.5
@@ -86,23 +124,33 @@ def half_difference(
     """
     if found.shape != expected.shape or not np.isfinite(found).all():
         return float("inf"), "not finite"
-    if task.kind == "segmentation":
-        wrong = float(np.mean(found.argmax(axis=0) != expected.argmax(axis=0)))
-        return wrong / 0.005, f"{100 * wrong:.2f} % of labels (at most 0.5 %)"
-    if task.kind == "depth":
-        error = float(np.median(np.abs(np.expm1(found - expected))))
-        return error / 0.005, f"{100 * error:.2f} % of depth (at most 0.5 %)"
-    if task.kind == "normals":
-        a, b = (v / np.maximum(np.linalg.norm(v, axis=0), 1e-6) for v in (found, expected))
-        half = np.arctan2(np.linalg.norm(a - b, axis=0), np.linalg.norm(a + b, axis=0))
-        angle = float(np.degrees(2 * np.median(half)))
-        return angle / 0.5, f"{angle:.2f} degrees (at most 0.5)"
-    a, b = (1 / (1 + np.exp(-np.clip(v, -30, 30))) for v in (found, expected))
-    error = float(np.median(np.abs(a - b)))
-    return error / 0.005, f"{error:.4f} of probability (at most 0.005)"
+    return HALF_DIFFERENCES[task.kind](found, expected)
 
 
-def run_selftest(engine: Engine, frames: list[SelfTestFrame], precision: str = "fp32") -> float:
+class SelfTestError(EngineError):
+    """An engine does not reproduce the self-test."""
+
+
+def opened(precision: str, open_in: Callable[[str], Opened]) -> Opened:
+    """Return what opens in a precision, or in fp32 where fp16 fails the self-test.
+
+    Args:
+        precision: ``fp16`` or ``fp32``.
+        open_in: Opens an engine in a precision and runs the self-test.
+
+    Raises:
+        SelfTestError: It fails in fp32, too.
+    """
+    try:
+        return open_in(precision)
+    except SelfTestError as error:
+        if precision == "fp32":
+            raise
+        _LOG.warning("%s; fp16 is not used, opened in fp32 instead", error)
+        return open_in("fp32")
+
+
+def run_selftest(engine: Engine, frames: list[SelfTestFrame]) -> float:
     """Run the clip and return the largest difference as a part of what is tolerated.
 
     In fp32 a raw map may differ by the manifest's tolerance, relatively; in fp16 its decoded
@@ -110,7 +158,7 @@ def run_selftest(engine: Engine, frames: list[SelfTestFrame], precision: str = "
 
     Raises:
         BundleError: The clip is empty.
-        EngineError: A task's raw map differs by more than is tolerated.
+        SelfTestError: A task's raw map differs by more than is tolerated.
     """
     manifest = engine.manifest
     if not frames:
@@ -121,14 +169,14 @@ def run_selftest(engine: Engine, frames: list[SelfTestFrame], precision: str = "
         indices = {task.name: frame.dirty for task in manifest.tasks}
         output = engine.run(state, normalise(frame.image, manifest.input), frame.dirty, indices)
         for task, expected in frame.raw.items():
-            if precision == "fp16":
+            if engine.precision == "fp16":
                 part, words = half_difference(manifest.task(task), output.raw[task], expected)
             else:
                 difference = relative_difference(output.raw[task], expected)
                 part = difference / tolerance
                 words = f"{difference:.2g}, expected at most {tolerance:.2g}"
             if not part <= 1.0:
-                raise EngineError(
+                raise SelfTestError(
                     f"{engine.name}: self-test of bundle {manifest.name}: task {task}, frame "
                     f"{number} differs by {words}"
                 )

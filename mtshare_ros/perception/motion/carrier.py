@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtshare_ros.perception.frame import Image
-from mtshare_ros.perception.motion.carry import carried, moved
+from mtshare_ros.perception.motion.carry import CameraMotion, carried, is_moved, moved
 from mtshare_ros.perception.motion.flow import ImageMotion, Where, pulled
-from mtshare_ros.perception.motion.rigid import camera_of, rigid_motion
+from mtshare_ros.perception.motion.rigid import pinhole_of, rigid_motion
 from mtshare_ros.perception.predictions import Predictions
 from mtshare_ros.perception.tokens import Cells
+from mtshare_ros.tasks import Task
 
 MOST_UNEXPLAINED = 0.2
 """Share of the image from which the flow counts as lost, and the frame is computed instead."""
@@ -36,8 +37,10 @@ class _Key:
 class Carrier:
     """What a stream serves between two computed frames."""
 
-    def __init__(self) -> None:
-        """Start without a key frame."""
+    def __init__(self, tasks: Sequence[Task]) -> None:
+        """Start without a key frame; ``tasks`` are those of the bundle, in its order."""
+        self._tasks = tasks
+        self._depths = [task.name for task in tasks if task.kind == "depth"]
         self._motion = ImageMotion()
         self._key: _Key | None = None
         self._age = 0
@@ -106,15 +109,15 @@ class Carrier:
         where = self._motion.back(small, size)
         if _unexplained(cells, key.cells, where) > MOST_UNEXPLAINED:
             return None
-        camera = camera_of(focal_length, key.image_size, size)
-        motion = None
-        if found.normals is not None or found.depth is not None:
-            motion = rigid_motion(where, found.depth, camera)
-        found = carried(found, where)
-        if motion is not None:
-            found = moved(found, where, motion, camera)
-            if found.depth is not None:
-                np.copyto(found.depth, np.float32(np.nan), where=found.depth > max_depth)
+        camera = pinhole_of(focal_length, key.image_size, size)
+        scene = None
+        if is_moved(found, self._tasks):
+            depth = next((found.maps[n] for n in self._depths if n in found.maps), None)
+            scene = rigid_motion(where, depth, camera)
+        found = carried(found, where, self._tasks)
+        if scene is not None:
+            motion = CameraMotion(where, scene, camera, max_depth)
+            found = moved(found, motion, self._tasks)
         self._age += 1
         nothing: NDArray[np.bool_] = np.zeros_like(found.dirty)
         return replace(found, dirty=nothing, reset=None, carried=self._age)

@@ -24,7 +24,7 @@ _MOST_TURN = 0.5
 
 
 @dataclass(frozen=True)
-class Camera:
+class Pinhole:
     """A pinhole camera in the pixels of some map: focal lengths and principal point."""
 
     fx: float
@@ -37,7 +37,7 @@ class Camera:
         return (x - self.cx) / self.fx, (y - self.cy) / self.fy
 
 
-def camera_of(focal_length: float, image: tuple[int, int], size: tuple[int, int]) -> Camera:
+def pinhole_of(focal_length: float, image: tuple[int, int], size: tuple[int, int]) -> Pinhole:
     """Return the camera of a map of an image with square pixels, its principal point amid.
 
     Args:
@@ -47,7 +47,7 @@ def camera_of(focal_length: float, image: tuple[int, int], size: tuple[int, int]
     """
     fx = focal_length * size[0]
     fy = focal_length * image[0] * size[1] / image[1]
-    return Camera(fx, fy, (size[0] - 1) / 2, (size[1] - 1) / 2)
+    return Pinhole(fx, fy, (size[0] - 1) / 2, (size[1] - 1) / 2)
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class RigidMotion:
 
 
 def rigid_motion(
-    where: Where, depth: NDArray[np.float32] | None, camera: Camera
+    where: Where, depth: NDArray[np.float32] | None, camera: Pinhole
 ) -> RigidMotion | None:
     """Return the motion that explains the flow best, or None if none does.
 

@@ -139,15 +139,6 @@ def _torch_threads(threads: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def random_difference(subtask: ElementwiseSubTask, density: float, scale: float) -> None:
-    """Give ``subtask`` a random mask and a normal D of that deviation: for time only."""
-    generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        draw = torch.rand(subtask.delta.shape, generator=generator)
-        subtask.mask.copy_(draw < density)
-        subtask.delta.normal_(0.0, scale, generator=generator).mul_(subtask.mask)
-
-
 @torch.no_grad()
 def measure_elementwise(
     base: SingleTaskNetwork,

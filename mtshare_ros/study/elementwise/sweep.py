@@ -23,11 +23,10 @@ from mtshare_ros.network.reference.elementwise_counts import (
 )
 from mtshare_ros.network.reference.elementwise_units import ElementwiseSubTask, TappedTransformer
 from mtshare_ros.network.single_task import SingleTaskNetwork
-from mtshare_ros.perception.decode import Decoder
+from mtshare_ros.perception.decode import Decoder, decode
 from mtshare_ros.study.elementwise.linear_times import measure_elementwise
-from mtshare_ros.study.rooms import decode
 from mtshare_ros.tasks import TASKS
-from mtshare_ros.training.batches import validation_batches
+from mtshare_ros.training.batches import truth_maps, validation_batches
 from mtshare_ros.training.jobs.reference import load_elementwise
 from mtshare_ros.training.stored import load_network
 
@@ -109,10 +108,8 @@ def _score(
         features, _, works = shared_pass(own, tokens, references_to_base(trace, changed, limits))
         total = works if total is None else add(total, works)
         raw = subtask.head(features, fine).numpy()
-        for one, true in zip(raw, batch[task.kind].numpy(), strict=True):
-            if task.kind == "normals":
-                true = true.transpose(1, 2, 0)
-            metric.update(decode(decoder, task, one), true)
+        for image, truth in zip(raw, truth_maps(batch[task.kind]), strict=True):
+            metric.update(decode(decoder, task, image), truth)
     assert total is not None
     share = shares(total)
     return {

@@ -13,17 +13,15 @@ from numpy.typing import NDArray
 from mtshare_ros.datasets.bags.reader import ClipReader
 from mtshare_ros.evaluation.accuracy import Accuracy
 from mtshare_ros.evaluation.latency import TOTAL
-from mtshare_ros.evaluation.outcome import Maps, maps_of, truths_of
+from mtshare_ros.evaluation.outcome import Maps, truths_of
 from mtshare_ros.evaluation.policies import Stepper, open_stream
-from mtshare_ros.metrics import class_count
-from mtshare_ros.metrics.disagreement import disagreement
+from mtshare_ros.metrics import class_count, disagreement
 from mtshare_ros.perception.engines.interface import Engine
 from mtshare_ros.perception.frame import Image
+from mtshare_ros.perception.selection import DENSE
 from mtshare_ros.perception.stream_settings import StreamSettings
 from mtshare_ros.progress import OnStep, silent
 from mtshare_ros.tasks import Task
-
-DENSE = "dense"
 
 
 @dataclass(frozen=True)
@@ -139,6 +137,6 @@ def _step(track: Track, stream: Stepper, frame: Any, tasks: Sequence[Task]) -> M
         track.resets[len(track.dirty)] = found.reset
     track.dirty.append(found.dirty)
     track.ms.append(found.milliseconds[TOTAL])
-    maps = maps_of(found, tasks)
+    maps = found.maps
     track.accuracy.update(maps, truths_of(frame, tasks))
     return maps

@@ -10,10 +10,9 @@ from matplotlib.ticker import LogLocator
 
 from mtshare_ros.bench.figures import COLOURS, legend_below, new_figure, save_figure
 from mtshare_ros.evaluation.pictures.map_pictures import dirty_picture
-from mtshare_ros.metrics.disagreement import UNITS
 from mtshare_ros.study.reuse.compare import Clip, Track
 from mtshare_ros.study.reuse.summary import kind_of
-from mtshare_ros.tasks import Task
+from mtshare_ros.tasks import KINDS, Task
 
 _LOOKS = {
     "tokens": {"color": COLOURS[0], "marker": "o", "linestyle": "-"},
@@ -58,7 +57,7 @@ def error_over_time(kinds: Sequence[dict[str, Any]], tasks: Sequence[Task], path
         if number < len(kinds):
             panel.set_title(kind["name"], fontsize=10)
         if number % len(kinds) == 0:
-            panel.set_ylabel(f"{task.name}:\n{UNITS[task.kind]}", fontsize=8)
+            panel.set_ylabel(f"{task.name}:\n{KINDS[task.kind].disagreement}", fontsize=8)
         if number >= len(kinds) * (len(tasks) - 1):
             panel.set_xlabel("ms per frame, mean", fontsize=9)
     legend_below(figure, panels)
@@ -82,7 +81,7 @@ def frames(clip: dict[str, Any], tasks: Sequence[Task], names: Sequence[str], pa
             panel.plot(ways[name]["errors"][task.name], **look)
         panels[-1].plot(ways[name]["ms"], **look)
     for task, panel in zip(tasks, panels, strict=False):
-        panel.set_ylabel(f"{task.name}:\n{UNITS[task.kind]}", fontsize=7)
+        panel.set_ylabel(f"{task.name}:\n{KINDS[task.kind].disagreement}", fontsize=7)
     panels[-1].set_ylabel("ms", fontsize=9)
     panels[-1].set_xlabel("frame")
     panels[0].set_title(clip["name"], fontsize=10)

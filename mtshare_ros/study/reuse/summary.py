@@ -140,7 +140,7 @@ def _loss(
         # A clip may lack a task's truth.
         if task.name in dense and dense[task.name][task.metrics[0]]:
             before, now = (a[task.name][task.metrics[0]] for a in (dense, accuracy))
-            sign = 1 if METRICS[task.metrics[0]][3] else -1
+            sign = 1 if METRICS[task.metrics[0]].higher_is_better else -1
             losses[task.name] = sign * (before - now) / before
     return losses
 

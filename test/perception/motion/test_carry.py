@@ -9,6 +9,7 @@ import pytest
 from mtshare_ros.perception.motion.carry import carried
 from mtshare_ros.perception.motion.flow import ImageMotion
 from mtshare_ros.perception.predictions import Predictions
+from mtshare_ros.tasks import TASKS
 
 SIZE = (160, 120)
 SHIFT = 6
@@ -30,31 +31,30 @@ def key_predictions() -> Predictions:
     labels = np.where(left, 1, 2).astype(np.uint8)
     return Predictions(
         stamp=0,
-        depth=np.where(left, 1.0, 3.0).astype(np.float32),
-        labels=labels,
-        confidence=np.full_like(labels, 200),
-        normals=normals,
+        maps={
+            "normals": normals,
+            "depth": np.where(left, 1.0, 3.0).astype(np.float32),
+            "segmentation": labels,
+            "boundary": np.where(left, 255, 0).astype(np.uint8),
+        },
+        confidence={"segmentation": np.where(left, 100, 200).astype(np.uint8)},
         dirty=np.ones((7, 10), np.bool_),
-        reset=None,
-        milliseconds={},
-        probabilities={"boundary": np.where(left, 255, 0).astype(np.uint8)},
-        masks={"segmentation": (labels, np.full_like(labels, 200))},
     )
 
 
 def test_predictions_move_with_the_image() -> None:
     motion = ImageMotion()
     motion.start(texture(0))
-    found = carried(key_predictions(), motion.back(texture(SHIFT), SIZE))
+    found = carried(key_predictions(), motion.back(texture(SHIFT), SIZE), list(TASKS.values()))
     inside = (slice(12, -12), slice(12, -12))
     edge = SIZE[0] // 2 - SHIFT - 12
-    assert found.labels is not None and found.depth is not None and found.normals is not None
-    columns = np.argmax(found.labels[inside] == 2, axis=1)
+    columns = np.argmax(found.maps["segmentation"][inside] == 2, axis=1)
     assert np.abs(columns - edge).max() <= 1
-    assert set(np.unique(found.depth)) == {np.float32(1.0), np.float32(3.0)}
-    assert np.linalg.norm(found.normals, axis=-1) == pytest.approx(1.0, abs=1e-3)
-    assert np.array_equal(found.masks["segmentation"][0], found.labels)
-    assert found.probabilities["boundary"].shape == (SIZE[1], SIZE[0])
+    assert set(np.unique(found.maps["depth"])) == {np.float32(1.0), np.float32(3.0)}
+    assert np.linalg.norm(found.maps["normals"], axis=-1) == pytest.approx(1.0, abs=1e-3)
+    sureness = np.where(found.maps["segmentation"] == 1, 100, 200)
+    assert np.array_equal(found.confidence["segmentation"], sureness)
+    assert found.maps["boundary"].shape == (SIZE[1], SIZE[0])
 
 
 def test_a_flow_of_a_large_image_is_in_the_pixels_of_what_is_carried() -> None:

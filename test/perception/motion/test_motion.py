@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import islice
 
 import cv2
 import numpy as np
 import pytest
 
-from mtshare_ros.perception.motion.carry import carried, moved
+from mtshare_ros.perception.motion.carry import CameraMotion, carried, moved
 from mtshare_ros.perception.motion.flow import ImageMotion, Where
-from mtshare_ros.perception.motion.rigid import Camera, RigidMotion, camera_of, rigid_motion
+from mtshare_ros.perception.motion.rigid import Pinhole, RigidMotion, pinhole_of, rigid_motion
 from mtshare_ros.perception.predictions import Predictions
 from mtshare_ros.simulator.clips import ClipFrame, render_clip
+from mtshare_ros.tasks import TASKS
 
 SIZE = (320, 240)
 STEPS = (3, 6)
 """Frames after the key frame that are looked at."""
 SEED = 200_011
+TASK_LIST = list(TASKS.values())
 
 
 @pytest.fixture(scope="module", params=["pan", "drive", "handheld"])
@@ -29,21 +30,17 @@ def frames(request: pytest.FixtureRequest) -> list[ClipFrame]:
     return list(islice(clip, first, None))
 
 
-def camera(frame: ClipFrame) -> Camera:
-    return camera_of(frame.intrinsics.fx / SIZE[0], SIZE, SIZE)
+def camera(frame: ClipFrame) -> Pinhole:
+    return pinhole_of(frame.intrinsics.fx / SIZE[0], SIZE, SIZE)
 
 
 def truth(frame: ClipFrame) -> Predictions:
     """Return predictions that are the truth about a frame."""
     return Predictions(
         stamp=frame.stamp,
-        depth=frame.depth,
-        labels=frame.labels,
-        confidence=None,
-        normals=frame.normals,
+        maps={"normals": frame.normals, "depth": frame.depth, "segmentation": frame.labels},
+        confidence={},
         dirty=np.ones((15, 20), np.bool_),
-        reset=None,
-        milliseconds={},
     )
 
 
@@ -63,12 +60,11 @@ def flows(frames: list[ClipFrame]) -> dict[int, Where]:
 
 def errors(found: Predictions, frame: ClipFrame) -> np.ndarray:
     """Return mean angle, relative depth error and share of wrong labels where it was in view."""
-    assert found.normals is not None and found.depth is not None and found.labels is not None
     seen = np.isfinite(frame.depth) & (np.abs(frame.normals).sum(-1) > 0.5)
-    seen &= np.isfinite(found.depth) & (np.abs(found.normals).sum(-1) > 0.5)
-    cosine = np.clip((found.normals * frame.normals).sum(-1)[seen], -1, 1)
-    depth = np.abs(found.depth - frame.depth)[seen] / frame.depth[seen]
-    wrong = (found.labels != frame.labels)[seen]
+    seen &= np.isfinite(found.maps["depth"]) & (np.abs(found.maps["normals"]).sum(-1) > 0.5)
+    cosine = np.clip((found.maps["normals"] * frame.normals).sum(-1)[seen], -1, 1)
+    depth = np.abs(found.maps["depth"] - frame.depth)[seen] / frame.depth[seen]
+    wrong = (found.maps["segmentation"] != frame.labels)[seen]
     return np.array([np.degrees(np.arccos(cosine)).mean(), depth.mean(), wrong.mean()])
 
 
@@ -89,10 +85,12 @@ def test_carried_maps_are_nearer_to_the_truth_than_held_ones(frames: list[ClipFr
         where = flow[step]
         motion = rigid_motion(where, key.depth, camera(key))
         assert motion is not None
-        along = carried(truth(key), where)
+        along = carried(truth(key), where, TASK_LIST)
         held += errors(truth(key), frames[step])
         plain += errors(along, frames[step])
-        whole += errors(moved(along, where, motion, camera(key)), frames[step])
+        whole += errors(
+            moved(along, CameraMotion(where, motion, camera(key)), TASK_LIST), frames[step]
+        )
     assert (whole < 0.8 * held).all(), (whole, held)
     # Turning the normals and moving the depth is worth it beside the flow, and never harms.
     assert (whole[:2] < 1.02 * plain[:2]).all() and whole[2] == plain[2], (whole, plain)
@@ -113,7 +111,7 @@ def grid() -> Where:
     return np.stack([x, y], axis=-1).astype(np.float32)
 
 
-CAMERA = camera_of(0.8, SIZE, SIZE)
+CAMERA = pinhole_of(0.8, SIZE, SIZE)
 
 
 def test_a_known_motion_of_a_known_scene_comes_back() -> None:
@@ -135,28 +133,21 @@ def test_a_known_motion_of_a_known_scene_comes_back() -> None:
     assert found is not None
     assert found.turn == pytest.approx(turn, abs=1e-3)
     assert found.shift == pytest.approx(shift, abs=4e-3)
-    key = replace(
-        truth_of_plane(depth, normal / np.linalg.norm(normal)), labels=np.zeros(depth.shape, "u1")
-    )
-    after = moved(carried(key, where), where, found, CAMERA)
+    key = truth_of_plane(depth, normal / np.linalg.norm(normal))
+    after = moved(carried(key, where, TASK_LIST), CameraMotion(where, found, CAMERA), TASK_LIST)
     inside = (slice(40, -40), slice(40, -40))
-    assert after.depth is not None and after.normals is not None
-    assert after.depth[inside] == pytest.approx(later[inside], rel=0.01)
+    assert after.maps["depth"][inside] == pytest.approx(later[inside], rel=0.01)
     expected = turned / np.linalg.norm(turned)
-    assert np.abs(after.normals[inside] - expected).max() < 2e-3
+    assert np.abs(after.maps["normals"][inside] - expected).max() < 2e-3
 
 
 def truth_of_plane(depth: np.ndarray, normal: np.ndarray) -> Predictions:
     normals = np.broadcast_to(normal.astype(np.float32), (*depth.shape, 3))
     return Predictions(
         stamp=0,
-        depth=depth,
-        labels=None,
-        confidence=None,
-        normals=np.ascontiguousarray(normals),
+        maps={"normals": np.ascontiguousarray(normals), "depth": depth},
+        confidence={},
         dirty=np.ones((15, 20), np.bool_),
-        reset=None,
-        milliseconds={},
     )
 
 
@@ -181,6 +172,6 @@ def test_no_motion_where_none_explains_the_flow(what: str) -> None:
 
 
 def test_a_stretched_image_has_two_focal_lengths() -> None:
-    camera = camera_of(0.8, (640, 320), (320, 240))
+    camera = pinhole_of(0.8, (640, 320), (320, 240))
     assert (camera.fx, camera.fy) == pytest.approx((256.0, 384.0))
     assert (camera.cx, camera.cy) == (159.5, 119.5)

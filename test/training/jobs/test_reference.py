@@ -8,11 +8,8 @@ import torch
 from torch import Tensor
 
 from mtshare_ros.network.single_task import SingleTaskNetwork
-from mtshare_ros.study.elementwise.linear_times import (
-    random_difference,
-)
 from mtshare_ros.training.jobs.reference import ElementwiseJob
-from support.elementwise_pairs import make_images, pair
+from support.elementwise_pairs import make_images, pair, random_difference
 from support.samples import SMALL
 
 

@@ -15,7 +15,7 @@ import tensorrt as trt
 from mtshare_ros.bundle.manifest import Manifest
 from mtshare_ros.perception.engines.build_progress import BuildProgress, OnProgress
 from mtshare_ros.perception.engines.interface import EngineError
-from mtshare_ros.perception.engines.selftest import load_selftest, run_selftest
+from mtshare_ros.perception.engines.selftest import load_selftest, opened, run_selftest
 from mtshare_ros.perception.engines.sizes import static_sizes
 from mtshare_ros.perception.engines.tensorrt.build import TensorRTLog, compile_graph
 from mtshare_ros.perception.engines.tensorrt.engine import TensorRTEngine
@@ -87,20 +87,18 @@ def open_tensorrt(
         EngineError: There is no GPU, compiling failed or was ended, or the self-test fails even
             in fp32.
     """
-    gpu, files = Gpu(), files or EngineFiles()
+    gpu, stored = Gpu(), files or EngineFiles()
     frames = load_selftest(folder, manifest)
-    engine, built = _load_or_build(folder, manifest, precision, gpu, files, on_progress, rebuild)
-    try:
-        # Each size has kernels of its own, and the clip's frames alone would not see them all.
-        worst = max(
-            run_selftest(engine.from_size(size), frames, precision) for size in engine.sizes
+
+    def open_in(precision: str) -> Opened:
+        engine, built = _load_or_build(
+            folder, manifest, precision, gpu, stored, on_progress, rebuild
         )
-    except EngineError as error:
-        if precision == "fp32":
-            raise
-        _LOG.warning("%s; fp16 is not used, opened in fp32 instead", error)
-        return open_tensorrt(folder, manifest, "fp32", on_progress, files, rebuild)
-    return Opened(engine, tuple(built), worst)
+        # Each size has kernels of its own, and the clip's frames alone would not see them all.
+        worst = max(run_selftest(engine.from_size(size), frames) for size in engine.sizes)
+        return Opened(engine, tuple(built), worst)
+
+    return opened(precision, open_in)
 
 
 def _load_or_build(

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 
 import torch
 
 from mtshare_ros.bundle.manifest import Manifest
-from mtshare_ros.perception.engines.interface import EngineError
-from mtshare_ros.perception.engines.selftest import load_selftest, run_selftest
+from mtshare_ros.perception.engines.selftest import load_selftest, opened, run_selftest
 from mtshare_ros.perception.engines.torch.engine import TorchBundleEngine
-
-_LOG = logging.getLogger(__name__)
 
 
 def open_torch(
@@ -27,12 +23,11 @@ def open_torch(
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if device.type == "cpu":
         torch.set_num_threads(threads)
-    engine = TorchBundleEngine(folder, manifest, device, precision)
-    try:
-        run_selftest(engine, load_selftest(folder, manifest), engine.precision)
-    except EngineError as error:
-        if engine.precision == "fp32":
-            raise
-        _LOG.warning("%s; fp16 is not used, opened in fp32 instead", error)
-        return open_torch(folder, manifest, threads, "fp32")
-    return engine
+        precision = "fp32"
+
+    def open_in(precision: str) -> TorchBundleEngine:
+        engine = TorchBundleEngine(folder, manifest, device, precision)
+        run_selftest(engine, load_selftest(folder, manifest))
+        return engine
+
+    return opened(precision, open_in)

@@ -1,0 +1,252 @@
+"""The way of a camera's images and their fates, without the node's states and without topics."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from rclpy.node import Node
+
+from mtshare_ros.perception.engines.interface import EngineError
+from mtshare_ros.ros.camera import Camera, Received
+from mtshare_ros.ros.parameter_values import frame_settings
+from mtshare_ros.ros.parameters import TABLE
+from mtshare_ros.ros.statistics import COUNTS, Statistics
+from mtshare_ros.ros.worker import FairWorker
+from support.malformed import GOOD_INFO
+from support.ros_harness import SECOND, image, wait_for
+
+START = 5 * SECOND
+VALUES = {parameter.name: parameter.default for parameter in TABLE} | {"max_failures": 2}
+
+
+class Published:
+    """Outputs that somebody wants, and what was published on them."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self.results: list[Any] = []
+        self.needed: set[str] = {"depth"}
+
+    def wanted(self, allowed: Any) -> set[str]:
+        """Return those that may be computed."""
+        return self.needed & set(allowed)
+
+    def publish(self, result: Any) -> None:
+        """Keep a result."""
+        self.results.append(result)
+
+    def destroy(self) -> None:
+        """Do nothing: there are no topics."""
+
+
+@dataclasses.dataclass
+class Case:
+    """A camera, where it publishes to and what it reported."""
+
+    camera: Camera
+    outputs: Published
+    statistics: Statistics
+    reports: list[tuple[str, str]]
+    step: Callable[..., Any]
+
+    def serve(self, number: int = 0, **changes: Any) -> Received:
+        """Serve an image that comes now."""
+        message = image(START + number)
+        for name, value in changes.items():
+            setattr(message, name, value)
+        received = Received(message)
+        self.camera.serve(received)
+        return received
+
+    def replace_step(self, step: Callable[..., Any]) -> None:
+        """Let the stream's ``step`` be another function."""
+        self.camera._stream.step = step  # type: ignore[method-assign]
+
+    @property
+    def fates(self) -> dict[str, int]:
+        """The counts that aren't zero."""
+        return {fate: n for fate, n in self.statistics.summary().counts.items() if n}
+
+
+@pytest.fixture(scope="module")
+def node(context: Any) -> Iterator[Node]:
+    """A node for topics that nobody uses."""
+    result = Node("camera_test", context=context)
+    yield result
+    result.destroy_node()
+
+
+@pytest.fixture
+def case(node: Node, engine: Any) -> Iterator[Case]:
+    """The camera "front", which gives up after two failures."""
+    statistics, reports = Statistics(), []  # type: ignore[var-annotated]
+    camera = Camera(
+        node,
+        "front",
+        engine,
+        frame_settings(engine.manifest, VALUES),
+        "raw",
+        statistics,
+        lambda *report: reports.append(report),
+        on_give_up=lambda: reports.append(("gave up", "")),
+    )
+    camera._outputs.destroy()
+    outputs = Published()
+    camera._outputs = outputs  # type: ignore[assignment]
+    yield Case(camera, outputs, statistics, reports, camera._stream.step)
+    camera.destroy()
+
+
+def failing(*_: Any) -> Any:
+    raise EngineError("the device is lost")
+
+
+def test_every_fate_is_that_of_one_image(case: Case) -> None:
+    case.serve(0)
+    case.serve(1, encoding="secret")
+    case.outputs.needed = set()
+    case.serve(2)
+    case.outputs.needed = {"depth"}
+    case.replace_step(failing)
+    case.serve(3)
+    case.camera.drop()
+    assert case.fates == dict.fromkeys(COUNTS[1:], 1)
+    assert [r.header.stamp.nanosec for r in case.outputs.results] == [0]
+    assert [kind for kind, _ in case.reports] == ["front encoding", "front failed"]
+    assert all(message.startswith("front/") for _, message in case.reports)
+
+
+@pytest.mark.parametrize("abandoned", [False, True])
+@pytest.mark.parametrize("raises", [False, True])
+def test_a_frame_that_is_abandoned_in_work_leaves_no_trace(
+    case: Case, abandoned: bool, raises: bool
+) -> None:
+    received = Received(image(START))
+
+    def late(*arguments: Any) -> Any:
+        if abandoned:
+            case.camera.abandon(received)
+        if raises:
+            raise TypeError("a bug")
+        return case.step(*arguments)
+
+    case.replace_step(late)
+    case.camera.serve(received)
+    outcome = (len(case.outputs.results), case.fates, len(case.reports))
+    if abandoned:
+        assert outcome == (0, {"failed": 1}, 0), "counted when it was abandoned, once"
+    else:
+        assert outcome == ((0, {"failed": 1}, 1) if raises else (1, {"processed": 1}, 0))
+
+
+def test_an_image_is_taken_from_start_to_stop_and_served_in_the_worker(case: Case) -> None:
+    threads = []
+
+    def watched(*arguments: Any) -> Any:
+        threads.append(threading.current_thread().name)
+        return case.step(*arguments)
+
+    case.replace_step(watched)
+    worker: FairWorker[Camera, Received] = FairWorker(Camera.serve, Camera.drop)
+    case.camera.take(image(START))
+    case.camera.start(worker)
+    case.camera.take(image(START + 1))
+    wait_for(lambda: "processed" in case.fates, "served")
+    case.camera.stop()
+    case.camera.take(image(START + 2))
+    assert worker.stop(60)
+    assert case.fates == {"received": 1, "processed": 1} and threads == ["perception"]
+    (result,) = case.outputs.results
+    assert result.header.stamp.nanosec == 1 and result.predictions.reset == "activated"
+
+
+def test_what_an_image_is_published_with_held_when_it_was_begun(case: Case) -> None:
+    def change(*arguments: Any) -> Any:
+        stream = dataclasses.replace(case.camera.settings.stream, max_depth=7.0)
+        case.camera.settings = dataclasses.replace(
+            case.camera.settings, stream=stream, depth_encoding="16UC1"
+        )
+        return case.step(*arguments)
+
+    case.replace_step(change)
+    for number in range(2):
+        case.serve(number)
+    found = [(r.max_depth, r.depth_encoding) for r in case.outputs.results]
+    assert found == [(20.0, "32FC1"), (7.0, "16UC1")]
+    assert case.camera._stream.settings.max_depth == 7.0
+
+
+def test_the_camera_gives_up_once_and_a_start_forgets_it(case: Case) -> None:
+    case.replace_step(failing)
+    for number in range(4):
+        case.serve(number)
+    cause = "2 frames failed in a row, the last with: the device is lost"
+    assert case.camera.gave_up == cause
+    assert [kind for kind, _ in case.reports].count("gave up") == 1
+    worker: FairWorker[Camera, Received] = FairWorker(Camera.serve, Camera.drop)
+    case.camera.start(worker)
+    case.serve(4)
+    assert worker.stop(60) and case.camera.gave_up is None
+
+
+def test_a_fault_while_the_process_shuts_down_is_not_counted(case: Case) -> None:
+    def shut_down(*_: Any) -> Any:
+        raise RuntimeError("the context is not valid")
+
+    case.replace_step(shut_down)
+    real = case.camera._node
+    case.camera._node = SimpleNamespace(  # type: ignore[assignment]
+        context=SimpleNamespace(ok=lambda: False)
+    )
+    case.serve()
+    case.camera._node = real
+    assert case.fates == {} and case.reports == []
+
+
+def test_a_camera_info_is_used_as_long_as_it_fits(case: Case) -> None:
+    assert case.camera.camera_info_state == "none"
+    case.camera.camera_info = GOOD_INFO
+    case.serve(0)
+    case.camera.serve(Received(image(START + 1, size=(64, 48))))
+    assert [r.camera_info for r in case.outputs.results] == [GOOD_INFO, None]
+    assert case.camera.camera_info_state == "camera_info is of 160x120, the image of 64x48"
+    assert [kind for kind, _ in case.reports] == ["front camera_info"]
+
+
+def test_the_time_of_each_stage_is_told_and_waiting_for_the_network_is_not_ros(case: Case) -> None:
+    waiting = Received(image(START + 1))
+
+    def slow(*arguments: Any) -> Any:
+        time.sleep(0.1)
+        found = case.step(*arguments)
+        return dataclasses.replace(
+            found, milliseconds={**found.milliseconds, "total": found.milliseconds["total"] + 100}
+        )
+
+    case.replace_step(slow)
+    case.serve(0)  # ``waiting`` came before and waits for it.
+    case.camera.serve(waiting)
+    first, second = case.statistics._frames
+    stages = {"wait", "image", "prepare", "select", "stem", "base", "depth", "decode", "total"}
+    assert stages | {"publish", "latency", "ros", "age"} <= set(second)
+    assert second["wait"] >= 100 and second["latency"] >= 200 and second["ros"] < 100
+    parts = ("wait", "image", "total", "publish")
+    assert sum(first[part] for part in parts) <= first["latency"] + 1e-6
+    assert first["age"] > 1e9, "the image is of 1970"
+
+
+def test_no_topic_is_left_of_a_camera_that_cannot_be_made(
+    node: Node, engine: Any, bundle_path: Path
+) -> None:
+    before = len(list(node.publishers)), len(list(node.subscriptions))
+    settings = frame_settings(engine.manifest, VALUES)
+    with pytest.raises(Exception, match="topic name"):
+        Camera(node, "a b", engine, settings, "raw", Statistics(), print, lambda: None)
+    assert (len(list(node.publishers)), len(list(node.subscriptions))) == before

@@ -98,7 +98,8 @@ def label(
 
     The result is a data set to train on.
     """
-    from mtshare_ros.datasets.labelling.label_bag import Source, label_bag, parse_teachers
+    from mtshare_ros.datasets.labelling.label_bag import Source, label_bag
+    from mtshare_ros.datasets.labelling.teacher_settings import parse_teachers
 
     teachers = parse_teachers(teacher)
     source = Source(bag, topic, focal_length, frames)

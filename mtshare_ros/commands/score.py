@@ -13,7 +13,7 @@ from mtshare_ros.commands.options import BundleArgument, Dataset, Protocol, Thre
 from mtshare_ros.errors import JobError, OptionError
 
 if TYPE_CHECKING:
-    from mtshare_ros.evaluation.evaluate import Options
+    from mtshare_ros.evaluation.run_options import Options
 
 Names = Annotated[
     Path | None, typer.Option(help="Text file with the names of the images to score.")
@@ -63,7 +63,8 @@ def evaluate(
     """Score a bundle on a bag or a data set and write a report."""
     if bool(bag) == (dataset is not None) or (dataset is None) == bool(root):
         raise OptionError("expected either --bag BAG, or --dataset NAME with --root DIR")
-    from mtshare_ros.evaluation.evaluate import Options, evaluate_bag, evaluate_stills
+    from mtshare_ros.evaluation.evaluate import evaluate_bag, evaluate_images, evaluate_stills
+    from mtshare_ros.evaluation.run_options import Options
     from mtshare_ros.evaluation.stopping import StoppedEarly
 
     options = Options(policy, engine, max_dirty_fraction, threads, tuple(baseline or ()))
@@ -79,7 +80,6 @@ def evaluate(
                 numbers = evaluate_bag(bundle, bag[0], output, options, on_frame, topic, record)
             elif dataset != "rooms":
                 from mtshare_ros.datasets.image_sets.kinds import open_images
-                from mtshare_ros.evaluation.image_sets import evaluate_images
 
                 assert dataset is not None and root
                 if len(root) > 1:

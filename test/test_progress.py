@@ -16,10 +16,10 @@ Run = Callable[..., Any]
 
 
 def training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    from mtshare_ros.training import loop, rooms
+    from mtshare_ros.training import data_sets, loop
     from mtshare_ros.training.train import train
 
-    monkeypatch.setattr(rooms, "StillsDataset", FakeStills)
+    monkeypatch.setattr(data_sets, "StillsDataset", FakeStills)
     monkeypatch.setattr(loop, "LOG_STEPS", 1)
     stage = {"kind": "single_task", "name": "base", "task": "normals", "phases": [PHASE]}
     path = write_config(tmp_path / "c.yaml", config(stage))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,12 +10,10 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from mtshare_ros.bundle.manifest import InputSpec
-from mtshare_ros.errors import exit_status
 from mtshare_ros.network.config import NetworkConfig
-from mtshare_ros.network.heads import Head
 from mtshare_ros.network.pretrained import Backbone, backbone_config, load_backbone, map_backbone
 from mtshare_ros.network.single_task import SharedEncoder, SingleTaskNetwork
 from mtshare_ros.network.timm_vit import BackboneError
@@ -26,33 +23,12 @@ from mtshare_ros.training.stored import load_network
 from mtshare_ros.training.train import train
 from support.fake_stills import PHASE, FakeStills, write_config
 from support.fake_stills import config as fake_config
-from support.timm_models import import_timm
+from support.timm_models import SIZE, build_model, import_timm
 
 timm = import_timm()
 
-SIZE = (64, 48)
 BOUND = 1e-4
 DINOV2 = "vit_small_patch14_reg4_dinov2"
-
-
-def _randomise(module: nn.Module) -> None:
-    """Give every weight a part in the outcome: norms, biases, LayerScale and tokens, too."""
-    torch.manual_seed(0)
-    with torch.no_grad():
-        for name, value in module.named_parameters():
-            if name.endswith("gamma"):
-                value.uniform_(0.2, 1.5)
-            else:
-                value.normal_(std=0.05)
-                if "norm" in name and name.endswith("weight"):
-                    value.add_(1.0)
-
-
-def _build(name: str, **settings: Any) -> Any:
-    defaults = {"img_size": SIZE[::-1], "patch_size": 16, "num_classes": 0}
-    model = timm.create_model(name, **{**defaults, **settings}, weight_init="skip").eval()
-    _randomise(model)
-    return model
 
 
 def _image() -> np.ndarray:
@@ -98,7 +74,7 @@ def _difference(found: Tensor, expected: Tensor) -> float:
     ],
 )
 def test_features_equal_those_of_timm(name: str, settings: dict[str, Any], prefix: int) -> None:
-    model = _build(name, depth=2, **settings)
+    model = build_model(name, depth=2, **settings)
     config = replace(backbone_config(name, SIZE), depth=2, prefix=prefix)
     expected = _expected(model)
     assert len(expected) == prefix + config.tokens
@@ -124,7 +100,7 @@ def test_a_local_checkpoint_is_loaded_and_its_classifier_left_out(
     tmp_path: Path, suffix: str
 ) -> None:
     name = "vit_tiny_patch16_224"
-    state = _build(name, img_size=224, num_classes=10).state_dict()
+    state = build_model(name, img_size=224, num_classes=10).state_dict()
     path = tmp_path / f"weights{suffix}"
     if suffix == ".pth":
         torch.save({"state_dict": state, "epoch": 3}, path)
@@ -137,7 +113,7 @@ def test_a_local_checkpoint_is_loaded_and_its_classifier_left_out(
 
 
 def test_an_original_dinov2_checkpoint_at_patch_14_is_converted(tmp_path: Path) -> None:
-    state = _build(DINOV2, img_size=518, patch_size=14).state_dict()
+    state = build_model(DINOV2, img_size=518, patch_size=14).state_dict()
     width = state["cls_token"].shape[-1]
     registers = state.pop("reg_token")
     class_position = torch.randn(1, 1, width)
@@ -156,7 +132,7 @@ def test_an_original_dinov2_checkpoint_at_patch_14_is_converted(tmp_path: Path) 
 
 
 def test_a_start_leaves_fine_branch_and_heads_but_their_norm() -> None:
-    model = _build("vit_tiny_patch16_224", depth=1)
+    model = build_model("vit_tiny_patch16_224", depth=1)
     config = replace(backbone_config("vit_tiny_patch16_224", SIZE), depth=1)
     network = SharedEncoder(config, {"normals": 3, "depth": 1})
     before = {name: value.clone() for name, value in network.state_dict().items()}
@@ -172,46 +148,6 @@ def test_a_start_leaves_fine_branch_and_heads_but_their_norm() -> None:
     }
 
 
-def test_prefix_tokens_have_no_place_in_the_map() -> None:
-    config = NetworkConfig(48, 1, 3, 96, 16, 8, SIZE, "patch", 2)
-    head = Head(config, 3).eval()
-    plain = Head(replace(config, prefix=0), 3).eval()
-    plain.load_state_dict(head.state_dict())
-    features, fine = torch.randn(1, config.rows, 48), torch.randn(1, 16, 12, 16)
-    with torch.no_grad():
-        assert torch.equal(head(features, fine), plain(features[:, 2:], fine))
-
-
-def test_settings_of_older_networks_are_read() -> None:
-    values = NetworkConfig().to_dict()
-    del values["stem"], values["prefix"]
-    assert NetworkConfig.from_dict(values) == NetworkConfig(stem="conv", prefix=0)
-
-
-@pytest.mark.parametrize(
-    ("name", "reason"),
-    [
-        ("vit_giant_patch14_dinov2", "GluMlp, expected Mlp"),
-        ("vit_base_patch16_clip_224.openai", "norm_pre"),
-        ("vit_base_patch16_rope_224", "not a plain vision transformer"),
-        ("swin_tiny_patch4_window7_224", "not a plain vision transformer"),
-        ("vit_base_patch16_224", "name one of .*vit_base_patch16_224.mae"),
-        ("vit_base_patch16_224.none", "expected one of .*vit_base_patch16_224.mae"),
-        ("vit_tiny_patch17", "timm has none of that name"),
-    ],
-)
-def test_a_model_that_can_not_be_mapped_is_refused(name: str, reason: str) -> None:
-    with pytest.raises(BackboneError, match=reason):
-        backbone_config(name, SIZE)
-
-
-def test_a_model_with_normalised_queries_is_refused() -> None:
-    model = _build("vit_tiny_patch16_224", depth=1, qk_norm=True)
-    config = replace(backbone_config("vit_tiny_patch16_224", SIZE), depth=1)
-    with pytest.raises(BackboneError, match="a norm attn.q_norm"):
-        map_backbone(model, config)
-
-
 @pytest.mark.parametrize(
     ("key", "value"), [("width", 384), ("depth", 6), ("heads", 6), ("hidden", 96), ("prefix", 0)]
 )
@@ -221,60 +157,11 @@ def test_a_network_of_other_sizes_is_refused(tmp_path: Path, key: str, value: in
         load_backbone(tmp_path / "none.pth", "vit_tiny_patch16_224", config)
 
 
-class _Code:
-    def __reduce__(self) -> tuple[Any, ...]:
-        return print, ("run",)
-
-
-def _write(kind: str, path: Path) -> None:
-    if kind == "text":
-        path.write_text("no weights")
-    elif kind == "code":
-        torch.save({"model": _Code()}, path)
-    elif kind == "other sizes":
-        state = _build("vit_tiny_patch16_224").state_dict()
-        torch.save({**state, "blocks.3.mlp.fc1.bias": torch.zeros(384)}, path)
-    elif kind == "half a model":
-        torch.save(_build("vit_tiny_patch16_224", depth=11).state_dict(), path)
-    elif kind == "more than the model":
-        state = _build("vit_tiny_patch16_224").state_dict()
-        torch.save({**state, "reg_token": torch.zeros(1, 4, 192)}, path)
-
-
-@pytest.mark.parametrize(
-    ("kind", "reason"),
-    [
-        ("nothing", "no such file"),
-        ("text", "can't be read"),
-        ("code", "can't be read"),
-        ("other sizes", r"blocks.3.mlp.fc1.bias \(384,\), expected \(768,\)"),
-        ("half a model", "lacks blocks.11.* and 11 more"),
-        ("more than the model", "has the unknown reg_token"),
-    ],
-)
-def test_a_file_that_is_not_the_models_is_refused_by_name(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str, reason: str
-) -> None:
-    path = tmp_path / "weights.pth"
-    _write(kind, path)
-    config = backbone_config("vit_tiny_patch16_224", SIZE)
-    with pytest.raises(BackboneError, match=rf"weights\.pth: .*{reason}") as caught:
-        load_backbone(path, "vit_tiny_patch16_224", config)
-    assert exit_status(caught.value) == 2
-    assert "run" not in capsys.readouterr().out
-
-
-def test_without_timm_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "timm", None)
-    with pytest.raises(BackboneError, match="install timm, and a torchvision"):
-        backbone_config("vit_tiny_patch16_224", SIZE)
-
-
 def test_a_training_starts_with_the_backbone_of_a_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(data_sets, "StillsDataset", FakeStills)
-    model = _build("vit_tiny_patch16_224.augreg_in21k")
+    model = build_model("vit_tiny_patch16_224.augreg_in21k")
     save_file(model.state_dict(), tmp_path / "tiny.safetensors")
     values = fake_config(
         {

@@ -1,4 +1,4 @@
-"""Private units and their gates."""
+"""Private units of sub-tasks."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from mtshare_ros.bundle.manifest import LayerShare
-from mtshare_ros.network.gates import ShareConstraint, UnitGates, prune
 from mtshare_ros.network.single_task import SingleTaskNetwork
 from mtshare_ros.network.units import SubTask, private_share, unit_costs
 from support.samples import SMALL
@@ -83,70 +82,19 @@ def test_the_private_share_counts_multiply_adds() -> None:
     assert private_share(SMALL, none) == 0.0
 
 
-def test_pruned_units_do_what_the_gated_ones_did(base: SingleTaskNetwork) -> None:
-    subtask, gates = SubTask(SMALL, SHARES, 1).eval(), UnitGates(SMALL, SHARES, 32).eval()
+def test_the_map_of_images_is_that_on_the_base_s_branches(base: SingleTaskNetwork) -> None:
+    subtask = SubTask(SMALL, SHARES, 1).eval()
     _randomise(subtask)
-    with torch.no_grad():  # open, half open and shut gates; no layer loses all its units
-        for layer in range(SMALL.depth):
-            gates.head_logits[layer].copy_(torch.tensor([0.3, -9.0]))
-            gates.group_logits[layer].copy_(torch.tensor([-9.0, 4.0]))
-    tokens, _, _, branches = _frame(base)
+    images = torch.randn(2, 3, 96, 128)
     with torch.no_grad():
-        expected = subtask.features(tokens, branches, gates())
-        kept = private_share(SMALL, [LayerShare(1, 32)] * SMALL.depth)
-        pruned = prune(subtask, gates, kept + 1e-6).eval()
-        found = pruned.features(tokens, branches)
-    assert pruned.shares == [LayerShare(1, 32)] * SMALL.depth
-    assert torch.allclose(found, expected, atol=1e-4)
+        tokens, fine = base.stem(images)
+        expected = subtask(tokens, fine, base.transformer(tokens)[1])
+        assert torch.equal(subtask.on_images(base, images), expected)
 
 
-@pytest.mark.parametrize("rho", [0.05, 0.2, 0.35])
-def test_pruning_never_exceeds_the_target_and_keeps_the_wanted(rho: float) -> None:
-    torch.manual_seed(1)
-    subtask, gates = SubTask(SMALL, SHARES, 1), UnitGates(SMALL, SHARES, 32)
-    with torch.no_grad():
-        for logits in (*gates.head_logits, *gates.group_logits):
-            logits.normal_()
-        gates.group_logits[1][0] = 50.0
-    pruned = prune(subtask, gates, rho)
-    share = private_share(SMALL, pruned.shares)
-    smallest = min(unit_costs(SMALL)[0], unit_costs(SMALL)[1] * 32)
-    dense = SMALL.depth * (
-        SMALL.heads * unit_costs(SMALL)[0] + SMALL.hidden * unit_costs(SMALL)[1]
-    )
-    assert rho - smallest / dense <= share <= rho
-    assert pruned.shares[1].neurons >= 32
-
-
-def test_gates_are_random_in_training_and_deterministic_in_evaluation() -> None:
-    gates = UnitGates(SMALL, SHARES, 32)
-    with torch.no_grad():
-        gates.head_logits[0].zero_()
-    gates.train()
-    assert not torch.equal(gates()[0][0], gates()[0][0])
-    gates.eval()
-    assert torch.equal(gates()[0][0], gates()[0][0])
-    with torch.no_grad():
-        gates.head_logits[0].copy_(torch.tensor([20.0, -20.0]))
-    assert gates()[0][0].tolist() == [1.0, 0.0]  # really open and really shut
-
-
-def test_the_constraint_leads_the_expected_share_to_its_target() -> None:
-    torch.manual_seed(0)
-    gates, constraint = UnitGates(SMALL, SHARES, 32), ShareConstraint()
-    down = torch.optim.Adam(gates.parameters(), lr=0.05)
-    up = torch.optim.Adam(constraint.parameters(), lr=0.05, maximize=True)
-    target = 0.25
-    assert gates.expected_share().item() > 0.4
-    for _ in range(600):
-        for optimizer in (down, up):
-            optimizer.zero_grad()
-        constraint(gates.expected_share() - target).backward()
-        down.step()
-        up.step()
-    assert gates.expected_share().item() == pytest.approx(target, abs=0.03)
-
-
-def test_a_group_that_does_not_divide_the_neurons_is_refused() -> None:
-    with pytest.raises(ValueError, match="64 neurons.*group 48"):
-        UnitGates(SMALL, SHARES, 48)
+def test_only_the_layer_norms_freeze() -> None:
+    subtask = SubTask(SMALL, [LayerShare(1, 0), LayerShare(0, 32), LayerShare(0, 0)], 1)
+    for block in subtask.blocks:
+        block.freeze_norms()
+    frozen = {name for name, p in subtask.named_parameters() if not p.requires_grad}
+    assert frozen == {f"blocks.{n}.norm{n + 1}.{p}" for n in (0, 1) for p in ("weight", "bias")}

@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 import torch
+from torch import nn
 
 _SCHEMAS = (
     "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
@@ -33,3 +34,28 @@ def import_timm() -> Any:
     import timm
 
     return timm
+
+
+SIZE = (64, 48)
+"""Width and height of the images of ``build_model``."""
+
+
+def build_model(name: str, **settings: Any) -> Any:
+    """Return a timm model for small images, with patches of 16 and every weight in use."""
+    defaults = {"img_size": SIZE[::-1], "patch_size": 16, "num_classes": 0}
+    model = import_timm().create_model(name, **{**defaults, **settings}, weight_init="skip")
+    _randomise(model)
+    return model.eval()
+
+
+def _randomise(module: nn.Module) -> None:
+    """Give every weight a part in the outcome: norms, biases, LayerScale and tokens, too."""
+    torch.manual_seed(0)
+    with torch.no_grad():
+        for name, value in module.named_parameters():
+            if name.endswith("gamma"):
+                value.uniform_(0.2, 1.5)
+            else:
+                value.normal_(std=0.05)
+                if "norm" in name and name.endswith("weight"):
+                    value.add_(1.0)

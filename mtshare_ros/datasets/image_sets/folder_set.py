@@ -1,4 +1,4 @@
-"""A folder of one's own: images, one folder of truth per task, and ``dataset.yaml``."""
+"""A user's folder as a data set: images, a folder of truth per task, and ``dataset.yaml``."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Confidence(Strict):
 
     Attributes:
         folder: 8-bit PNG, 255 is sure.
-        least: What is less sure is ignored, 0 to 1.
+        least: Smallest confidence that counts, 0 to 1; less certain truth is ignored.
     """
 
     folder: str
@@ -76,7 +76,7 @@ class TaskFolder(Strict):
 
 
 class Description(Strict):
-    """What ``dataset.yaml`` says.
+    """The contents of ``dataset.yaml``.
 
     Attributes:
         images: Folder of the images, JPEG or PNG.
@@ -110,7 +110,7 @@ def open_folder(root: Path, split: str, normal_axes: str | None = None) -> Image
     Args:
         root: Folder with ``dataset.yaml``.
         split: One of its splits.
-        normal_axes: Must be None: ``dataset.yaml`` says it.
+        normal_axes: Must be None, since ``dataset.yaml`` names the axes.
 
     Raises:
         DatasetError: The description is wrong, or a file can't be read.
@@ -118,22 +118,21 @@ def open_folder(root: Path, split: str, normal_axes: str | None = None) -> Image
     path = root / DESCRIPTION
     if normal_axes is not None:
         raise DatasetError(f"normal axes {normal_axes!r}: expected in {path}, under the task")
-    said = load_settings(path, Description, DatasetError)
-    names = read_names(root / said.splits.get(split, f"{split}.txt"))
-    readers: dict[str, Reader] = {RGB: _images(root / said.images)}
-    for name, task in said.tasks.items():
+    description = load_settings(path, Description, DatasetError)
+    readers: dict[str, Reader] = {RGB: _images(root / description.images)}
+    for name, task in description.tasks.items():
         readers[name] = _sure(root, task, _reader(root / task.folder, task))
-    opened = ImageSet(
+    image_set = ImageSet(
         title=f"{root} ({split})",
         root=root,
-        names=names,
-        tasks={name: _task(name, folder) for name, folder in said.tasks.items()},
+        names=read_names(root / description.splits.get(split, f"{split}.txt")),
+        tasks={name: _task(name, folder) for name, folder in description.tasks.items()},
         readers=readers,
     )
-    if said.focal_length is None:
-        return opened
-    width = opened.stored(0)[RGB].shape[1]
-    return replace(opened, focal_length=said.focal_length * width)
+    if description.focal_length is None:
+        return image_set
+    width = image_set.stored(0)[RGB].shape[1]
+    return replace(image_set, focal_length=description.focal_length * width)
 
 
 def _task(name: str, folder: TaskFolder) -> Task:
@@ -184,7 +183,7 @@ class KindFiles:
 
     Attributes:
         convert: Returns the truth of a file's values, or refuses them with its path.
-        ignored: Value of a pixel that is not sure enough to be trained on.
+        ignored: Value of a pixel that is left out of training and scores.
     """
 
     convert: Callable[[Path, NDArray[Any], TaskFolder], NDArray[Any]]
@@ -213,7 +212,7 @@ def _reader(folder: Path, task: TaskFolder) -> Reader:
 
 
 def _sure(root: Path, task: TaskFolder, read: Reader) -> Reader:
-    """Return a reader that ignores what is not sure enough."""
+    """Return a reader that marks truth of too little confidence as ignored."""
     if task.confidence is None:
         return read
     folder, least = root / task.confidence.folder, task.confidence.least

@@ -1,4 +1,4 @@
-"""From a teacher's output to labels, by the kind of its task; knows nothing of files."""
+"""From a teacher's output to labels, by the kind of its task."""
 
 from __future__ import annotations
 
@@ -18,9 +18,23 @@ Confidence = NDArray[np.float32]
 """(H, W), 0 to 1."""
 
 APART_DEPTH = 0.25
-"""Relative difference between an image and its mirror image at which depth is not sure at all."""
+"""Relative difference between an image and its mirror image at which depth has no confidence."""
 APART_DEG = 45.0
 """The same for normals, in degrees."""
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The labels of an image.
+
+    Attributes:
+        values: As ``image_sets.image_set.Sample`` has the truth of its kind; boundary and
+            saliency are probabilities, 0 to 1.
+        confidence: (H, W) float32, 0 to 1.
+    """
+
+    values: Array
+    confidence: Confidence
 
 
 @dataclass(frozen=True)
@@ -30,11 +44,11 @@ class RawOutput:
     Attributes:
         array: (h, w), (C, h, w) or (h, w, C).
         size: Width and height of the labels.
-        means: What the numbers are: one of the kind's ``meanings``.
+        means: What the numbers mean: one of the kind's ``meanings``.
         layout: Where the channels are: ``nchw`` or ``nhwc``.
-        scale: Factor on depth in metres.
+        scale: Factor that turns depth into metres.
         axes: (3, 3), turns stored normals into the optical frame.
-        range: Nearest and farthest depth that is believed, in metres.
+        range: Nearest and farthest depth that is a label, in metres.
         classes: The teacher's ids of each class, in the order of the classes.
     """
 
@@ -141,7 +155,7 @@ def _normals_agreement(values: Array, mirrored: Array) -> Confidence:
 
 
 def _sure(apart: Array) -> Confidence:
-    """Return 1 where nothing is apart, 0 from 1 on or where it can't be told."""
+    """Return 1 where nothing is apart, and 0 from a distance of 1 on or where it is NaN."""
     return np.nan_to_num(1 - np.minimum(apart, 1), nan=0.0).astype(np.float32)
 
 
@@ -150,12 +164,12 @@ class KindLabels:
     """How a teacher of a kind labels.
 
     Attributes:
-        meanings: What the numbers of its output can be.
+        meanings: What the numbers of its output can mean.
         read: Returns values and confidence of an output. Values are as ``image_sets.image_set``
             has the truth of the kind; probabilities are 0 to 1.
         stored: Returns the values as PNG holds them.
         agreement: Returns the confidence that follows from the values of the mirrored image,
-            mirrored back; None where the output itself tells.
+            mirrored back; None where the output itself states it.
     """
 
     meanings: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""What a teacher takes and what its output means: the YAML file beside its ONNX file."""
+"""Settings of a teacher: the YAML file beside its ONNX file says what it takes and gives."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ class TeacherOutput(Strict):
 
     Attributes:
         name: Its name; by default the first one.
-        means: What the numbers are: see ``kind_labels``.
-        layout: Where the channels of several are: ``nchw`` or ``nhwc``.
-        scale: Factor on depth in metres, where the teacher's unit is another one.
+        means: What the numbers mean: one of the kind's ``meanings``, see ``kind_labels``.
+        layout: Where the channels are, if there are several: ``nchw`` or ``nhwc``.
+        scale: Factor that turns the teacher's unit of depth into metres.
         axes: Axes of normals, as in ``image_sets.axes``.
-        range: Nearest and farthest depth that is believed, in metres.
+        range: Nearest and farthest depth that is a label, in metres.
     """
 
     name: str | None = None
@@ -67,9 +67,10 @@ class TeacherSettings(Strict):
         kind: Kind of its task.
         input: What it takes.
         output: What it gives.
-        classes: Of segmentation: name -> the teacher's ids that it stands for. Other ids become
-            unlabelled. The order of the names is that of the data set's ids.
-        least_confidence: Labels that are less sure are ignored in training, 0 to 1.
+        classes: For segmentation: name -> ids of the teacher that it stands for. Other ids become
+            unlabelled. The data set numbers the classes in the order of the names.
+        least_confidence: Smallest confidence that counts in training, 0 to 1; less certain labels
+            are ignored.
     """
 
     kind: KindName
@@ -101,7 +102,7 @@ class TeacherSettings(Strict):
 
 
 def load_teacher_settings(model: Path) -> TeacherSettings:
-    """Read the YAML file beside an ONNX file: of its name, ending in ``.yaml``.
+    """Read the YAML file beside an ONNX file: the same name with the suffix ``.yaml``.
 
     Raises:
         TeacherError: One of the files is missing, or a key or value is wrong.
@@ -112,3 +113,20 @@ def load_teacher_settings(model: Path) -> TeacherSettings:
     if not path.is_file():
         raise TeacherError(f"{path}: not found; expected what {model.name} takes and gives")
     return load_settings(path, TeacherSettings, TeacherError)
+
+
+def parse_teachers(texts: list[str]) -> dict[str, Path]:
+    """Return task -> ONNX file, from texts such as ``depth=X.onnx``.
+
+    Raises:
+        TeacherError: A text is not TASK=FILE, or two texts name the same task.
+    """
+    teachers: dict[str, Path] = {}
+    for text in texts:
+        name, equals, model = text.partition("=")
+        if not (equals and model and name.isidentifier() and name.islower()):
+            raise TeacherError(f"--teacher {text!r}: expected TASK=FILE, as depth=X.onnx")
+        if name in teachers:
+            raise TeacherError(f"--teacher {text!r}: {name} has {teachers[name]} already")
+        teachers[name] = Path(model)
+    return teachers

@@ -1,8 +1,7 @@
-"""Runs a teacher on an image: labels at the image's size, and how sure they are."""
+"""Runs a teacher on an image: labels at the image's size, with their confidence."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,25 +11,11 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from mtshare_ros.datasets.image_sets.axes import parse_axes
-from mtshare_ros.datasets.labelling.kind_labels import KIND_LABELS, RawOutput
+from mtshare_ros.datasets.labelling.kind_labels import KIND_LABELS, Labels, RawOutput
 from mtshare_ros.datasets.labelling.teacher_settings import TeacherError, load_teacher_settings
 
 Array = NDArray[Any]
 Image = NDArray[np.uint8]
-
-
-@dataclass(frozen=True)
-class Labels:
-    """What a teacher says of an image.
-
-    Attributes:
-        values: As ``image_sets.image_set.Sample`` has the truth of its kind; boundary and
-            saliency are probabilities, 0 to 1.
-        confidence: (H, W) float32, 0 to 1.
-    """
-
-    values: Array
-    confidence: NDArray[np.float32]
 
 
 class Teacher:
@@ -75,8 +60,8 @@ class Teacher:
     def __call__(self, rgb: Image) -> Labels:
         """Label an image (H, W, 3).
 
-        Depth and normals are as sure as the teacher agrees with itself on the mirrored image;
-        classes, boundaries and salient things as it says.
+        The confidence of classes, boundaries and salient things is what the teacher states. That
+        of depth and normals is how well it agrees with itself on the mirrored image.
 
         Raises:
             TeacherError: The model fails, or its output is not what its YAML says.
@@ -89,7 +74,7 @@ class Teacher:
         return Labels(values, confidence)
 
     def _label(self, rgb: Image) -> tuple[Array, NDArray[np.float32]]:
-        """Return labels and what the output itself says of their confidence."""
+        """Return the values of the labels and the confidence that the output itself states."""
         settings, output = self.settings, self.settings.output
         raw = RawOutput(
             self._run(rgb),
@@ -108,18 +93,18 @@ class Teacher:
 
     def _run(self, rgb: Image) -> Array:
         """Return the output for one image, without the batch."""
-        said = self.settings.input
+        settings = self.settings.input
         height, width = rgb.shape[:2]
-        shrinks = width > said.size[0] and height > said.size[1]
+        shrinks = width > settings.size[0] and height > settings.size[1]
         method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-        image = np.asarray(cv2.resize(rgb, said.size, interpolation=method), np.float32)
-        if said.colour == "bgr":
+        image = np.asarray(cv2.resize(rgb, settings.size, interpolation=method), np.float32)
+        if settings.colour == "bgr":
             image = image[..., ::-1]
-        image = (image * said.scale - np.array(said.mean)) / np.array(said.std)
-        if said.layout == "nchw":
+        image = (image * settings.scale - np.array(settings.mean)) / np.array(settings.std)
+        if settings.layout == "nchw":
             image = image.transpose(2, 0, 1)
-        kind = np.float16 if "float16" in self._input.type else np.float32
-        batch = np.ascontiguousarray(image[None], kind)
+        dtype = np.float16 if "float16" in self._input.type else np.float32
+        batch = np.ascontiguousarray(image[None], dtype)
         try:
             (raw,) = self._session.run([self._output], {self._input.name: batch})
         except Exception as error:  # ONNX Runtime raises classes of its own per cause

@@ -14,8 +14,8 @@ from mtshare_ros.bundle.folder import load_manifest
 from mtshare_ros.datasets.bags.open_bag import BagError
 from mtshare_ros.datasets.image_sets.folder_set import open_folder
 from mtshare_ros.datasets.labelling.frames import choose, thumbnail
-from mtshare_ros.datasets.labelling.label_bag import Source, label_bag, parse_teachers
-from mtshare_ros.datasets.labelling.teacher_settings import TeacherError
+from mtshare_ros.datasets.labelling.label_bag import Source, label_bag
+from mtshare_ros.datasets.labelling.teacher_settings import TeacherError, parse_teachers
 from mtshare_ros.datasets.labelling.teachers import Teacher
 from mtshare_ros.training.configuration import load_config
 from support.fake_stills import config, write_config

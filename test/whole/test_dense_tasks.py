@@ -9,14 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from mtshare_ros.bench.rivals import Rivals
 from mtshare_ros.bundle.checks import check_manifest
 from mtshare_ros.bundle.folder import load_manifest
 from mtshare_ros.bundle.manifest import BundleError, LayerShare
 from mtshare_ros.commands.demo import run_demo
-from mtshare_ros.datasets.derived import boundaries
 from mtshare_ros.errors import OptionError
 from mtshare_ros.evaluation.evaluate import evaluate_bag, evaluate_stills
 from mtshare_ros.evaluation.pictures import map_pictures
@@ -30,8 +28,6 @@ from mtshare_ros.simulator.render_stills import render_stills
 from mtshare_ros.simulator.simulate import write_clip
 from mtshare_ros.tasks import BOUNDARY, SALIENCY, TASKS
 from mtshare_ros.training import data_sets
-from mtshare_ros.training.batches import BatchSettings, draw_batch, to_batch
-from mtshare_ros.training.losses import BOUNDARY_WEIGHT, task_loss
 from mtshare_ros.training.train import train
 from support.fake_stills import PHASE, FakeStills, write_config
 from support.fake_stills import config as fake_config
@@ -62,38 +58,6 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("clips") / "clip.mcap"
     write_clip(path, "static", 200_001, 4, SIZE)
     return path
-
-
-def test_a_batch_has_the_truth_of_every_kind_with_thin_lines_at_any_size() -> None:
-    batch = draw_batch(FakeStills(), BatchSettings((32, 32), 4), (0,))
-    assert set(TASKS) < set(batch)
-    for kind in NEW:
-        assert batch[kind].shape == (4, 32, 32) and batch[kind].dtype == torch.float32
-    one = to_batch([FakeStills().stored(0)])
-    expected = boundaries(FakeStills().stored(0)["labels"])
-    assert torch.equal(one["boundary"][0], torch.from_numpy(expected))
-    # The outline of one square of 20 pixels: not a thick or a broken line.
-    assert 60 <= one["boundary"].sum() <= 80
-
-
-@pytest.mark.parametrize("task", [BOUNDARY, SALIENCY])
-def test_the_losses_vanish_at_the_truth_and_ignore_what_is_unknown(task: Any) -> None:
-    truth = torch.zeros(2, 8, 8)
-    truth[:, 4:] = 1.0
-    truth[:, :, :2] = torch.nan
-    raw = torch.full((2, 1, 8, 8), -50.0)
-    raw[:, :, 4:] = 50.0
-    raw[:, :, :, :2] *= -1  # wrong where it doesn't count
-    assert task_loss(task, raw, truth) == pytest.approx(0.0, abs=1e-6)
-    assert task_loss(task, -raw, truth) > 10
-
-
-def test_a_pixel_on_a_boundary_weighs_more() -> None:
-    raw, log2 = torch.zeros(1, 1, 2, 2), float(np.log(2.0))
-    ones, zeros = torch.ones(1, 2, 2), torch.zeros(1, 2, 2)
-    assert task_loss(BOUNDARY, raw, ones) == pytest.approx(BOUNDARY_WEIGHT * log2)
-    assert task_loss(BOUNDARY, raw, zeros) == pytest.approx((1 - BOUNDARY_WEIGHT) * log2)
-    assert task_loss(SALIENCY, raw, ones) == task_loss(SALIENCY, raw, zeros)
 
 
 def test_they_are_trained_and_validated_as_base_and_as_sub_tasks(

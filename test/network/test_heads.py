@@ -1,0 +1,45 @@
+"""Heads: from tokens and fine features to a map."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+
+from mtshare_ros.network.config import NetworkConfig
+from mtshare_ros.network.heads import Head
+from support.samples import SMALL
+from support.timm_models import SIZE
+
+
+def test_prefix_tokens_have_no_place_in_the_map() -> None:
+    config = NetworkConfig(48, 1, 3, 96, 16, 8, SIZE, "patch", 2)
+    head = Head(config, 3).eval()
+    plain = Head(replace(config, prefix=0), 3).eval()
+    plain.load_state_dict(head.state_dict())
+    features, fine = torch.randn(1, config.rows, 48), torch.randn(1, 16, 12, 16)
+    with torch.no_grad():
+        assert torch.equal(head(features, fine), plain(features[:, 2:], fine))
+
+
+def test_a_token_reaches_its_own_cells_and_their_neighbours_only() -> None:
+    torch.manual_seed(0)
+    head = Head(SMALL, 1).eval()
+    features = torch.randn(1, SMALL.rows, SMALL.width)
+    fine = torch.randn(1, SMALL.fine_width, 24, 32)
+    moved = features.clone()
+    moved[0, 0] = torch.randn(SMALL.width)  # the token at the top left: cells 0 to 3 of both sides
+    with torch.no_grad():
+        changed = (head(moved, fine) - head(features, fine))[0, 0].abs() > 1e-6
+    assert changed[:4, :4].all()
+    # Two mixing blocks of 3x3 reach two cells further.
+    assert not changed[6:].any() and not changed[:, 6:].any()
+
+
+def test_a_head_takes_over_another_s_weights_but_for_its_outputs() -> None:
+    torch.manual_seed(0)
+    head, other = Head(SMALL, 1), Head(SMALL, 3)
+    before = head.project.weight.clone()
+    head.start_from(other)
+    assert torch.equal(head.spread.weight, other.spread.weight)
+    assert torch.equal(head.project.weight, before)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+import yaml
 
 from mtshare_ros.errors import OptionError
 
@@ -66,12 +67,8 @@ def parse_parameters(texts: Sequence[str]) -> dict[str, bool | int | float | str
         name, equals, value = text.partition("=")
         if not (name and equals and value):
             raise OptionError(f"--parameter {text!r}: expected NAME=VALUE, as output_size=input")
-        for kind in (int, float):
-            try:
-                values[name] = kind(value)
-                break
-            except ValueError:
-                continue
-        else:
-            values[name] = value == "true" if value in ("true", "false") else value
+        try:
+            values[name] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise OptionError(f"--parameter {text!r}: the value is not YAML") from error
     return values

@@ -25,10 +25,10 @@ class Kind:
         value_range: Smallest and largest decoded value, or None for labels.
         metrics: Keys under which the metrics are reported, the main one first.
         higher_is_better: Whether a higher main metric is better.
+        disagreement: What tells how far two predictions are apart, in plain words.
         truth: Array of a clip's frame or of a still that is the truth, or that it follows from.
         topic: Topic on which the node publishes the map, below the task's name.
         encoding: Encoding of that image.
-        disagreement: What tells how far two predictions are apart, in plain words.
         has_confidence: Whether a confidence, (H, W) uint8, comes with the map.
         in_metres: Whether values are distances, which depend on the camera's focal length.
         truth_classes: Classes whose ids the truth follows from, where they are always the same.
@@ -40,10 +40,10 @@ class Kind:
     value_range: tuple[float, float] | None
     metrics: tuple[str, ...]
     higher_is_better: bool
-    truth: str
-    topic: str
-    encoding: str
     disagreement: str
+    truth: str = "labels"
+    topic: str = "image"
+    encoding: str = "mono8"
     has_confidence: bool = False
     in_metres: bool = False
     truth_classes: tuple[SemanticClass, ...] = ()
@@ -148,7 +148,6 @@ KINDS: dict[str, Kind] = {
             metrics=("abs_rel", "rmse", "delta1"),
             higher_is_better=False,
             truth="depth",
-            topic="image",
             encoding="32FC1",
             disagreement="mean |a - b| / b",
             in_metres=True,
@@ -160,9 +159,7 @@ KINDS: dict[str, Kind] = {
             value_range=None,
             metrics=("miou",),
             higher_is_better=True,
-            truth="labels",
             topic="mask",
-            encoding="mono8",
             disagreement="share of pixels of another class",
             has_confidence=True,
         ),
@@ -174,7 +171,6 @@ KINDS: dict[str, Kind] = {
             metrics=("mean_deg", "median_deg", "within_11", "within_22", "within_30"),
             higher_is_better=False,
             truth="normals",
-            topic="image",
             encoding="32FC3",
             disagreement="mean angle, degrees",
         ),
@@ -185,9 +181,6 @@ KINDS: dict[str, Kind] = {
             value_range=(0.0, 255.0),
             metrics=("ods_f",),
             higher_is_better=True,
-            truth="labels",
-            topic="image",
-            encoding="mono8",
             disagreement="mean |p - q|",
         ),
         Kind(
@@ -197,9 +190,6 @@ KINDS: dict[str, Kind] = {
             value_range=(0.0, 255.0),
             metrics=("max_f",),
             higher_is_better=True,
-            truth="labels",
-            topic="image",
-            encoding="mono8",
             disagreement="mean |p - q|",
             truth_classes=ROOM_CLASSES,
         ),

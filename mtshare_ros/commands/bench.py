@@ -52,7 +52,7 @@ def bench(
     ] = None,
     precision: Annotated[
         Precision, typer.Option(help="Number format that --engine computes in.")
-    ] = Precision.fp16,
+    ] = "fp16",
 ) -> None:
     """Measure a frame's time, against that of dense networks.
 
@@ -67,7 +67,7 @@ def bench(
         "--rounds": rounds,
         "--threads": None if threads == 2 else threads,
         "--engine": engine,
-        "--precision": precision.value if engine else None,
+        "--precision": precision if engine else None,
         "--output": str(output),
     }
     command = _command(bundle, options)
@@ -76,7 +76,7 @@ def bench(
         if options[name]:
             raise OptionError(f"{name}: not with {'a bundle' if name in refused else '--engine'}")
     if engine is not None:
-        _bench_engine(bundle, engine, precision.value, output, rounds or 200, threads, command)
+        _bench_engine(bundle, engine, precision, output, rounds or 200, threads, command)
         return
     sizes = size or (ALL_SIZES if everything else [_DEFAULT_SIZE])
     pixels = [parse_size(text) for text in dict.fromkeys(sizes)]

@@ -20,12 +20,12 @@ def simulate(
     output: Annotated[
         Path, typer.Option(help="Bag to write: a file if it ends in .mcap, else a folder.")
     ],
-    kind: Annotated[Kind, typer.Option(help="How the camera moves.")] = Kind.drive,
+    kind: Annotated[Kind, typer.Option(help="How the camera moves.")] = "drive",
     seed: Annotated[int, typer.Option(help="The same seed gives the same clip.")] = 0,
     frames: Annotated[int, typer.Option(min=1, help="Frames to render.")] = 150,
     size: Size = "320x240",
     cuts: Annotated[int, typer.Option(help="How often the clip cuts to another room.")] = 0,
-    textures: _Textures = Textures.auto,
+    textures: _Textures = "auto",
     exposure_changes: Annotated[
         bool, typer.Option("--exposure-changes", help="Change the exposure now and then.")
     ] = False,
@@ -40,12 +40,12 @@ def simulate(
     with progress("rendering") as on_frame:
         write_clip(
             output,
-            kind.value,
+            kind,
             seed,
             frames,
             pixels,
             on_frame,
-            textures=textures.value,
+            textures=textures,
             compressed=compressed,
             exposure_changes=exposure_changes,
             cuts=cuts,
@@ -60,7 +60,7 @@ def render(
     views: Annotated[int, typer.Option(help="Images of each room.")] = 10,
     size: Size = "320x240",
     workers: Annotated[int, typer.Option(help="Processes that render at once.")] = 2,
-    textures: _Textures = Textures.auto,
+    textures: _Textures = "auto",
     clips: Annotated[
         bool, typer.Option("--clips", help="Let the images of a room be a clip's frames.")
     ] = False,
@@ -75,7 +75,7 @@ def render(
     seeds = range(first_seed, first_seed + rooms)
     with progress("rendering") as on_frame:
         render_stills(
-            output, seeds, views, pixels, workers, textures.value, clips=clips, on_frame=on_frame
+            output, seeds, views, pixels, workers, textures, clips=clips, on_frame=on_frame
         )
     typer.echo(f"{output}: {rooms * views} images")
 

@@ -14,7 +14,7 @@ from mtshare_ros.datasets.bags.reader import ClipReader
 from mtshare_ros.errors import JobError
 from mtshare_ros.evaluation.recorded import RecordedPredictions, score_recording
 from mtshare_ros.evaluation.report.overview import write_overview
-from mtshare_ros.evaluation.report.write import PAGE_NAME, write_report
+from mtshare_ros.evaluation.report.report_files import PAGE_NAME, write_report
 from mtshare_ros.evaluation.scores import Recording, Run
 from mtshare_ros.metrics import class_count
 from mtshare_ros.replay.replay_bag import ReplayResult, replay

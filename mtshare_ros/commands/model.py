@@ -47,7 +47,7 @@ def build(
     precision: Annotated[
         Precision,
         typer.Option(help="Number format; fp32 replaces fp16 where fp16 fails the self-test."),
-    ] = Precision.fp16,
+    ] = "fp16",
     rebuild: Annotated[
         bool, typer.Option("--rebuild", help="Rebuild even if engines exist.")
     ] = False,
@@ -66,7 +66,7 @@ def build(
 
     with progress("compiling") as on_step:
         report = on_progress(on_step)
-        opened = open_tensorrt(bundle, manifest, precision.value, report, rebuild=rebuild)
+        opened = open_tensorrt(bundle, manifest, precision, report, rebuild=rebuild)
     rows = []
     for built in opened.built:
         compiled = "found" if built.seconds is None else f"{built.seconds:.0f} s"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
+import yaml
 
 from mtshare_ros.errors import OptionError
 
@@ -28,53 +28,18 @@ Parameters = Annotated[
 ]
 
 
-class Kind(str, Enum):
-    """How the camera of a simulated clip moves."""
-
-    static = "static"
-    pan = "pan"
-    drive = "drive"
-    handheld = "handheld"
-
-
-class Textures(str, Enum):
-    """The pool that the textures of a simulated room are drawn from."""
-
-    auto = "auto"
-    A = "A"
-    B = "B"
-    mix = "mix"
-
-
-class Dataset(str, Enum):
-    """A kind of data set that `evaluate` reads."""
-
-    rooms = "rooms"
-    nyud = "nyud"
-    pascal_context = "pascal_context"
-    folder = "folder"
-
-
-class Protocol(str, Enum):
-    """How images of a data set are brought to the network's size."""
-
-    stretch = "stretch"
-    invpt = "invpt"
-    mtl = "mtl"
-
-
-class Precision(str, Enum):
-    """What a GPU computes in."""
-
-    fp16 = "fp16"
-    fp32 = "fp32"
-
-
-class Purpose(str, Enum):
-    """What a machine is to be used for."""
-
-    run = "run"
-    train = "train"
+Kind = Literal["static", "pan", "drive", "handheld"]
+"""How the camera of a simulated clip moves."""
+Textures = Literal["auto", "A", "B", "mix"]
+"""The pool that the textures of a simulated room are drawn from."""
+Dataset = Literal["rooms", "nyud", "pascal_context", "folder"]
+"""A kind of data set that `evaluate` reads."""
+Protocol = Literal["stretch", "invpt", "mtl"]
+"""How images of a data set are brought to the network's size."""
+Precision = Literal["fp16", "fp32"]
+"""What a GPU computes in."""
+Purpose = Literal["run", "train"]
+"""What a machine is to be used for."""
 
 
 def parse_size(text: str) -> tuple[int, int]:
@@ -102,12 +67,8 @@ def parse_parameters(texts: Sequence[str]) -> dict[str, bool | int | float | str
         name, equals, value = text.partition("=")
         if not (name and equals and value):
             raise OptionError(f"--parameter {text!r}: expected NAME=VALUE, as output_size=input")
-        for kind in (int, float):
-            try:
-                values[name] = kind(value)
-                break
-            except ValueError:
-                continue
-        else:
-            values[name] = value == "true" if value in ("true", "false") else value
+        try:
+            values[name] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise OptionError(f"--parameter {text!r}: the value is not YAML") from error
     return values

@@ -31,12 +31,12 @@ def doctor(
     bundle: OptionalBundle = None,
     purpose: Annotated[
         Purpose, typer.Option("--for", help="Run the node, or also train and simulate.")
-    ] = Purpose.run,
+    ] = "run",
 ) -> None:
     """Check this machine and say in plain words what it lacks."""
     from mtshare_ros.machine.doctor import examine
 
-    findings = examine(bundle, train=purpose is Purpose.train)
+    findings = examine(bundle, train=purpose == "train")
     print_table("", ("", "what", "found"), [(f.mark, f.what, f.found) for f in findings])
     lacking = [finding.what for finding in findings if finding.fatal]
     if lacking:

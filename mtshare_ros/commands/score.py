@@ -13,7 +13,7 @@ from mtshare_ros.commands.options import BundleArgument, Dataset, Protocol, Thre
 from mtshare_ros.errors import JobError, OptionError
 
 if TYPE_CHECKING:
-    from mtshare_ros.evaluation.evaluate import Options
+    from mtshare_ros.evaluation.run_options import Options
 
 Names = Annotated[
     Path | None, typer.Option(help="Text file with the names of the images to score.")
@@ -50,7 +50,7 @@ def evaluate(
     protocol: Annotated[
         Protocol,
         typer.Option(help="How images get the network's size: as in the node, or as published."),
-    ] = Protocol.stretch,
+    ] = "stretch",
     names: Names = None,
     normal_axes: Annotated[
         str | None, typer.Option(help="Axes of the data set's normals, such as 'x -y -z'.")
@@ -63,7 +63,8 @@ def evaluate(
     """Score a bundle on a bag or a data set and write a report."""
     if bool(bag) == (dataset is not None) or (dataset is None) == bool(root):
         raise OptionError("expected either --bag BAG, or --dataset NAME with --root DIR")
-    from mtshare_ros.evaluation.evaluate import Options, evaluate_bag, evaluate_stills
+    from mtshare_ros.evaluation.evaluate import evaluate_bag, evaluate_images, evaluate_stills
+    from mtshare_ros.evaluation.run_options import Options
     from mtshare_ros.evaluation.stopping import StoppedEarly
 
     options = Options(policy, engine, max_dirty_fraction, threads, tuple(baseline or ()))
@@ -77,19 +78,16 @@ def evaluate(
         with progress("evaluating") as on_frame:
             if bag:
                 numbers = evaluate_bag(bundle, bag[0], output, options, on_frame, topic, record)
-            elif dataset is not Dataset.rooms:
+            elif dataset != "rooms":
                 from mtshare_ros.datasets.image_sets.kinds import open_images
-                from mtshare_ros.evaluation.image_sets import evaluate_images
 
                 assert dataset is not None and root
                 if len(root) > 1:
-                    raise OptionError(
-                        f"--root: found {len(root)}, expected one for {dataset.value}"
-                    )
-                images = open_images(dataset.value, root[0], split, normal_axes)
+                    raise OptionError(f"--root: found {len(root)}, expected one for {dataset}")
+                images = open_images(dataset, root[0], split, normal_axes)
                 images = images if names is None else images.only(names)
                 numbers = evaluate_images(
-                    bundle, images, dataset.value, output, options, protocol.value, on_frame
+                    bundle, images, dataset, output, options, protocol, on_frame
                 )
             else:
                 numbers = evaluate_stills(bundle, root or [], output, options, on_frame)

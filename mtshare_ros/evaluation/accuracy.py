@@ -11,7 +11,7 @@ from mtshare_ros.tasks import Task
 
 
 class Accuracy:
-    """One accumulator per task."""
+    """The accuracy of all frames so far: one accumulator per task."""
 
     def __init__(self, tasks: Sequence[Task], max_distance: float = MAX_DISTANCE) -> None:
         """Start empty; boundaries match up to ``max_distance`` image diagonals apart."""
@@ -46,6 +46,6 @@ class Accuracy:
         return {name: result for name, result in results.items() if result}
 
     def legacy(self) -> dict[str, dict[str, float]]:
-        """Return the further variants that published tables have, by task."""
+        """Return further variants that published tables report, by task."""
         results = {name: metric.legacy() for name, metric in self.metrics.items()}
         return {name: result for name, result in results.items() if result}

@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from mtshare_ros.errors import OptionError
-from mtshare_ros.evaluation.outcome import Maps
-from mtshare_ros.evaluation.policies import HoldStream, Stepper, open_stream
+from mtshare_ros.evaluation.frames import InputFrame
+from mtshare_ros.evaluation.policies import Stepper, hold_stream, open_stream
+from mtshare_ros.evaluation.run_options import Options
 from mtshare_ros.evaluation.scores import Scores
-from mtshare_ros.perception.engines import open_engine
 from mtshare_ros.perception.engines.interface import Engine
 from mtshare_ros.perception.predictions import Predictions
 from mtshare_ros.perception.selection import DENSE
-from mtshare_ros.perception.stream_settings import StreamSettings
 from mtshare_ros.tasks import Task
 
-_HELD = ("hold", "warp")
 _EXPECTED = "hold:K or warp:K with K >= 1 frames, or the folder of a bundle"
 
 
@@ -27,19 +27,34 @@ class _Given:
 
     predictions: Predictions
 
-    def step(self, *_: Any) -> Predictions:
+    def step(
+        self,
+        image: NDArray[np.uint8],
+        stamp: int,
+        wanted: Collection[str],
+        focal_length: float | None = None,
+    ) -> Predictions:
         return self.predictions
 
     def reset(self, reason: str = "requested") -> None:
-        """Nothing is remembered."""
+        """There is nothing to forget."""
 
 
 @dataclass
-class _Other:
-    """Another bundle, and which of the run's tasks it has."""
+class _Baseline:
+    """A stream to compare with, and the run's tasks that it has."""
 
+    name: str
     stream: Stepper
-    tasks: list[Task]
+    tasks: Sequence[Task]
+
+    def step(self, frame: InputFrame, scores: Scores) -> Predictions:
+        """Compute a frame and add what came out to the scores."""
+        wanted = [task.name for task in self.tasks]
+        predictions = self.stream.step(frame.image, frame.stamp, wanted, frame.focal_length)
+        truths = {name: truth for name, truth in frame.truths.items() if name in wanted}
+        scores.baseline(self.name, predictions.maps, truths, predictions.milliseconds)
+        return predictions
 
 
 class Baselines:
@@ -50,84 +65,56 @@ class Baselines:
     with the options of the run.
     """
 
-    def __init__(
-        self,
-        names: Sequence[str],
-        engine: Engine,
-        backend: str,
-        threads: int,
-        policy: str,
-        settings: StreamSettings,
-    ) -> None:
+    def __init__(self, engine: Engine, tasks: Sequence[Task], options: Options) -> None:
         """Open the baselines.
 
         Args:
-            names: ``hold:K``, ``warp:K`` or the folder of a bundle, each.
             engine: The bundle's.
-            backend: One of ``perception.engines.BACKENDS``, for other bundles.
-            threads: CPU threads, for other bundles.
-            policy: The run's.
-            settings: The run's.
+            tasks: The run's tasks.
+            options: The run's; its baselines are ``hold:K``, ``warp:K`` or folders of bundles.
 
         Raises:
             OptionError: A name is neither, or is there twice.
             BundleError: A bundle can't be used.
         """
+        names, settings = options.baselines, options.stream_settings()
         if len(set(names)) < len(names):
             raise OptionError(f"--baseline: {', '.join(names)}; expected each once")
-        self._tasks = engine.manifest.tasks
-        self._dense = None if policy == DENSE else open_stream(engine, DENSE, settings)
+        self._dense: _Baseline | None = None
+        if options.policy != DENSE:
+            self._dense = _Baseline(DENSE, open_stream(engine, DENSE, settings), tasks)
         self._given = _Given()
-        self._held: dict[str, Stepper] = {}
-        self._others: dict[str, _Other] = {}
+        held: list[_Baseline] = []
+        others: list[_Baseline] = []
         for name in names:
-            if name.startswith(_HELD):
-                warped = self._tasks if name.startswith("warp") else ()
-                self._held[name] = HoldStream(self._given, _period(name), warped)
-            else:
-                other = _open_other(name, backend, threads)
-                tasks = _common(self._tasks, other.manifest.tasks, name)
-                self._others[name] = _Other(open_stream(other, policy, settings), tasks)
+            stream = hold_stream(name, self._given, tasks)
+            if stream is not None:
+                held.append(_Baseline(name, stream, tasks))
+                continue
+            other = _open_other(name, options)
+            common = _common(tasks, other.manifest.tasks, name)
+            others.append(_Baseline(name, open_stream(other, options.policy, settings), common))
+        self._baselines = held + others
 
-    def step(self, frame: Any, truths: Maps, run: Predictions, scores: Scores) -> Predictions:
-        """Run one frame of a clip through all of them; returns the dense network's predictions.
+    def step(self, frame: InputFrame, run: Predictions, scores: Scores) -> Predictions:
+        """Run a frame through all of them; returns the dense network's predictions.
 
         Args:
-            frame: As of ``ClipReader``.
-            truths: The truth about it.
+            frame: The frame.
             run: The run's own predictions.
             scores: Where the baselines' figures are added.
         """
-        dense = run if self._dense is None else _predict(self._dense, frame, self._tasks)
-        if self._dense is not None:
-            scores.baseline(DENSE, dense.maps, truths, dense.milliseconds)
+        dense = run if self._dense is None else self._dense.step(frame, scores)
         self._given.predictions = dense
-        for name, held in self._held.items():
-            found = _predict(held, frame, self._tasks)
-            scores.baseline(name, found.maps, truths, found.milliseconds)
-        for name, other in self._others.items():
-            found = _predict(other.stream, frame, other.tasks)
-            known = {t.name: truths[t.name] for t in other.tasks if t.name in truths}
-            scores.baseline(name, found.maps, known, found.milliseconds)
+        for baseline in self._baselines:
+            baseline.step(frame, scores)
         return dense
 
 
-def _predict(stream: Stepper, frame: Any, tasks: Collection[Task]) -> Predictions:
-    wanted = [task.name for task in tasks]
-    return stream.step(frame.rgb, frame.stamp, wanted, frame.focal_length)
-
-
-def _period(name: str) -> int:
-    kind, _, period = name.partition(":")
-    if kind not in _HELD or not period.isdecimal() or int(period) < 1:
-        raise OptionError(f"--baseline {name!r}: expected {_EXPECTED}")
-    return int(period)
-
-
-def _open_other(name: str, backend: str, threads: int) -> Engine:
+def _open_other(name: str, options: Options) -> Engine:
     if not Path(name).is_dir():
         raise OptionError(f"--baseline {name!r}: expected {_EXPECTED}")
-    return open_engine(Path(name), backend, threads)
+    return options.open(Path(name))
 
 
 def _common(tasks: Sequence[Task], others: Sequence[Task], name: str) -> list[Task]:

@@ -22,8 +22,8 @@ class Flicker:
     """The mean change of static pixels from frame to frame, in the units of ``disagreement``.
 
     A pixel is static if no channel of the averaged image changed by more than ``LARGEST_CHANGE``
-    since the frame before. What the network says there should stay as it was; a moving camera
-    leaves few such pixels, and what is not textured.
+    since the frame before. There, predictions should stay as they were. While the camera moves,
+    few pixels are static, and those are without texture.
     """
 
     def __init__(self, tasks: Sequence[Task]) -> None:

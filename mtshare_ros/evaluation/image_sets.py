@@ -1,109 +1,107 @@
-"""Score a bundle on a data set of images, by a published protocol or as on a robot."""
+"""The images of a data set as frames that are scored by a published protocol or as on a robot."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mtshare_ros.bundle.manifest import InputSpec
+from mtshare_ros.bundle.manifest import InputSpec, Manifest
 from mtshare_ros.datasets.image_sets.image_set import RGB, ImageSet
 from mtshare_ros.errors import OptionError
-from mtshare_ros.evaluation.evaluate import (
-    Options,
-    open_bundle,
-    refuse_baselines,
-    stream_settings,
-    warm_up,
-)
+from mtshare_ros.evaluation.frames import InputFrame, Region
 from mtshare_ros.evaluation.outcome import Outcome
-from mtshare_ros.evaluation.policies import open_stream
-from mtshare_ros.evaluation.report.write import write_report
-from mtshare_ros.evaluation.scores import Run, Scores
-from mtshare_ros.evaluation.stopping import OnFrame, StoppedEarly, run_over
+from mtshare_ros.evaluation.scores import Scores
 from mtshare_ros.perception.frame import IMAGE_MEAN
-from mtshare_ros.perception.selection import DENSE
 from mtshare_ros.tasks import Task
 
-PROTOCOLS = {
-    "stretch": {},
-    "invpt": {"nyud": (576, 448), "pascal_context": (512, 512)},
-    "mtl": {"nyud": (640, 480), "pascal_context": (512, 512)},
-}
-"""Protocol -> kind of data set -> width and height of the network's input.
 
-``stretch`` is how the node runs: any size, the image is stretched. ``mtl`` (Vandenhende et al.,
+@dataclass(frozen=True)
+class ImageProtocol:
+    """How images get the size of the network's input.
+
+    Attributes:
+        sizes: Kind of data set -> width and height of the input; empty where any size will do.
+        in_frame: Whether an image keeps its size, in the middle of a frame of the input's size;
+            otherwise it is stretched.
+    """
+
+    sizes: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    in_frame: bool = False
+
+
+PROTOCOLS = {
+    "stretch": ImageProtocol(),
+    "invpt": ImageProtocol({"nyud": (576, 448), "pascal_context": (512, 512)}, in_frame=True),
+    "mtl": ImageProtocol({"nyud": (640, 480), "pascal_context": (512, 512)}),
+}
+"""``stretch`` is how the node runs: any size, the image is stretched. ``mtl`` (Vandenhende et al.,
 "Multi-task learning for dense prediction tasks: a survey", PAMI 2021) is the same at a size of its
 own. ``invpt`` (Ye and Xu, ECCV 2022, and who followed, after ATRC) puts the image as it is in the
-middle of a larger frame. All score at the image's own size; what was around it does not count.
+middle of a larger frame. All score at the image's own size; the frame around it does not count.
 """
 
-Region = tuple[slice, slice]
 
+class ImageFrames:
+    """The images of a data set as ``Frames``."""
 
-def evaluate_images(
-    bundle: Path,
-    opened: ImageSet,
-    kind: str,
-    output: Path,
-    options: Options,
-    protocol: str = "stretch",
-    on_frame: OnFrame | None = None,
-) -> dict[str, Any]:
-    """Score a bundle on images, each computed densely, and write the report.
+    def __init__(self, opened: ImageSet, kind: str, protocol: str, manifest: Manifest) -> None:
+        """Take the images for a bundle.
 
-    Args:
-        bundle: The bundle's folder.
-        opened: The images.
-        kind: What kind of data set they are.
-        output: Folder of the report.
-        options: How to run; the policy is ``dense`` whatever it says, as no image has a past.
-        protocol: One of ``PROTOCOLS``.
-        on_frame: Called after each image.
+        Args:
+            opened: The images.
+            kind: What kind of data set they are.
+            protocol: One of ``PROTOCOLS``.
+            manifest: Manifest of the bundle.
 
-    Returns:
-        The content of ``report.json``; ``legacy`` has further variants of published tables.
+        Raises:
+            OptionError: The bundle's tasks or its size don't fit the data set or the protocol.
+        """
+        self._input = manifest.input
+        check_size(protocol, kind, self._input)
+        self.title = f"{opened.title}, protocol {protocol}"
+        self.tasks = common_tasks(manifest.tasks, opened)
+        self.max_distance = opened.max_distance
+        self._opened = opened
+        self._protocol = protocol
 
-    Raises:
-        OptionError: The bundle's tasks or its size don't fit the data set or the protocol.
-        DatasetError: The first file can't be read.
-        StoppedEarly: As for ``evaluate.evaluate_bag``.
-    """
-    refuse_baselines(options)
-    engine = open_bundle(bundle, options)
-    spec = engine.manifest.input
-    _check_size(protocol, kind, spec)
-    tasks = common_tasks(engine.manifest.tasks, opened)
-    names = [task.name for task in tasks]
-    stream = open_stream(engine, DENSE, stream_settings(options))
-    scores = Scores(tasks, opened.max_distance)
-    warm_up(engine)
+    def __len__(self) -> int:
+        """See ``Frames``."""
+        return len(self._opened)
 
-    def step(index: int) -> None:
-        sample = opened.to_score(index)
-        rgb = sample[RGB]
-        shown, region = rgb, np.s_[:, :]
-        if protocol == "invpt":
-            shown, region = centred(rgb, (spec.width, spec.height), sample.name)
-        stream.reset()
-        predictions = stream.step(shown, index, names, _focal_length(opened, shown))
-        maps = {name: values[region] for name, values in predictions.maps.items()}
-        truths = {name: sample[name] for name in names}
-        times = predictions.milliseconds
-        scores.update(Outcome(rgb, maps, truths, predictions.dirty, times, maps, sample.name))
+    def __iter__(self) -> Iterator[InputFrame]:
+        """Yield the images; the stamp of an image is its number.
 
-    stop = run_over(range(len(opened)), len(opened), step, on_frame)
-    source = f"{opened.title}, protocol {protocol}"
-    run = Run(str(bundle), engine.name, DENSE, source, len(opened))
-    legacy = scores.accuracy.legacy()
-    more = {"data": opened.title, "protocol": protocol, "legacy": legacy}
-    numbers = write_report(output, run, scores, engine.manifest, stop=stop, more=more)
-    if stop is not None:
-        raise StoppedEarly(numbers, stop, output) from stop
-    return numbers
+        Raises:
+            DatasetError: A file can't be read.
+            OptionError: An image is larger than the protocol expects.
+        """
+        focal_length = self._opened.focal_length
+        for index in range(len(self._opened)):
+            sample = self._opened.to_score(index)
+            image, region = sample[RGB], (slice(None), slice(None))
+            if PROTOCOLS[self._protocol].in_frame:
+                size = self._input.width, self._input.height
+                image, region = centred(image, size, sample.name)
+            yield InputFrame(
+                image=image,
+                stamp=index,
+                truths={task.name: sample[task.name] for task in self.tasks},
+                focal_length=None if focal_length is None else focal_length / image.shape[1],
+                label=sample.name,
+                region=region,
+            )
+
+    def update(self, frame: InputFrame, outcome: Outcome) -> None:
+        """Nothing is scored besides."""
+
+    def result(self, scores: Scores) -> dict[str, Any]:
+        """Return ``data``, ``protocol``, and further variants of published tables (``legacy``)."""
+        legacy = scores.accuracy.legacy()
+        return {"data": self._opened.title, "protocol": self._protocol, "legacy": legacy}
 
 
 def common_tasks(tasks: Sequence[Task], opened: ImageSet) -> list[Task]:
@@ -119,12 +117,12 @@ def common_tasks(tasks: Sequence[Task], opened: ImageSet) -> list[Task]:
             f" {', '.join(task.name for task in tasks)}"
         )
     for task in common:
-        known = opened.tasks[task.name]
-        ours, theirs = ([item.name for item in t.classes] for t in (task, known))
-        if task.kind != known.kind or ours != theirs:
+        theirs = opened.tasks[task.name]
+        classes, their_classes = ([item.name for item in t.classes] for t in (task, theirs))
+        if task.kind != theirs.kind or classes != their_classes:
             raise OptionError(
-                f"{opened.root}: {task.name} is {known.kind} {', '.join(theirs)}; the bundle's is"
-                f" {task.kind} {', '.join(ours)}"
+                f"{opened.root}: {task.name} is {theirs.kind} {', '.join(their_classes)}; the"
+                f" bundle's is {task.kind} {', '.join(classes)}"
             )
     return common
 
@@ -152,20 +150,22 @@ def centred(
     return canvas, region
 
 
-def _focal_length(opened: ImageSet, image: NDArray[np.uint8]) -> float | None:
-    return None if opened.focal_length is None else opened.focal_length / image.shape[1]
+def check_size(protocol: str, kind: str, spec: InputSpec) -> None:
+    """Refuse a bundle whose input has another size than a protocol says.
 
-
-def _check_size(protocol: str, kind: str, spec: InputSpec) -> None:
+    Raises:
+        OptionError: The sizes differ, or the protocol has none for such a data set.
+    """
     if protocol not in PROTOCOLS:
         raise OptionError(f"protocol {protocol!r}: expected one of {', '.join(PROTOCOLS)}")
-    if protocol == "stretch":
+    sizes = PROTOCOLS[protocol].sizes
+    if not sizes:
         return
-    sizes = PROTOCOLS[protocol]
     if kind not in sizes:
         raise OptionError(f"protocol {protocol}: of {', '.join(sizes)}, not {kind}; use stretch")
-    if (spec.width, spec.height) != sizes[kind]:
+    width, height = sizes[kind]
+    if (spec.width, spec.height) != (width, height):
         raise OptionError(
-            f"protocol {protocol} of {kind}: expected a bundle for {sizes[kind][0]}x"
-            f"{sizes[kind][1]}, this one is for {spec.width}x{spec.height}"
+            f"protocol {protocol} of {kind}: expected a bundle for {width}x{height}, this one is"
+            f" for {spec.width}x{spec.height}"
         )

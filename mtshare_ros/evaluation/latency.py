@@ -1,4 +1,4 @@
-"""Where the time goes: percentiles of each stage over all frames, in memory that does not grow."""
+"""Where the time goes: percentiles of each stage over all frames, in memory that doesn't grow."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ TOTAL = "total"
 PERCENTILES = {"p50": 50.0, "p95": 95.0, "p99": 99.0}
 
 _SMALLEST = 1e-4
-"""Milliseconds below which a time counts as 0: no clock of ours sees less."""
+"""Milliseconds below which a time counts as 0: the clock does not resolve less."""
 _LARGEST = 1e7
-"""Milliseconds from which on times share the last bin: nearly three hours for a frame."""
+"""Milliseconds from which on times share the last bin: nearly three hours."""
 PRECISION = 1e-3
 """Width of a bin relative to the times in it: percentiles are exact to half of it."""
 _BINS = math.ceil(math.log(_LARGEST / _SMALLEST) / PRECISION)
@@ -41,10 +41,10 @@ class Times:
         self.count += 1
         self.sum += milliseconds
         self.largest = max(self.largest, milliseconds)
-        found = 0
+        index = 0
         if milliseconds >= _SMALLEST and math.isfinite(milliseconds):
-            found = min(1 + int(math.log(milliseconds / _SMALLEST) / PRECISION), _BINS)
-        self._bins[found] += 1
+            index = min(1 + int(math.log(milliseconds / _SMALLEST) / PRECISION), _BINS)
+        self._bins[index] += 1
 
     def summary(self) -> dict[str, float]:
         """Return ``mean``, ``p50``, ``p95``, ``p99`` and ``max`` in milliseconds.
@@ -52,18 +52,18 @@ class Times:
         Percentiles are interpolated between the two times next to them, as in NumPy.
         """
         upto = np.cumsum(self._bins)
-        found = {}
+        percentiles = {}
         for name, percent in PERCENTILES.items():
             rank = percent / 100 * (self.count - 1)
             low, high = (self._at(upto, int(r)) for r in (math.floor(rank), math.ceil(rank)))
-            found[name] = min(low + (high - low) * (rank - math.floor(rank)), self.largest)
-        return {"mean": self.sum / self.count, **found, "max": self.largest}
+            percentiles[name] = min(low + (high - low) * (rank - math.floor(rank)), self.largest)
+        return {"mean": self.sum / self.count, **percentiles, "max": self.largest}
 
     @staticmethod
     def _at(upto: NDArray[np.int64], rank: int) -> float:
         """Return the time of a rank (from 0): the middle of its bin."""
-        found = int(np.searchsorted(upto, rank, side="right"))
-        return _SMALLEST * math.exp((found - 0.5) * PRECISION) if found else 0.0
+        index = int(np.searchsorted(upto, rank, side="right"))
+        return _SMALLEST * math.exp((index - 0.5) * PRECISION) if index else 0.0
 
 
 class Latency:

@@ -12,8 +12,9 @@ from typing import Any
 
 from mtshare_ros.bundle.folder import file_digest
 from mtshare_ros.errors import JobError, OptionError, exit_status, one_line
-from mtshare_ros.evaluation.evaluate import Options, evaluate_bag
-from mtshare_ros.evaluation.report.write import JSON_NAME
+from mtshare_ros.evaluation.evaluate import evaluate_bag
+from mtshare_ros.evaluation.report.report_files import JSON_NAME
+from mtshare_ros.evaluation.run_options import Options
 
 SUMMARY = "summary.json"
 _KEY = "job.json"

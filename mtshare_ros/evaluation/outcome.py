@@ -35,9 +35,9 @@ class Outcome:
         rgb: (H, W, 3) uint8.
         predictions: Task -> map.
         truths: Task -> map; a task without ground truth is missing.
-        dirty: (rows, columns) bool, the recomputed tokens; None where it isn't known.
-        milliseconds: Stage -> time; None where it isn't known (a recorded bag).
-        reference: The maps of the dense network, or None where it was not run.
+        dirty: (rows, columns) bool, the recomputed tokens; None if unknown.
+        milliseconds: Stage -> time; None if unknown, as of a recorded bag.
+        reference: The maps of the dense network, or None if it was not run.
         label: What to call the frame besides its number: a time, or a file's name.
     """
 
@@ -51,7 +51,7 @@ class Outcome:
 
     @property
     def dirty_fraction(self) -> float:
-        """Share of the tokens that were recomputed; 1 where it isn't known."""
+        """Share of the tokens that were recomputed; 1 if unknown."""
         return 1.0 if self.dirty is None else float(self.dirty.mean())
 
 

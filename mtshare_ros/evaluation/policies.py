@@ -1,4 +1,4 @@
-"""What decides how much of each frame is computed, by name."""
+"""Streams by the name of the policy that decides how much of each frame is computed."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from mtshare_ros.perception.engines.interface import Engine
 from mtshare_ros.perception.motion.carry import carried
 from mtshare_ros.perception.motion.flow import ImageMotion
 from mtshare_ros.perception.predictions import Predictions
+from mtshare_ros.perception.selection import DENSE
 from mtshare_ros.perception.stream import PerceptionStream
 from mtshare_ros.perception.stream_settings import StreamSettings
 from mtshare_ros.perception.urgency import POLICIES, Policy, Staleness
@@ -28,7 +29,11 @@ VARIANTS: dict[str, Policy] = {
     "tokens-age": Staleness(ageing=False),
 }
 """What says how urgent a token is: the policies, and the default one without one of its parts."""
-_KNOWN = f"dense, carry:K, hold:K or warp:K with K >= 1 frames, {', '.join(VARIANTS)}"
+
+WARM_UP = 3
+"""Frames run before the clock counts: the first calls of an engine allocate and tune."""
+
+_EXPECTED = f"dense, carry:K, hold:K or warp:K with K >= 1 frames, {', '.join(VARIANTS)}"
 
 
 class Stepper(Protocol):
@@ -77,7 +82,7 @@ class HoldStream:
         wanted: Collection[str],
         focal_length: float | None = None,
     ) -> Predictions:
-        """Return new predictions every K-th frame, else the last ones with the new stamp."""
+        """Return new predictions for every K-th frame, else the last ones with the new stamp."""
         self.age += 1
         if self.held is None or self.age >= self.period:
             self.age = 0
@@ -86,18 +91,32 @@ class HoldStream:
                 self._motion.start(image)
             return self.held
         start = time.perf_counter()
-        found = self.held
-        size = found.size()
+        shown = self.held
+        size = shown.size()
         if self._motion is not None and size is not None:
-            found = carried(found, self._motion.back(image, size), self._warped)
-        nothing: Any = np.zeros_like(found.dirty)
+            shown = carried(shown, self._motion.back(image, size), self._warped)
+        clean: Any = np.zeros_like(shown.dirty)
         milliseconds = {"total": (time.perf_counter() - start) * 1e3}
-        return replace(found, stamp=stamp, dirty=nothing, reset=None, milliseconds=milliseconds)
+        return replace(shown, stamp=stamp, dirty=clean, reset=None, milliseconds=milliseconds)
 
     def reset(self, reason: str = "requested") -> None:
-        """Compute the next frame whatever its turn is."""
+        """Compute the next frame, even if it is not its turn."""
         self.held = None
         self.stream.reset(reason)
+
+
+def hold_stream(policy: str, dense: Stepper, tasks: Sequence[Task]) -> HoldStream | None:
+    """Return a stream that follows ``hold:K`` or ``warp:K``; None for other policies.
+
+    Args:
+        policy: The policy.
+        dense: Computes the frames that are not held.
+        tasks: Tasks whose maps ``warp`` carries along.
+    """
+    name, _, period = policy.partition(":")
+    if name not in ("hold", "warp") or not _is_period(period):
+        return None
+    return HoldStream(dense, int(period), tasks if name == "warp" else ())
 
 
 def open_stream(engine: Engine, policy: str, settings: StreamSettings) -> Stepper:
@@ -106,13 +125,26 @@ def open_stream(engine: Engine, policy: str, settings: StreamSettings) -> Steppe
     Raises:
         OptionError: There is no such policy.
     """
-    kind, _, period = policy.partition(":")
-    if kind in ("dense", *VARIANTS) and not period:
-        return PerceptionStream(engine, replace(settings, policy=kind), VARIANTS)
-    if kind in ("hold", "warp", "carry") and period.isdecimal() and int(period) >= 1:
-        dense = PerceptionStream(engine, replace(settings, policy="dense"))
-        if kind == "carry":
-            dense.settings = replace(dense.settings, carry_frames=int(period) - 1)
-            return dense
-        return HoldStream(dense, int(period), engine.manifest.tasks if kind == "warp" else ())
-    raise OptionError(f"policy {policy!r}: expected {_KNOWN}")
+    if policy in (DENSE, *VARIANTS):
+        return PerceptionStream(engine, replace(settings, policy=policy), VARIANTS)
+    dense = replace(settings, policy=DENSE)
+    held = hold_stream(policy, PerceptionStream(engine, dense), engine.manifest.tasks)
+    if held is not None:
+        return held
+    name, _, period = policy.partition(":")
+    if name == "carry" and _is_period(period):
+        return PerceptionStream(engine, replace(dense, carry_frames=int(period) - 1))
+    raise OptionError(f"policy {policy!r}: expected {_EXPECTED}")
+
+
+def _is_period(text: str) -> bool:
+    return text.isdecimal() and int(text) >= 1
+
+
+def warm_up(engine: Engine) -> None:
+    """Run some frames before the clock counts."""
+    stream = open_stream(engine, DENSE, StreamSettings())
+    size = engine.manifest.input
+    image = np.zeros((size.height, size.width, 3), np.uint8)
+    for stamp in range(WARM_UP):
+        stream.step(image, stamp, [task.name for task in engine.manifest.tasks])

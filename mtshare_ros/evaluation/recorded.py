@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtshare_ros.datasets.bags import pixels
-from mtshare_ros.errors import OptionError
+from mtshare_ros.datasets.bags.messages import stamp_of
+from mtshare_ros.datasets.bags.open_bag import OpenBag
+from mtshare_ros.datasets.bags.topics import RAW_TYPE
 from mtshare_ros.evaluation.outcome import Outcome, time_label, truths_of
 from mtshare_ros.evaluation.scores import Scores
 from mtshare_ros.tasks import KINDS, Task
@@ -20,6 +22,7 @@ DIRTY = "dirty_tokens"
 """Topic of the recomputed tokens, below the node's name."""
 
 DIRTY_ENCODING = "mono8"
+"""Encoding of that topic's images."""
 
 
 @dataclass
@@ -29,7 +32,7 @@ class Recorded:
     Attributes:
         stamp: The input's stamp in nanoseconds.
         maps: Task -> map, all of one size.
-        dirty: (H, W) bool at the maps' size, or None while not recorded.
+        dirty: (H, W) bool at the maps' size, or None until its message was read.
     """
 
     stamp: int
@@ -40,48 +43,46 @@ class Recorded:
 class RecordedPredictions:
     """Reads what a node published, frame by frame."""
 
-    def __init__(self, bag: Path, tasks: Sequence[Task]) -> None:
+    def __init__(self, path: Path, tasks: Sequence[Task]) -> None:
         """Look at the bag's topics.
 
         Raises:
-            OptionError: The bag can't be read, or has no message on the topic of a task.
+            BagError: The bag can't be read, or has no message on the topic of a task.
         """
-        self.bag = bag
+        self.path = path
         self.tasks = tasks
-        self.topics: dict[str, str] = {}
-        with _open(bag) as reader:
-            counts = {c.topic: c.msgcount for c in reader.connections}
-        for task in tasks:
-            self.topics[_topic(counts, f"{task.name}/{KINDS[task.kind].topic}", bag)] = task.name
-        self.dirty_topic = _topic(counts, DIRTY, bag)
+        self._tasks_by_topic: dict[str, Task] = {}
+        with OpenBag(path) as bag:
+            for task in tasks:
+                suffix = f"{task.name}/{KINDS[task.kind].topic}"
+                self._tasks_by_topic[_topic(bag, suffix)] = task
+            self._dirty_topic = _topic(bag, DIRTY)
 
     def __iter__(self) -> Iterator[Recorded]:
         """Yield each frame whose outputs are all there, in the order of their stamps.
 
         Raises:
-            OptionError: An image is not as the node publishes it.
+            BagError: A message can't be read, or an image is not as the node publishes it.
         """
         waiting: dict[int, Recorded] = {}
-        kinds = {task.name: KINDS[task.kind] for task in self.tasks}
-        encodings = {topic: kinds[name].encoding for topic, name in self.topics.items()}
-        encodings[self.dirty_topic] = DIRTY_ENCODING
-        with _open(self.bag) as reader:
-            connections = [c for c in reader.connections if c.topic in encodings]
-            for connection, _, data in reader.messages(connections):
-                message = reader.deserialize(data, connection.msgtype)
-                stamp = message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec
+        encodings = {t: KINDS[task.kind].encoding for t, task in self._tasks_by_topic.items()}
+        encodings[self._dirty_topic] = DIRTY_ENCODING
+        with OpenBag(self.path) as bag:
+            for message in bag.messages(encodings, [RAW_TYPE]):
+                image = bag.decoded(message)
+                stamp = stamp_of(image)
                 frame = waiting.setdefault(stamp, Recorded(stamp))
                 try:
-                    array = pixels.raw_pixels(message, [encodings[connection.topic]])
+                    array = pixels.raw_pixels(image, [encodings[message.topic]])
                 except ValueError as error:
-                    raise OptionError(f"{self.bag}: {connection.topic}: {error}") from error
-                if connection.topic == self.dirty_topic:
+                    raise bag.error(f"/{message.topic}: {error}") from error
+                if message.topic == self._dirty_topic:
                     frame.dirty = array > 0
                 else:
-                    frame.maps[self.topics[connection.topic]] = array
-                if frame.dirty is not None and len(frame.maps) == len(self.topics):
+                    frame.maps[self._tasks_by_topic[message.topic].name] = array
+                if frame.dirty is not None and len(frame.maps) == len(self.tasks):
                     yield frame
-                    # A topic keeps its order: what is older now will not be completed any more.
+                    # A topic keeps its order: what is older will not be completed any more.
                     waiting = {key: value for key, value in waiting.items() if key > stamp}
 
 
@@ -92,18 +93,18 @@ def score_recording(
 
     Args:
         clip: The frames that were sent, in order, with ground truth (as of ``ClipReader``).
-        predictions: What came out of them; frames that were dropped are missing.
+        predictions: What the node published; frames that it dropped are missing.
 
     Returns:
-        The scores, and the frame of which least was recomputed.
+        The scores, and the frame with the fewest recomputed tokens.
     """
     scores = Scores(predictions.tasks)
-    found = _Matching(iter(predictions))
+    matching = _Matching(iter(predictions))
     calmest: Outcome | None = None
     start: int | None = None
     for frame in clip:
         start = frame.stamp if start is None else start
-        recorded = found.at(frame.stamp)
+        recorded = matching.at(frame.stamp)
         if recorded is not None:
             truths = truths_of(frame, predictions.tasks)
             label = time_label(frame.stamp - start)
@@ -115,7 +116,7 @@ def score_recording(
 
 
 class _Matching:
-    """Looks recorded frames up by stamp, while both sides only move forward."""
+    """Finds recorded frames by their stamps, which have to be asked for in order."""
 
     def __init__(self, recorded: Iterator[Recorded]) -> None:
         self.recorded = recorded
@@ -127,21 +128,9 @@ class _Matching:
         return self.next if self.next is not None and self.next.stamp == stamp else None
 
 
-def _open(bag: Path) -> Any:
-    from rosbags.highlevel import AnyReader, AnyReaderError
-    from rosbags.typesys import Stores, get_typestore
-
-    if not bag.exists():
-        raise FileNotFoundError(2, "no such bag", str(bag))
-    try:
-        return AnyReader([bag], default_typestore=get_typestore(Stores.LATEST))
-    except AnyReaderError as error:
-        raise OptionError(f"{bag}: can't be read as a bag: {error}") from error
-
-
-def _topic(counts: dict[str, int], suffix: str, bag: Path) -> str:
-    for topic, count in counts.items():
-        if topic.endswith(f"/{suffix}") and count:
-            return topic
-    found = ", ".join(f"{topic} ({count})" for topic, count in sorted(counts.items()))
-    raise OptionError(f"{bag}: no message on .../{suffix}; its topics are {found or 'none'}")
+def _topic(bag: OpenBag, suffix: str) -> str:
+    """Return the topic of the node's images whose name ends in ``suffix``."""
+    for topic in bag.topics:
+        if topic.name.endswith(f"/{suffix}") and topic.type == RAW_TYPE and topic.count:
+            return topic.name
+    raise bag.lacks(f"message on .../{suffix}")

@@ -1,4 +1,4 @@
-"""Single views of simulated rooms as frames that can be scored like those of a clip."""
+"""Single views of simulated rooms as frames that can be scored."""
 
 from __future__ import annotations
 
@@ -7,36 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from mtshare_ros.bundle.manifest import Manifest
+from mtshare_ros.datasets.bags.reader import Frame
 from mtshare_ros.datasets.seeds import textures_of
 from mtshare_ros.datasets.stills import StillsDataset
 from mtshare_ros.errors import OptionError
+from mtshare_ros.evaluation.accuracy import Accuracy
+from mtshare_ros.evaluation.frames import InputFrame
+from mtshare_ros.evaluation.outcome import Outcome, truths_of
+from mtshare_ros.evaluation.scores import Scores
+from mtshare_ros.metrics.boundary_matching import MAX_DISTANCE
 from mtshare_ros.tasks import KINDS, Task
-
-
-@dataclass(frozen=True)
-class Still:
-    """One view: the fields of a clip's frame, and what its textures were drawn from.
-
-    Attributes:
-        stamp: Number of the view; a still has no time.
-        rgb: (H, W, 3) uint8.
-        depth: (H, W) float32 metres, NaN invalid.
-        labels: (H, W) uint8, 255 unlabelled.
-        normals: (H, W, 3) float32 unit vectors, zero invalid.
-        focal_length: fx / image width.
-        pool: Texture pool: ``A``, ``B`` or ``mix``.
-    """
-
-    stamp: int
-    rgb: NDArray[np.uint8]
-    depth: NDArray[np.float32]
-    labels: NDArray[np.uint8]
-    normals: NDArray[np.float32]
-    focal_length: float
-    pool: str
 
 
 class Stills:
@@ -46,9 +27,9 @@ class Stills:
         """Open the folders.
 
         Raises:
-            FileNotFoundError: A folder is none of stills.
-            StillsError: A folder holds none that this version reads.
-            OptionError: A folder holds no view.
+            FileNotFoundError: A folder has no stills.
+            StillsError: A folder has none that this version reads.
+            OptionError: A folder has no view.
         """
         self.roots = roots
         self.sets = [StillsDataset(root) for root in roots]
@@ -66,27 +47,70 @@ class Stills:
             classes = task.classes or KINDS[task.kind].truth_classes
             expected = [item.name for item in classes]
             for root, part in zip(self.roots, self.sets, strict=True):
-                found = part.meta["classes"]
-                if expected and found != expected:
+                names = part.meta["classes"]
+                if expected and names != expected:
                     raise OptionError(
-                        f"{root}: classes {', '.join(found)}; the bundle has {', '.join(expected)}"
+                        f"{root}: classes {', '.join(names)}; the bundle has {', '.join(expected)}"
                     )
 
     def __len__(self) -> int:
         """Return the number of views."""
         return sum(len(part) for part in self.sets)
 
-    def __iter__(self) -> Iterator[Still]:
-        """Yield the views, folder by folder."""
+
+@dataclass
+class _Pool:
+    """The accuracy on the views whose textures come from one pool, and how many they are."""
+
+    accuracy: Accuracy
+    frames: int = 0
+
+
+class RoomFrames:
+    """Views of rooms as ``Frames``; each texture pool is scored by itself besides."""
+
+    max_distance = MAX_DISTANCE
+
+    def __init__(self, stills: Stills, manifest: Manifest) -> None:
+        """Take the views for a bundle.
+
+        Raises:
+            OptionError: The views have other classes than the bundle's tasks.
+        """
+        self.title = ", ".join(str(root) for root in stills.roots)
+        self.tasks = manifest.tasks
+        stills.check_classes(self.tasks)
+        self._stills = stills
+        self._pools: dict[str, _Pool] = {}
+
+    def __len__(self) -> int:
+        """See ``Frames``."""
+        return len(self._stills)
+
+    def __iter__(self) -> Iterator[InputFrame]:
+        """Yield the views, folder by folder; a view's stamp is its number."""
         stamp = 0
-        for part in self.sets:
+        for part in self._stills.sets:
             focal_length = float(part.meta["fx"]) / float(part.meta["size"][0])
             for index in range(len(part)):
-                yield _still(stamp, part[index], focal_length, part.meta["textures"])
+                view = part[index]
+                pool = textures_of(int(view["seeds"]), part.meta["textures"])
+                shown = Frame(stamp, view["rgb"], view["depth"], view["labels"], view["normals"])
+                truths = truths_of(shown, self.tasks)
+                label = f"textures {pool}"
+                yield InputFrame(shown.rgb, stamp, truths, focal_length, label, pool=pool)
                 stamp += 1
 
+    def update(self, frame: InputFrame, outcome: Outcome) -> None:
+        """Add a view to the scores of its texture pool."""
+        pool = self._pools.setdefault(frame.pool, _Pool(Accuracy(self.tasks)))
+        pool.accuracy.update(outcome.predictions, outcome.truths)
+        pool.frames += 1
 
-def _still(stamp: int, view: dict[str, Any], focal_length: float, textures: str) -> Still:
-    pool = textures_of(int(view["seeds"]), textures)
-    maps = {key: view[key] for key in ("rgb", "depth", "labels", "normals")}
-    return Still(stamp=stamp, focal_length=focal_length, pool=pool, **maps)
+    def result(self, scores: Scores) -> dict[str, Any]:
+        """Return ``pools``: name -> ``frames`` and ``tasks``."""
+        pools = {
+            name: {"frames": pool.frames, "tasks": pool.accuracy.result()}
+            for name, pool in sorted(self._pools.items())
+        }
+        return {"pools": pools}

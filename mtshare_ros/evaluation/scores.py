@@ -23,9 +23,9 @@ class Run:
     Attributes:
         bundle: The bundle's folder, as given.
         engine: Name of the engine.
-        policy: One of ``policies.POLICIES``.
+        policy: What a frame recomputed; see ``policies.open_stream``.
         source: Where the frames come from; on the page only.
-        frames: How many frames the source has, or None where it isn't known.
+        frames: How many frames the source has, or None if unknown.
     """
 
     bundle: str
@@ -37,7 +37,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Recording:
-    """What the live node said of a run.
+    """What the live node reported about a run.
 
     Attributes:
         delivery: Fate of the frames -> count: ``received``, ``processed``, ``dropped``, ...
@@ -65,6 +65,24 @@ class Contender:
         return {"tasks": self.accuracy.result(), "latency_ms": self.latency.result()}
 
 
+@dataclass
+class _Mean:
+    """Mean and largest of the values added so far."""
+
+    count: int = 0
+    total: float = 0.0
+    largest: float = 0.0
+
+    def add(self, value: float) -> None:
+        self.count += 1
+        self.total += value
+        self.largest = max(self.largest, value)
+
+    @property
+    def mean(self) -> float:
+        return self.total / self.count
+
+
 class Scores:
     """Everything that a report says about one run; filled by ``update``.
 
@@ -89,8 +107,8 @@ class Scores:
         self.series = Series()
         self.kept = KeptFrames(tasks)
         self._max_distance = max_distance
-        self._dirty = [0, 0.0, 0.0]  # Frames, sum, largest.
-        self._disagreements: dict[str, list[float]] = {}  # Sum, frames.
+        self._dirty = _Mean()
+        self._disagreements: dict[str, _Mean] = {}
         self._row: dict[str, float] = {}
 
     def baseline(
@@ -116,10 +134,8 @@ class Scores:
         figures = self.accuracy.update(outcome.predictions, outcome.truths)
         row |= self._named(figures)
         if outcome.dirty is not None:
-            fraction = outcome.dirty_fraction
-            row["dirty_fraction"] = fraction
-            frames, total, largest = self._dirty
-            self._dirty = [frames + 1, total + fraction, max(largest, fraction)]
+            row["dirty_fraction"] = outcome.dirty_fraction
+            self._dirty.add(outcome.dirty_fraction)
         if outcome.milliseconds is not None:
             self.latency.update(outcome.milliseconds)
             row |= {f"ms.{stage}": ms for stage, ms in outcome.milliseconds.items()}
@@ -140,17 +156,15 @@ class Scores:
         row = {}
         for task in self.tasks:
             value = disagreement(task, predictions[task.name], reference[task.name])
-            known = self._disagreements.setdefault(task.name, [0.0, 0])
-            known[0] += value
-            known[1] += 1
+            self._disagreements.setdefault(task.name, _Mean()).add(value)
             row[f"disagreement.{task.name}"] = value
         return row
 
     def disagreement(self) -> dict[str, float]:
         """Return the mean distance from the dense network over the frames, by task."""
-        return {name: total / count for name, (total, count) in self._disagreements.items()}
+        return {name: values.mean for name, values in self._disagreements.items()}
 
     def dirty_fraction(self) -> dict[str, float]:
-        """Return ``mean`` and ``max`` over the frames; empty where it isn't known."""
-        frames, total, largest = self._dirty
-        return {"mean": total / frames, "max": largest} if frames else {}
+        """Return ``mean`` and ``max`` over the frames; empty if unknown."""
+        dirty = self._dirty
+        return {"mean": dirty.mean, "max": dirty.largest} if dirty.count else {}

@@ -9,15 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 CAPACITY = 1000
-"""Entries of a series at most: more than a page has pixels for a curve."""
+"""Most entries of a series: more than a curve on the page has pixels."""
 
 
 class Series:
     """Named figures over the frames; neighbouring frames share an entry once there are many.
 
     An entry is the mean over ``frames_per_entry`` frames, 1 at first; when ``CAPACITY`` entries
-    are full, two and two of them become one. A figure that a frame does not have is left out of
-    the mean.
+    are full, each pair of neighbours becomes one entry. A frame that lacks a figure is left out
+    of that figure's mean.
     """
 
     def __init__(self, capacity: int = CAPACITY) -> None:
@@ -69,7 +69,7 @@ class Series:
         return np.divide(total, count, out=np.full(entries, np.nan), where=count > 0)
 
     def shares(self, name: str) -> NDArray[np.float64]:
-        """Return a figure, (entries,), 0 for each frame without it: parts add up to a whole."""
+        """Return a figure, (entries,), where frames without it count 0, so that stages add up."""
         starts = self.starts
         total = self._sums[name][0, : len(starts)] if name in self._sums else np.zeros(len(starts))
         return total / np.minimum(self.frames_per_entry, self.frames - starts)
@@ -83,5 +83,5 @@ class Series:
 
 
 def _rounded(values: NDArray[np.float64]) -> list[float | None]:
-    """Return numbers of six digits, which is more than anything here is known to."""
+    """Return numbers of six digits, which is more than any figure here is accurate to."""
     return [None if np.isnan(v) else float(f"{v:.6g}") for v in values]

@@ -43,12 +43,12 @@ def run_over(
 ) -> BaseException | None:
     """Call ``step`` with every frame, in order.
 
-    Ctrl-C ends the run after the frame that is at work; a second one at once.
+    The first Ctrl-C ends the run after the current frame, a second one at once.
 
     Args:
         source: The frames.
         total: How many there should be.
-        step: What to do with one.
+        step: What to do with each.
         on_frame: Called after each.
 
     Returns:
@@ -56,7 +56,7 @@ def run_over(
 
     Raises:
         KeyboardInterrupt: Ctrl-C, before there was a frame.
-        Exception: What the source or ``step`` raised, if there was no frame before or it is a bug.
+        Exception: What the source or ``step`` raised, if it is a bug or came before any frame.
     """
     done = 0
     with _interruptions() as interrupted:
@@ -82,7 +82,7 @@ def _interruptions() -> Iterator[threading.Event]:
     """Yield an event that the first Ctrl-C sets."""
     seen = threading.Event()
     if threading.current_thread() is not threading.main_thread():
-        yield seen  # Only the main thread hears of signals.
+        yield seen  # Only the main thread gets signals.
         return
     before = signal.getsignal(signal.SIGINT)
 

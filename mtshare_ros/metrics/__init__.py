@@ -1,6 +1,6 @@
 """Accuracy over a whole set, one frame at a time: one accumulator per family of tasks."""
 
-from mtshare_ros.metrics.accumulator import Additive, Metric, State
+from mtshare_ros.metrics.accumulator import Additive, State
 from mtshare_ros.metrics.boundary import BoundaryMetric
 from mtshare_ros.metrics.depth import DepthMetric
 from mtshare_ros.metrics.measures import (
@@ -19,7 +19,6 @@ __all__ = [
     "Additive",
     "BoundaryMetric",
     "DepthMetric",
-    "Metric",
     "MetricSettings",
     "NormalsMetric",
     "SaliencyMetric",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,22 +20,6 @@ State = dict[str, NDArray[Any]]
 _Sums = TypeVar("_Sums", bound="Additive")
 
 
-class Metric(Protocol):
-    """What every accumulator offers."""
-
-    def update(self, prediction: NDArray[Any], truth: NDArray[Any]) -> None:
-        """Add one frame; both arrays are of one size."""
-        ...
-
-    def result(self) -> dict[str, float]:
-        """Return the metrics by key; empty while no valid pixel was seen."""
-        ...
-
-    def legacy(self) -> dict[str, float]:
-        """Return further variants that published tables have."""
-        ...
-
-
 class Additive(ABC):
     """An accumulator that is nothing but sums: those of the parts add up to those of the whole."""
 
@@ -44,11 +28,11 @@ class Additive(ABC):
 
     @abstractmethod
     def update(self, prediction: NDArray[Any], truth: NDArray[Any]) -> None:
-        """See ``Metric.update``."""
+        """Add one frame; both arrays are of one size."""
 
     @abstractmethod
     def result(self) -> dict[str, float]:
-        """See ``Metric.result``."""
+        """Return the metrics by key; empty while no valid pixel was seen."""
 
     def legacy(self) -> dict[str, float]:
         """Return further variants that published tables have, by key; most metrics have none."""

@@ -5,21 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import CompressedImage
 
-from mtshare_ros.errors import UserError
+from mtshare_ros.datasets.bags import topics
+from mtshare_ros.datasets.bags.open_bag import Message, OpenBag
 from mtshare_ros.ros.images import ImageError, decode, encode
 
-IMAGE = "camera/image"
-COMPRESSED = "camera/image/compressed"
-CAMERA_INFO = "camera/camera_info"
-
-
-class ReplayError(UserError):
-    """A replay can't be done as asked; says what was found and what was expected."""
+_TYPES = (*topics.IMAGE_TYPES, topics.INFO_TYPE)
 
 
 @dataclass(frozen=True)
@@ -38,83 +32,47 @@ class BagMessage:
 
 
 class BagSource:
-    """A bag's images (raw or compressed) and camera_info, in their order; a context manager.
+    """A bag's images (raw or compressed) and camera_info, in their order.
 
     Attributes:
         frames: Number of images.
-        start: Time of the first message, in nanoseconds.
+        start: Time of the bag's first message, in nanoseconds.
+        first_camera_info: The first serialized CameraInfo, or None if the bag has none.
     """
 
     def __init__(self, path: Path) -> None:
-        """Open the bag.
+        """Look into the bag.
 
         Raises:
-            ReplayError: There is no such bag, or no images in it.
+            BagError: There is no such bag, it can't be read, or it has no images of a camera.
         """
-        from rosbags.highlevel import AnyReader, AnyReaderError
-        from rosbags.typesys import Stores, get_typestore
-
-        if not path.exists():
-            raise ReplayError(f"bag {path}: no such file or folder")
-        try:
-            self._reader = AnyReader([path], default_typestore=get_typestore(Stores.LATEST))
-            self._reader.open()
-        except (AnyReaderError, OSError) as error:
-            raise ReplayError(f"bag {path} can't be read: {error}") from None
         self._path = path
-        self._images = self._connections(IMAGE) or self._connections(COMPRESSED)
-        if not self._images:
-            topics = ", ".join(sorted(self._reader.topics)) or "none"
-            self._reader.close()
-            raise ReplayError(
-                f"bag {path}: no topic {IMAGE} or {COMPRESSED}; its topics are {topics}"
-            )
-        self.frames = sum(connection.msgcount for connection in self._images)
-        self.start = int(self._reader.start_time)
-
-    def __enter__(self) -> BagSource:
-        """Return this."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Close the bag."""
-        self._reader.close()
-
-    def first_camera_info(self) -> bytes | None:
-        """Return the first serialized CameraInfo, or None if the bag has none."""
-        connections = self._connections(CAMERA_INFO)
-        # With no connection given, the reader returns every topic.
-        for _, _, data in self._reader.messages(connections) if connections else ():
-            return bytes(data)
-        return None
+        with OpenBag(path) as bag:
+            self._images = bag.camera_images(topics.IMAGE)
+            self.frames = bag.count(self._images, topics.IMAGE_TYPES)
+            self.start = bag.start
+            info = next(bag.messages([topics.CAMERA_INFO], [topics.INFO_TYPE]), None)
+            self.first_camera_info = None if info is None else bytes(info.data)
 
     def messages(self) -> Iterator[BagMessage]:
-        """Return the messages in the order of their recording; compressed images are decoded.
+        """Yield the messages in the order of their recording; compressed images are decoded.
 
         Raises:
-            ReplayError: An image's type isn't that of a camera image, or it can't be decoded.
+            BagError: The bag is damaged, or an image can't be decoded.
         """
-        connections = self._images + self._connections(CAMERA_INFO)
-        for connection, time, data in self._reader.messages(connections):
-            if connection.msgtype == "sensor_msgs/msg/CameraInfo":
-                yield BagMessage(False, time, bytes(data))
-            elif connection.msgtype == "sensor_msgs/msg/Image":
-                yield BagMessage(True, time, bytes(data))
-            elif connection.msgtype == "sensor_msgs/msg/CompressedImage":
-                yield BagMessage(True, time, self._decompressed(bytes(data)))
-            else:
-                raise ReplayError(
-                    f"bag {self._path}: {connection.topic} is {connection.msgtype}; expected "
-                    "sensor_msgs/msg/Image or CompressedImage"
-                )
+        with OpenBag(self._path) as bag:
+            for message in bag.messages([self._images, topics.CAMERA_INFO], _TYPES):
+                data = bytes(message.data)
+                if message.type == topics.COMPRESSED_TYPE:
+                    data = _decompressed(bag, message)
+                yield BagMessage(message.type != topics.INFO_TYPE, message.time, data)
 
-    def _connections(self, topic: str) -> list[Any]:
-        return [c for c in self._reader.connections if c.topic.lstrip("/") == topic]
 
-    def _decompressed(self, data: bytes) -> bytes:
-        message: CompressedImage = deserialize_message(data, CompressedImage)
-        try:
-            image = decode(message)
-        except ImageError as error:
-            raise ReplayError(f"bag {self._path}: {error}") from None
-        return bytes(serialize_message(encode(image, "rgb8", message.header)))
+def _decompressed(bag: OpenBag, message: Message) -> bytes:
+    """Return a compressed image as a serialized Image."""
+    packed: CompressedImage = deserialize_message(bytes(message.data), CompressedImage)
+    try:
+        image = decode(packed)
+    except ImageError as error:
+        raise bag.error(f"/{message.topic}: {error}") from None
+    return bytes(serialize_message(encode(image, "rgb8", packed.header)))

@@ -18,7 +18,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import String
 
 from mtshare_ros.bundle.manifest import Manifest
-from mtshare_ros.replay.bag_source import CAMERA_INFO, IMAGE
+from mtshare_ros.datasets.bags import topics
 from mtshare_ros.ros.diagnostics import status_name
 from mtshare_ros.ros.kind_outputs import task_topics
 
@@ -69,8 +69,8 @@ class Listener:
         self._recorder = recorder
         self._now = start
         self._node = Node("mtshare_replay", context=context, enable_rosout=False)
-        self._image = self._node.create_publisher(Image, f"/{IMAGE}", 1)
-        self._info = self._node.create_publisher(CameraInfo, f"/{CAMERA_INFO}", 1)
+        self._image = self._node.create_publisher(Image, f"/{topics.IMAGE}", 1)
+        self._info = self._node.create_publisher(CameraInfo, f"/{topics.CAMERA_INFO}", 1)
         for task in manifest.tasks:
             for name, type_ in task_topics(task):
                 self._record(f"{NODE}/{task.name}/{name}", type_)

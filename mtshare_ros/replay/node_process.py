@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
+from mtshare_ros.datasets.bags import topics
 from mtshare_ros.errors import JobError
-from mtshare_ros.replay.bag_source import CAMERA_INFO, IMAGE
 from mtshare_ros.ros.middleware import environment
 from mtshare_ros.ros.parameters import named
 
@@ -57,7 +57,7 @@ class NodeProcess:
             ParameterError: There is no such parameter, or a value can't be taken.
         """
         command = [sys.executable, "-m", "mtshare_ros.ros.main", "--ros-args"]
-        command += ["-r", f"image:=/{IMAGE}", "-r", f"camera_info:=/{CAMERA_INFO}"]
+        command += ["-r", f"image:=/{topics.IMAGE}", "-r", f"camera_info:=/{topics.CAMERA_INFO}"]
         command += parameter_arguments(parameters)
         self._log = tempfile.TemporaryFile()
         self._process = subprocess.Popen(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import struct
 import tempfile
 import threading
@@ -11,6 +10,7 @@ from collections import Counter
 from pathlib import Path
 from types import TracebackType
 
+from mtshare_ros.datasets.bags.file import NEWEST_VERSION, BagFile
 from mtshare_ros.errors import JobError
 
 _RECORD = struct.Struct("<HqI")
@@ -85,24 +85,13 @@ class Recorder:
         if self.failure is not None:
             raise JobError(self.failure)
         try:
-            self._write(path)
+            with BagFile(path, NEWEST_VERSION) as bag:
+                names = [topic.lstrip("/") for topic, _ in self._topics]
+                for name, (_, message_type) in zip(names, self._topics, strict=True):
+                    bag.add_topic(name, message_type)
+                self._spool.seek(0)
+                while head := self._spool.read(_RECORD.size):
+                    number, stamp, length = _RECORD.unpack(head)
+                    bag.put_serialized(names[number], self._spool.read(length), stamp)
         except OSError as error:
-            shutil.rmtree(path, ignore_errors=True)
             raise JobError(f"bag {path} not written: {error.strerror or error}") from None
-
-    def _write(self, path: Path) -> None:
-        from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
-        from rosbags.typesys import Stores, get_typestore
-
-        store = get_typestore(Stores.LATEST)
-        writer = Writer(path, version=Writer.VERSION_LATEST, storage_plugin=StoragePlugin.MCAP)
-        writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
-        with writer:
-            connections = [
-                writer.add_connection(topic, type_, typestore=store)
-                for topic, type_ in self._topics
-            ]
-            self._spool.seek(0)
-            while head := self._spool.read(_RECORD.size):
-                number, stamp, length = _RECORD.unpack(head)
-                writer.write(connections[number], stamp, self._spool.read(length))

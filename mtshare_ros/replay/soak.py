@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import struct
 import time
 from collections import Counter
@@ -18,15 +17,8 @@ from sensor_msgs.msg import Image
 
 from mtshare_ros.bundle.folder import load_manifest
 from mtshare_ros.replay.bag_source import BagSource
-from mtshare_ros.replay.listener import Listener
-from mtshare_ros.replay.local_context import local_context
-from mtshare_ros.replay.node_process import NodeProcess, Value, bundle_parameter
-from mtshare_ros.replay.replay_bag import (
-    node_counts,
-    stage_times,
-    wait_until_drained,
-    wait_until_ready,
-)
+from mtshare_ros.replay.live_node import LiveNode, live_node
+from mtshare_ros.replay.node_process import Value, bundle_parameter
 from mtshare_ros.ros.images import decode, encode
 from mtshare_ros.ros.process_usage import cpu_seconds, resident_mib
 
@@ -136,29 +128,23 @@ def soak(
         domain_id: ROS domain to use; by default one made from the process id.
 
     Raises:
-        ReplayError: The bag can't be used.
+        BagError: The bag can't be read or has no images of a camera.
+        ReplayError: The node can't start with what it was given.
         ReplayFailedError: The node ended, gave up or wasn't done in time.
         BundleError: The bundle can't be used.
     """
     manifest = load_manifest(bundle)
-    domain = 1 + os.getpid() % 100 if domain_id is None else domain_id
-    with BagSource(bag) as source:
-        found = (bytes(m.data) for m in source.messages() if m.is_image)
-        images = [_stretched(data, size) for data in islice(found, _LONGEST_CLIP)]
+    source = BagSource(bag)
+    clip = (message.data for message in source.messages() if message.is_image)
+    images = [_stretched(data, size) for data in islice(clip, _LONGEST_CLIP)]
     given = {**(parameters or {}), "bundle": bundle_parameter(bundle)}
     tally = Tally()
-    with local_context(domain) as context, NodeProcess(given, domain) as node:
-        listener = Listener(context, manifest, tally, start=0)
-        try:
-            wait_until_ready(listener, node)
-            before = cpu_seconds(node.pid)
-            samples = _play(images, seconds, listener, node, on_sample)
-            wait_until_drained(listener, node, len(listener.sent))
-            cpu = cpu_seconds(node.pid) - before
-            node.stop()
-        finally:
-            listener.close()
-    return _result(seconds, cpu, samples, listener, tally)
+    with live_node(manifest, given, tally, domain_id=domain_id) as node:
+        before = cpu_seconds(node.process.pid)
+        samples = _play(images, seconds, node, on_sample)
+        node.wait_until_drained()
+        cpu = cpu_seconds(node.process.pid) - before
+    return _result(seconds, cpu, samples, node, tally)
 
 
 def _stretched(data: bytes, size: tuple[int, int] | None) -> bytes:
@@ -187,8 +173,7 @@ def _stamped(images: list[bytes]) -> Iterator[bytes]:
 def _play(
     images: list[bytes],
     seconds: float,
-    listener: Listener,
-    node: NodeProcess,
+    node: LiveNode,
     on_sample: Callable[[Sample], None] | None,
 ) -> list[Sample]:
     samples: list[Sample] = []
@@ -199,21 +184,20 @@ def _play(
         if now >= seconds:
             return samples
         if now >= (len(samples) + 1) * interval:
-            node.check()
-            p99 = float(listener.diagnostics.get("latency_ms_p99", "nan"))
-            samples.append(Sample(now, resident_mib(node.pid), p99))
+            node.process.check()
+            p99 = float(node.listener.diagnostics.get("latency_ms_p99", "nan"))
+            samples.append(Sample(now, resident_mib(node.process.pid), p99))
             if on_sample is not None:
                 on_sample(samples[-1])
         time.sleep(max(0.0, number / RATE - now))
-        listener.publish_image(data)
+        node.listener.publish_image(data)
     raise AssertionError("the camera never ends")
 
 
 def _result(
-    seconds: float, cpu: float, samples: list[Sample], listener: Listener, tally: Tally
+    seconds: float, cpu: float, samples: list[Sample], node: LiveNode, tally: Tally
 ) -> SoakResult:
-    counts = node_counts(listener)
-    ended = sum(counts.values()) - counts["received"]
+    listener, counts = node.listener, node.counts()
     warm = [s for s in samples if s.seconds >= min(WARM_UP, seconds / 4)]
     third = max(1, len(warm) // 3)
     p99 = [s.latency_ms_p99 for s in warm]
@@ -223,13 +207,13 @@ def _result(
         sent=len(listener.sent),
         counts=counts,
         overtaken=len(listener.sent) - counts["received"],
-        uncounted=counts["received"] - ended,
+        uncounted=node.uncounted(),
         outputs=dict(tally.counts),
         lost_outputs={topic: counts["processed"] - len(a) for topic, a in heard.items()},
         unknown_stamps=sum(len(set(a) - set(listener.sent)) for a in heard.values()),
         memory_growth=warm[-1].resident_mib / warm[0].resident_mib - 1.0,
         p99_ratio=float(np.median(p99[-third:]) / np.median(p99[:third])),
         cpu_ms=1e3 * cpu / max(1, counts["processed"]),
-        stage_ms=stage_times(listener),
+        stage_ms=node.stage_times(),
         samples=samples,
     )

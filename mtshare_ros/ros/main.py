@@ -1,4 +1,4 @@
-"""The program ``perception_node``; what it runs is in ``program``."""
+"""The entry of ``perception_node``: blocks signals, and only then imports what it runs."""
 
 from __future__ import annotations
 

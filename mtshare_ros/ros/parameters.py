@@ -309,20 +309,3 @@ def named(name: str) -> Parameter:
     if name not in BY_NAME:
         raise ParameterError(f"no parameter {name!r}; the node has {', '.join(BY_NAME)}")
     return BY_NAME[name]
-
-
-def markdown_table() -> str:
-    """Return the table of the documentation."""
-    lines = [
-        "| parameter | type | default | values | a change holds from | what |",
-        "|---|---|---|---|---|---|",
-    ]
-    for p in TABLE:
-        default = str(p.default).lower() if isinstance(p.default, bool) else str(p.default)
-        default = f"`{default}`" if default else "empty"
-        held = p.holds_from if p.holds_from == NEXT_FRAME else f"fixed after {p.holds_from}"
-        lines.append(
-            f"| `{p.name}` | {p.type_name} | {default} | {p.constraint} | {held} | "
-            f"{p.description} |"
-        )
-    return "\n".join(lines) + "\n"

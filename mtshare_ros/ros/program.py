@@ -1,4 +1,4 @@
-"""Starts the node, spins it until a signal comes, and ends with an exit status."""
+"""The run of ``perception_node``: its start, spinning until a signal comes, its exit status."""
 
 from __future__ import annotations
 

@@ -14,8 +14,15 @@ def test_node_parameters_are_typed_as_ros_types_them():
         "max_depth": 5.5,
         "autostart": False,
     }
-    with pytest.raises(OptionError, match="expected NAME=VALUE"):
-        parse_parameters(["max_age"])
+    assert parse_parameters(["tasks=[depth, normals]"]) == {"tasks": ["depth", "normals"]}
+
+
+@pytest.mark.parametrize(
+    ("text", "says"), [("max_age", "expected NAME=VALUE"), ("tasks=[depth", "not YAML")]
+)
+def test_a_parameter_that_can_not_be_read_is_named(text, says):
+    with pytest.raises(OptionError, match=says):
+        parse_parameters([text])
 
 
 def test_a_size_is_width_and_height():

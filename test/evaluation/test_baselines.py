@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from mtshare_ros import cli
-from mtshare_ros.evaluation.evaluate import Options, evaluate_bag
+from mtshare_ros.evaluation.evaluate import evaluate_bag
+from mtshare_ros.evaluation.run_options import Options
 from support.teacher_files import write_bag
 
 FRAMES = 9

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from mtshare_ros import cli
-from mtshare_ros.evaluation.evaluate import Options, evaluate_bag
+from mtshare_ros.evaluation.evaluate import evaluate_bag
+from mtshare_ros.evaluation.run_options import Options
 from mtshare_ros.simulator.clip_bag import ClipWriter
 from mtshare_ros.simulator.clips import ClipFrame
 from mtshare_ros.simulator.poses import look, robot_intrinsics

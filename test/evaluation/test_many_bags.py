@@ -11,8 +11,8 @@ import pytest
 from mtshare_ros import cli
 from mtshare_ros.errors import OptionError
 from mtshare_ros.evaluation import many_bags
-from mtshare_ros.evaluation.evaluate import Options
 from mtshare_ros.evaluation.many_bags import Job, evaluate_bags, summarise
+from mtshare_ros.evaluation.run_options import Options
 from support.killed import die
 from support.teacher_files import write_bag
 

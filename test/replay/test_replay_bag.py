@@ -12,12 +12,14 @@ from rosbags.highlevel import AnyReader
 from sensor_msgs.msg import CameraInfo, Image
 
 from mtshare_ros.bundle.manifest import BundleError
+from mtshare_ros.datasets.bags.open_bag import BagError
 from mtshare_ros.errors import JobError, exit_status
-from mtshare_ros.replay import replay_bag as replay_module
+from mtshare_ros.replay import live_node
 from mtshare_ros.replay.listener import Listener
+from mtshare_ros.replay.live_node import ReplayError
 from mtshare_ros.replay.node_process import NodeProcess, ReplayFailedError
 from mtshare_ros.replay.recorder import Recorder
-from mtshare_ros.replay.replay_bag import ReplayError, replay
+from mtshare_ros.replay.replay_bag import replay
 from mtshare_ros.ros.diagnostics import status_name
 from mtshare_ros.ros.parameters import ParameterError
 from support.camera_bag import STAMPS, START, write_bag
@@ -95,8 +97,8 @@ def test_a_mistake_is_named_before_the_node_is_started(tmp_path, bundle_path):
     other = write_bag(tmp_path / "other", topic="front/image")
     out = tmp_path / "out"
     for error, says, arguments in (
-        (ReplayError, "no such file", (bundle_path, tmp_path / "none", out)),
-        (ReplayError, "no topic camera/image .*camera/camera_info, ", (bundle_path, other, out)),
+        (BagError, "none: not found", (bundle_path, tmp_path / "none", out)),
+        (BagError, "no images on camera/image .*camera/camera_info ", (bundle_path, other, out)),
         (ReplayError, "exists", (bundle_path, bag, other)),
         (BundleError, "manifest.json", (tmp_path, bag, out)),
     ):
@@ -128,7 +130,7 @@ def test_a_node_that_cannot_start_is_reported_with_its_cause(tmp_path, bundle_pa
 def test_a_node_that_is_not_ready_in_time_is_a_failed_job_and_no_mistake(
     tmp_path, bundle_path, monkeypatch
 ):
-    monkeypatch.setattr(replay_module, "READY_TIMEOUT", 0.0)
+    monkeypatch.setattr(live_node, "READY_TIMEOUT", 0.0)
     monkeypatch.setattr(Listener, "_hear", lambda *_: None)
     with pytest.raises(ReplayFailedError, match="not ready after 0 s") as caught:
         replay(bundle_path, write_bag(tmp_path / "bag"), tmp_path / "out")
@@ -204,4 +206,4 @@ def test_a_bag_that_cannot_be_written_to_its_end_is_removed(tmp_path):
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         assert exit_status(caught.value) == 1 and not (tmp_path / "out").exists()
         recorder.write(tmp_path / "out")
-    assert len(read(tmp_path / "out")["camera/image"]) == len(STAMPS)
+    assert len(read(tmp_path / "out")["/camera/image"]) == len(STAMPS)

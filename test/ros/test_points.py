@@ -8,7 +8,8 @@ import pytest
 from sensor_msgs.msg import CameraInfo, PointField
 from std_msgs.msg import Header
 
-from mtshare_ros.ros.frame_result import label_info, millimetres
+from mtshare_ros.ros.frame_result import label_info
+from mtshare_ros.ros.kind_outputs import millimetres
 from mtshare_ros.ros.points import POINT, CloudPacker
 from mtshare_ros.tasks import ROOM_CLASSES, SEGMENTATION
 

@@ -6,7 +6,8 @@ import numpy as np
 
 from mtshare_ros.bundle.manifest import InputSpec, LayerShare, Manifest, PrivateShare
 from mtshare_ros.evaluation.outcome import Outcome
-from mtshare_ros.evaluation.scores import DENSE, Run, Scores
+from mtshare_ros.evaluation.scores import Run, Scores
+from mtshare_ros.perception.selection import DENSE
 from mtshare_ros.tasks import TASKS, UNLABELLED
 
 ALL_TASKS = (TASKS["normals"], TASKS["depth"], TASKS["segmentation"])

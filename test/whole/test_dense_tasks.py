@@ -16,9 +16,10 @@ from mtshare_ros.bundle.folder import load_manifest
 from mtshare_ros.bundle.manifest import BundleError, LayerShare
 from mtshare_ros.commands.demo import run_demo
 from mtshare_ros.errors import OptionError
-from mtshare_ros.evaluation.evaluate import Options, evaluate_bag, evaluate_stills
+from mtshare_ros.evaluation.evaluate import evaluate_bag, evaluate_stills
 from mtshare_ros.evaluation.pictures import map_pictures
 from mtshare_ros.evaluation.room_views import Stills
+from mtshare_ros.evaluation.run_options import Options
 from mtshare_ros.export.random_bundle import random_bundle
 from mtshare_ros.perception.engines import open_engine
 from mtshare_ros.perception.stream import PerceptionStream

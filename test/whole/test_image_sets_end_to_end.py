@@ -15,8 +15,9 @@ from mtshare_ros.datasets.image_sets.kinds import open_images
 from mtshare_ros.datasets.image_sets.vocabularies import NYUD_CLASSES, PART_CLASSES, PASCAL_CLASSES
 from mtshare_ros.errors import OptionError
 from mtshare_ros.evaluation import image_sets
-from mtshare_ros.evaluation.evaluate import Options
-from mtshare_ros.evaluation.image_sets import centred, evaluate_images
+from mtshare_ros.evaluation.evaluate import evaluate_images
+from mtshare_ros.evaluation.image_sets import centred
+from mtshare_ros.evaluation.run_options import Options
 from mtshare_ros.export.export_run import export_run
 from mtshare_ros.training.configuration import ConfigError, load_config
 from mtshare_ros.training.train import train
@@ -36,7 +37,8 @@ def test_the_shipped_recipes_are_valid_and_train_every_task(name: str, kind: str
     recipe = load_config(RECIPES / f"{name}.yaml")
     assert recipe.data.kind == kind and recipe.data.crop is not None
     assert list(recipe.stages[0].tasks) == TASKS[kind]
-    assert recipe.data.crop.size == recipe.network.size == image_sets.PROTOCOLS["invpt"][kind]
+    sizes = image_sets.PROTOCOLS["invpt"].sizes
+    assert recipe.data.crop.size == recipe.network.size == sizes[kind]
 
 
 def settings(kind: str, root: Path, crop: bool = True) -> dict[str, Any]:
@@ -118,7 +120,7 @@ def test_the_frame_of_a_protocol_is_not_scored(
     kind, root, bundle = trained
     if kind == "nyud":
         pytest.skip("its images are wider than the small network")
-    monkeypatch.setitem(image_sets.PROTOCOLS, "invpt", {kind: (64, 48)})
+    monkeypatch.setitem(image_sets.PROTOCOLS["invpt"].sizes, kind, (64, 48))
     opened = open_images(kind, root, "train")
     # The image fills the frame: both ways are one.
     padded = evaluate_images(bundle, opened, kind, tmp_path, Options(), "invpt")

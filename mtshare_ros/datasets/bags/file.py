@@ -1,4 +1,4 @@
-"""A new bag (MCAP, compressed) that appears when it is complete."""
+"""A new bag (MCAP, compressed) that appears when it is complete: the one way to write bags."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Literal, TypeVar
 
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
@@ -14,6 +15,9 @@ from rosbags.typesys import Stores, get_typestore
 
 METADATA_VERSION: Literal[8] = 8
 """Version of rosbag2's metadata that Humble and everything later reads."""
+
+NEWEST_VERSION: Literal[9] = Writer.VERSION_LATEST
+"""Version of rosbag2's metadata that Jazzy and everything later writes."""
 
 STORE = get_typestore(Stores.ROS2_HUMBLE)
 """Message types; those used here are the same from Humble to Kilted."""
@@ -28,51 +32,63 @@ class BagFile:
     ``metadata.yaml``, as ``ros2 bag record`` makes it. Schemas are in the file.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, version: Literal[8, 9] = METADATA_VERSION) -> None:
         """Begin a bag.
 
         Args:
             path: What to write; it must not exist.
+            version: Version of the metadata.
 
         Raises:
-            FileExistsError: Where ``path`` exists.
+            FileExistsError: ``path`` exists.
         """
         self.path = Path(path)
         if self.path.exists():
             raise FileExistsError(
                 errno.EEXIST, "exists already; expected the name of a new bag", str(self.path)
             )
+        self._version = version
         self._connections: dict[str, Any] = {}
 
     def __enter__(self: _Self) -> _Self:
         """Open a bag beside the path, which the path's name is given to at the end."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._work = Path(tempfile.mkdtemp(prefix=".bag-", dir=self.path.parent))
-        self._folder = self._work / self.path.stem
+        self._folder = self._work / self.path.name.removesuffix(".mcap")
         self._writer = Writer(
-            self._folder, version=METADATA_VERSION, storage_plugin=StoragePlugin.MCAP
+            self._folder, version=self._version, storage_plugin=StoragePlugin.MCAP
         )
         self._writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
         self._writer.open()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         """Finish the bag, or leave nothing behind where the writing failed."""
         try:
-            if kind is not None:
-                self._writer.abort()
-                return
-            self._writer.close()
-            single = self.path.suffix == ".mcap"
-            os.rename(next(self._folder.glob("*.mcap")) if single else self._folder, self.path)
+            self._writer.__exit__(kind, error, trace)
+            if kind is None:
+                single = self.path.suffix == ".mcap"
+                os.rename(next(self._folder.glob("*.mcap")) if single else self._folder, self.path)
         finally:
             shutil.rmtree(self._work, ignore_errors=True)
+
+    def add_topic(self, topic: str, msgtype: str) -> None:
+        """Add a topic (without the leading slash), which may stay without messages."""
+        self._connections[topic] = self._writer.add_connection(
+            f"/{topic}", msgtype, typestore=STORE
+        )
 
     def put(self, topic: str, msgtype: str, message: Any, stamp: int) -> None:
         """Write a message under a topic (without the leading slash) and a stamp in ns."""
         if topic not in self._connections:
-            self._connections[topic] = self._writer.add_connection(
-                f"/{topic}", msgtype, typestore=STORE
-            )
-        data = STORE.serialize_cdr(message, msgtype)
+            self.add_topic(topic, msgtype)
+        self.put_serialized(topic, STORE.serialize_cdr(message, msgtype), stamp)
+
+    def put_serialized(self, topic: str, data: bytes | memoryview, stamp: int) -> None:
+        """Write a serialized message under a topic that was added and a stamp in ns."""
         self._writer.write(self._connections[topic], stamp, data)

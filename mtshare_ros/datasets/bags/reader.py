@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,24 +10,16 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from rosbags.highlevel import AnyReader
-from rosbags.typesys import Stores, get_typestore
 
 from mtshare_ros.datasets.bags import topics
-from mtshare_ros.datasets.bags.cut_off import WholeRecords, is_cut_off
-from mtshare_ros.datasets.bags.messages import array_of
-from mtshare_ros.errors import UserError
+from mtshare_ros.datasets.bags.messages import array_of, stamp_of
+from mtshare_ros.datasets.bags.open_bag import Message, OpenBag
 from mtshare_ros.perception.frame import MAX_FOCAL_LENGTH
 
 LONGEST_WAIT = 15
 """Images that may come before the truth about one does; then it is handed out without."""
 
 _TRUTH = (topics.DEPTH, topics.LABELS, topics.NORMALS)
-_TYPES = (topics.RAW_TYPE, topics.COMPRESSED_TYPE)
-
-
-class BagError(UserError):
-    """A bag can't be read or used; the message names the bag, and topics where it is theirs."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +46,12 @@ class Frame:
 
 @dataclass
 class _Pending:
-    """What came so far of the messages with one stamp: arrays by the topic they belong to."""
+    """The arrays of one stamp that have come so far, by topic.
+
+    Attributes:
+        arrays: Topic, as of ``topics``, -> array.
+        images_since: Images that have come since the first of them.
+    """
 
     arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
     images_since: int = 0
@@ -89,31 +85,24 @@ class ClipReader:
                 ends with a ``BagError``.
 
         Raises:
-            BagError: Where there is no bag, it can't be read, it has no images of a camera, or
-                its calibration is none.
+            BagError: There is no bag, it can't be read, it has no images of a camera, or its
+                calibration is none.
         """
         self.path = Path(path)
         self._classes = classes
-        if not self.path.exists():
-            raise BagError(f"bag {self.path}: not found")
-        self._cut_off = salvage and self.path.suffix == ".mcap" and is_cut_off(self.path)
-        with self._reader() as reader:
-            found = {c.topic.lstrip("/"): c for c in reader.connections}
-            base = _image_topic(found, image_topic)
-            images = self._pick(found, base)
-            if images is None:
-                expected = f"{base} or {base}{topics.COMPRESSED}"
-                has = ", ".join(sorted(found)) or "no topics"
-                raise BagError(f"bag {self.path}: no images on {expected}; it has {has}")
-            self._info = base.rpartition("/")[0] + "/camera_info"
-            chosen = {images: topics.IMAGE}
-            chosen |= {t: topic for topic in _TRUTH if (t := self._pick(found, topic)) is not None}
-            self._chosen = chosen
-            self.truth = tuple(topic for topic in chosen.values() if topic in _TRUTH)
-            self._length = sum(
-                c.msgcount for c in self._wanted(reader) if c.topic.lstrip("/") == images
-            )
-            self.focal_length = self._read_focal_length(reader)
+        self._salvage = salvage
+        with OpenBag(self.path, salvage) as bag:
+            base = _image_topic(bag, image_topic)
+            images = bag.camera_images(base)
+            self._chosen = {images: topics.IMAGE}
+            for topic in _TRUTH:
+                found = bag.find_images(topic)
+                if found is not None:
+                    self._chosen[found] = topic
+            self.truth = tuple(topic for topic in self._chosen.values() if topic in _TRUTH)
+            self._length = bag.count(images, topics.IMAGE_TYPES)
+            info = f"{base.rpartition('/')[0]}/camera_info".lstrip("/")
+            self.focal_length = _focal_length(bag, info)
 
     def __len__(self) -> int:
         """Return the number of images."""
@@ -123,25 +112,24 @@ class ClipReader:
         """Yield the frames.
 
         Raises:
-            BagError: Where a message can't be read, or holds what can't be evaluated.
+            BagError: A message can't be read or holds what can't be evaluated, or the bag is cut
+                off.
         """
         pending: dict[int, _Pending] = {}
-        with self._reader() as reader:
-            messages = reader.messages(self._wanted(reader))
-            while (item := self._next(messages)) is not None:
-                connection = item[0]
-                topic = self._chosen[connection.topic.lstrip("/")]
-                stamp, values = self._decoded(reader, item)
+        with OpenBag(self.path, self._salvage) as bag:
+            for message in bag.messages(self._chosen, topics.IMAGE_TYPES):
+                topic = self._chosen[message.topic]
+                stamp, values = self._decoded(bag, message)
                 pending.setdefault(stamp, _Pending()).arrays[topic] = values
                 if topic == topics.IMAGE:
                     for waiting in pending.values():
                         waiting.images_since += 1
                 yield from self._ready(pending)
-        for stamp, waiting in pending.items():
-            if topics.IMAGE in waiting.arrays:
-                yield self._frame(stamp, waiting)
-        if self._cut_off:
-            raise BagError(f"bag {self.path}: is cut off; expected a file that ends with an index")
+            for stamp, waiting in pending.items():
+                if topics.IMAGE in waiting.arrays:
+                    yield self._frame(stamp, waiting)
+            if bag.cut_off:
+                raise bag.error("is cut off; expected a file that ends with an index")
 
     def _ready(self, pending: dict[int, _Pending]) -> Iterator[Frame]:
         """Remove and yield, oldest first, the frames that need not wait any longer."""
@@ -154,104 +142,48 @@ class ClipReader:
             if topics.IMAGE in oldest.arrays:
                 yield self._frame(stamp, oldest)
 
-    def _frame(self, stamp: int, found: _Pending) -> Frame:
-        depth, labels, normals = (found.arrays.get(topic) for topic in _TRUTH)
-        image = found.arrays[topics.IMAGE]
+    def _frame(self, stamp: int, gathered: _Pending) -> Frame:
+        depth, labels, normals = (gathered.arrays.get(topic) for topic in _TRUTH)
+        image = gathered.arrays[topics.IMAGE]
         return Frame(stamp, image, depth, labels, normals, self.focal_length)
 
-    @contextmanager
-    def _reader(self) -> Iterator[AnyReader]:
-        """Open the bag."""
-        path: Any = WholeRecords(self.path) if self._cut_off else self.path
-        reader = AnyReader([path], default_typestore=get_typestore(Stores.LATEST))
-        # Damaged bytes make rosbags raise whatever its parsers happen to: all mean the same.
-        try:
-            reader.open()
-        except Exception as error:
-            raise self._unreadable(error) from error
-        try:
-            yield reader
-        finally:
-            reader.close()
-
-    def _unreadable(self, error: Exception) -> BagError:
-        said = " ".join(str(error).split()) or type(error).__name__
-        return BagError(f"bag {self.path}: can't be read ({said}); expected a ROS 2 bag")
-
-    def _next(self, messages: Iterator[Any]) -> Any | None:
-        """Return the next message, or None after the last."""
-        try:
-            return next(messages, None)
-        except Exception as error:
-            raise self._unreadable(error) from error
-
-    def _wanted(self, reader: AnyReader) -> list[Any]:
-        """Return the connections that are read; a topic may have others, of other types."""
-        chosen = (c for c in reader.connections if c.topic.lstrip("/") in self._chosen)
-        return [c for c in chosen if c.msgtype in _TYPES]
-
-    @staticmethod
-    def _pick(found: dict[str, Any], topic: str) -> str | None:
-        """Return the raw or compressed topic that a bag has, or None."""
-        return next(
-            (
-                name
-                for name in (topic, topic + topics.COMPRESSED)
-                if name in found and found[name].msgtype in _TYPES
-            ),
-            None,
-        )
-
-    def _read_focal_length(self, reader: AnyReader) -> float | None:
-        """Return fx / width from the first calibration, or None if there is none."""
-        infos = [
-            c
-            for c in reader.connections
-            if c.topic.lstrip("/") == self._info.lstrip("/") and c.msgtype == topics.INFO_TYPE
-        ]
-        # With no connection given, the reader returns every topic.
-        item = self._next(reader.messages(infos)) if infos else None
-        if item is None:
-            return None
-        info = self._message(reader, *item)
-        focal, width = float(info.k[0]), int(info.width)
-        # All zero means uncalibrated.
-        if focal == 0 or width == 0:
-            return None
-        if not 0 < focal / width < MAX_FOCAL_LENGTH:
-            raise BagError(
-                f"bag {self.path}: {item[0].topic}: fx {focal:g} of an image {width} wide;"
-                f" expected more than 0 and less than {MAX_FOCAL_LENGTH:g} widths"
-            )
-        return focal / width
-
-    def _decoded(self, reader: AnyReader, item: Any) -> tuple[int, Any]:
+    def _decoded(self, bag: OpenBag, message: Message) -> tuple[int, NDArray[Any]]:
         """Return a message's stamp (ns) and its array, in the units of ``Frame``."""
-        connection = item[0]
-        topic = self._chosen[connection.topic.lstrip("/")]
-        message = self._message(reader, *item)
-        stamp = message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec
+        content = bag.decoded(message)
+        raw = message.type == topics.RAW_TYPE
         try:
-            raw = connection.msgtype == topics.RAW_TYPE
-            values = array_of(message, topic, raw, self._classes)
+            values = array_of(content, self._chosen[message.topic], raw, self._classes)
         except (ValueError, cv2.error) as error:
-            raise BagError(f"bag {self.path}: {connection.topic}: {error}") from error
-        return stamp, values
-
-    def _message(self, reader: AnyReader, connection: Any, time: int, data: bytes) -> Any:
-        """Return a message that was recorded at ``time`` (ns)."""
-        try:
-            return reader.deserialize(data, connection.msgtype)
-        except Exception as error:
-            raise BagError(f"bag {self.path}: {connection.topic} at {time}: {error}") from error
+            raise bag.error(f"/{message.topic}: {error}") from error
+        return stamp_of(content), values
 
 
-def _image_topic(found: dict[str, Any], wanted: str | None) -> str:
+def _image_topic(bag: OpenBag, wanted: str | None) -> str:
     """Return the topic of the camera's images, without ``/compressed``."""
     if wanted is not None:
         return wanted.lstrip("/").removesuffix(topics.COMPRESSED)
     bases = {
-        name.removesuffix(topics.COMPRESSED) for name, c in found.items() if c.msgtype in _TYPES
+        topic.name.removesuffix(topics.COMPRESSED)
+        for topic in bag.topics
+        if topic.type in topics.IMAGE_TYPES
     }
     bases -= set(_TRUTH)
     return bases.pop() if len(bases) == 1 else topics.IMAGE
+
+
+def _focal_length(bag: OpenBag, topic: str) -> float | None:
+    """Return fx / width from the first calibration, or None if there is none."""
+    message = next(bag.messages([topic], [topics.INFO_TYPE]), None)
+    if message is None:
+        return None
+    info = bag.decoded(message)
+    focal, width = float(info.k[0]), int(info.width)
+    # All zero means uncalibrated.
+    if focal == 0 or width == 0:
+        return None
+    if not 0 < focal / width < MAX_FOCAL_LENGTH:
+        raise bag.error(
+            f"/{topic}: fx {focal:g} of an image {width} wide;"
+            f" expected more than 0 and less than {MAX_FOCAL_LENGTH:g} widths"
+        )
+    return focal / width

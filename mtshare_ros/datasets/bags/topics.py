@@ -19,3 +19,4 @@ RAW_TYPE = "sensor_msgs/msg/Image"
 COMPRESSED_TYPE = "sensor_msgs/msg/CompressedImage"
 INFO_TYPE = "sensor_msgs/msg/CameraInfo"
 POSE_TYPE = "geometry_msgs/msg/PoseStamped"
+IMAGE_TYPES = (RAW_TYPE, COMPRESSED_TYPE)

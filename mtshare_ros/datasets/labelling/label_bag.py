@@ -14,7 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mtshare_ros.datasets.bags.reader import BagError, ClipReader
+from mtshare_ros.datasets.bags.open_bag import BagError
+from mtshare_ros.datasets.bags.reader import ClipReader
 from mtshare_ros.datasets.image_sets.axes import normals_from_depth
 from mtshare_ros.datasets.image_sets.folder_set import (
     Description,

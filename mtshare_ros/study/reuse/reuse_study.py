@@ -13,7 +13,7 @@ from typing import Any
 from mtshare_ros.bench.measure import pinned
 from mtshare_ros.bench.rivals import Rivals
 from mtshare_ros.bundle.manifest import Manifest
-from mtshare_ros.evaluation.evaluate import warm_up
+from mtshare_ros.evaluation.policies import warm_up
 from mtshare_ros.machine.board import machine
 from mtshare_ros.network.config import NetworkConfig
 from mtshare_ros.perception.engines import open_engine

@@ -16,8 +16,7 @@ from rosbags.typesys import Stores, get_typestore
 
 from mtshare_ros.datasets.bags import pixels, topics
 from mtshare_ros.datasets.bags.reader import LONGEST_WAIT, ClipReader
-from mtshare_ros.simulator.clip_bag import ClipWriter, quaternion
-from mtshare_ros.simulator.poses import look
+from mtshare_ros.simulator.clip_bag import ClipWriter
 from support.bag_files import SIZE, STEP, clip_frame, image, put, read_one, write
 
 
@@ -195,12 +194,3 @@ def test_depth_that_16_bits_can_not_hold_is_invalid_and_not_near():
     depth = np.array([[np.nan, 0.0, -1.0, 70.0, np.inf, 1.0]], np.float32)
     read = pixels.as_depth(pixels.millimetres(depth))
     np.testing.assert_array_equal(np.isnan(read), [[True, True, True, True, True, False]])
-
-
-@given(st.tuples(*[st.floats(-3.1, 3.1)] * 3))
-def test_the_quaternion_turns_as_the_matrix_does(turned):
-    rotation = look(np.zeros(3), *turned).rotation
-    w, x, y, z = quaternion(rotation)
-    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-    again = np.eye(3) + 2 * w * cross + 2 * cross @ cross
-    np.testing.assert_allclose(again, rotation, atol=1e-9)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from mtshare_ros.datasets.bags import topics
-from mtshare_ros.datasets.bags.reader import BagError, ClipReader
+from mtshare_ros.datasets.bags.open_bag import BagError
+from mtshare_ros.datasets.bags.reader import ClipReader
 from mtshare_ros.simulator import clip_bag
 from mtshare_ros.simulator.clip_bag import ClipWriter
 from mtshare_ros.simulator.poses import robot_intrinsics

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mtshare_ros.datasets.bags.reader import BagError
+from mtshare_ros.datasets.bags.open_bag import BagError
 from mtshare_ros.datasets.image_sets.folder_set import open_folder
 from mtshare_ros.datasets.labelling.label_bag import Source, label_bag
 from mtshare_ros.datasets.labelling.teacher_settings import TeacherError

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from mtshare_ros.evaluation.outcome import Outcome
 from mtshare_ros.evaluation.pictures import kept_frames
 from mtshare_ros.evaluation.pictures.kept_frames import APART, MAX_FRAMES, KeptFrames, Moment
-from mtshare_ros.evaluation.report.write import write_report
+from mtshare_ros.evaluation.report.report_files import write_report
 from mtshare_ros.evaluation.series import Series
 from mtshare_ros.tasks import TASKS
 from support.report_files import ALL_TASKS, RUN, manifest, outcome, scores_of

@@ -16,7 +16,7 @@ from mtshare_ros.errors import JobError
 from mtshare_ros.evaluation.outcome import Outcome, to_size
 from mtshare_ros.evaluation.pictures import map_pictures
 from mtshare_ros.evaluation.report.overview import write_overview
-from mtshare_ros.evaluation.report.write import write_report
+from mtshare_ros.evaluation.report.report_files import write_report
 from mtshare_ros.evaluation.scores import Recording, Scores
 from mtshare_ros.metrics.names import METRICS
 from mtshare_ros.tasks import TASKS, UNLABELLED

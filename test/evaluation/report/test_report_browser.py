@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mtshare_ros.evaluation.report.write import write_report
+from mtshare_ros.evaluation.report.report_files import write_report
 from support.report_files import RUN, manifest, outcome, scores_of
 
 playwright = pytest.importorskip("playwright.sync_api")

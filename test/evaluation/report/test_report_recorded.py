@@ -8,7 +8,7 @@ from rosbags.highlevel import AnyReader
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
-from mtshare_ros.errors import OptionError
+from mtshare_ros.datasets.bags.open_bag import BagError
 from mtshare_ros.evaluation.recorded import RecordedPredictions, score_recording
 from mtshare_ros.tasks import TASKS
 
@@ -102,7 +102,7 @@ def test_a_frame_with_an_output_missing_is_left_out(tmp_path):
 
 def test_an_empty_topic_is_named(tmp_path):
     bag = write_bag(tmp_path / "bag", range(2), leave_out=[f"{NODE}/depth/image"])
-    with pytest.raises(OptionError, match=r"depth/image.*segmentation/mask \(2\)"):
+    with pytest.raises(BagError, match=r"depth/image.*segmentation/mask \(2 Image\)"):
         RecordedPredictions(bag, TASK_LIST)
 
 
@@ -134,5 +134,5 @@ def test_an_image_that_the_node_would_not_publish_names_bag_and_topic(tmp_path, 
                 writer.write(copied, time, data)
         added = writer.add_connection(topic, kind, typestore=STORE)
         writer.write(added, 0, STORE.serialize_cdr(broken, kind))
-    with pytest.raises(OptionError, match=f"broken: {topic}: .*{said}"):
+    with pytest.raises(BagError, match=f"broken: {topic}: .*{said}"):
         list(RecordedPredictions(tmp_path / "broken", TASK_LIST))

@@ -176,15 +176,21 @@ def test_the_offline_side_is_never_imported_on_the_robot() -> None:
 BLOCK = """
 import importlib, sys
 
-class Blocker:
+class Without:
+    def __init__(self, finders):
+        self.finders = finders
+
     def find_spec(self, name, path=None, target=None):
         if name.split(".")[0] in {absent}:
-            raise ModuleNotFoundError(f"blocked: {{name}}", name=name)
+            return None
+        specs = (finder.find_spec(name, path, target) for finder in self.finders)
+        return next((spec for spec in specs if spec is not None), None)
 
-sys.meta_path.insert(0, Blocker())
+sys.meta_path[:] = [Without(sys.meta_path[:])]
 for module in {modules}:
     importlib.import_module(module)
 """
+"""Where packages are absent: whoever asks for one is told that there is none."""
 
 
 def import_blocked(absent: set[str], modules: list[str], more: str = "") -> str:
@@ -204,7 +210,7 @@ def test_the_rooms_of_the_robot_import_where_the_offline_side_is_not_installed()
 
 @pytest.mark.parametrize("module", ["torch", "mtshare_ros.perception.engines.torch.state"])
 def test_the_blocker_blocks(module: str) -> None:
-    with pytest.raises(AssertionError, match="blocked: torch"):
+    with pytest.raises(AssertionError, match="No module named 'torch'"):
         import_blocked(ABSENT_ON_A_ROBOT, [module])
 
 

@@ -1,5 +1,5 @@
 # mtshare_ros on a Jetson with JetPack 6.2 (Ubuntu 22.04, ROS 2 Humble, TensorRT 10.3).
-# Not built or run by the project yet: the base image is for Jetson boards only.
+# The project has not built or run this yet, because the base image is for Jetson boards only.
 #
 #   docker build -f docker/jetson.Dockerfile -t mtshare .
 #   docker run --rm -it --runtime nvidia --network host --ipc host \
@@ -25,5 +25,5 @@ WORKDIR /ws
 COPY . src/mtshare_ros
 RUN . /opt/ros/humble/setup.sh && colcon build --packages-select mtshare_ros
 
-# Engines are compiled on first start and kept in the volume.
+# The first start compiles the engines and keeps them in the volume.
 CMD ["bash", "-c", ". install/setup.bash && ros2 launch mtshare_ros perception.launch.py"]

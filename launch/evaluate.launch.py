@@ -21,16 +21,17 @@ def arguments() -> list[DeclareLaunchArgument]:
             description="Folder of the model bundle.",
         ),
         DeclareLaunchArgument("bag", description="Bag with images and ground truth."),
-        DeclareLaunchArgument("output", description="Folder of the report."),
+        DeclareLaunchArgument("output", description="Folder for the report."),
         DeclareLaunchArgument(
             "policy",
             default_value="tokens",
-            description="What is recomputed: tokens (those that changed), dense, or hold:K.",
+            description="What is recomputed: tokens (those that changed), dense (all in every "
+            "frame) or hold:K (all in every K-th frame).",
         ),
         DeclareLaunchArgument(
             "max_dirty_fraction",
             default_value="1.0",
-            description="Largest part of the tokens that is recomputed in a frame.",
+            description="Largest part of the tokens that may be recomputed in a frame.",
         ),
     ]
 

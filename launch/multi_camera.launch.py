@@ -18,7 +18,9 @@ def arguments() -> list[DeclareLaunchArgument]:
     """Return the launch arguments."""
     return [
         DeclareLaunchArgument(
-            "cameras", default_value="front,rear", description="Names, separated by commas."
+            "cameras",
+            default_value="front,rear",
+            description="Names of the cameras, separated by commas.",
         ),
         DeclareLaunchArgument(
             "image",
@@ -33,13 +35,13 @@ def arguments() -> list[DeclareLaunchArgument]:
         DeclareLaunchArgument(
             "bundle",
             default_value="",
-            description="Folder of the model bundle; empty for the one in params_file or the "
-            "package's own.",
+            description="Folder of the model bundle. If empty, params_file names it, or else the "
+            "package's bundle is used.",
         ),
         DeclareLaunchArgument(
             "params_file",
             default_value=os.path.join(SHARE, "config", "perception.yaml"),
-            description="Parameters of the node.",
+            description="File with the node's parameters.",
         ),
         DeclareLaunchArgument(
             "namespace", default_value="", description="Namespace of the node and its topics."
@@ -48,13 +50,13 @@ def arguments() -> list[DeclareLaunchArgument]:
             "use_sim_time",
             default_value="false",
             choices=["true", "false"],
-            description="Whether the time comes from /clock, as in simulations and bags.",
+            description="Take the time from /clock, as in simulations and with bags.",
         ),
         DeclareLaunchArgument(
             "log_level",
             default_value="info",
             choices=["debug", "info", "warn", "error", "fatal"],
-            description="Least severity that the node logs.",
+            description="Lowest severity that the node logs.",
         ),
     ]
 

@@ -22,13 +22,13 @@ def arguments() -> list[DeclareLaunchArgument]:
         DeclareLaunchArgument(
             "bundle",
             default_value="",
-            description="Folder of the model bundle; empty for the one in params_file or the "
-            "package's own.",
+            description="Folder of the model bundle. If empty, params_file names it, or else the "
+            "package's bundle is used.",
         ),
         DeclareLaunchArgument(
             "params_file",
             default_value=os.path.join(SHARE, "config", "perception.yaml"),
-            description="Parameters of the node.",
+            description="File with the node's parameters.",
         ),
         DeclareLaunchArgument(
             "namespace", default_value="", description="Namespace of the node and its topics."
@@ -36,7 +36,7 @@ def arguments() -> list[DeclareLaunchArgument]:
         DeclareLaunchArgument(
             "image",
             default_value="image",
-            description="Topic of the camera's images; with image_transport compressed, without "
+            description="Topic of the camera's images. With image_transport compressed, leave out "
             "/compressed.",
         ),
         DeclareLaunchArgument(
@@ -48,19 +48,19 @@ def arguments() -> list[DeclareLaunchArgument]:
             "use_sim_time",
             default_value="false",
             choices=BOOLEAN,
-            description="Whether the time comes from /clock, as in simulations and bags.",
+            description="Take the time from /clock, as in simulations and with bags.",
         ),
         DeclareLaunchArgument(
             "log_level",
             default_value="info",
             choices=["debug", "info", "warn", "error", "fatal"],
-            description="Least severity that the node logs.",
+            description="Lowest severity that the node logs.",
         ),
         DeclareLaunchArgument(
             "rviz",
             default_value="false",
             choices=BOOLEAN,
-            description="Whether to start rviz with pictures of the outputs.",
+            description="Start rviz with pictures of the outputs.",
         ),
     ]
 

@@ -19,19 +19,19 @@ LAUNCH = os.path.join(get_package_share_directory("mtshare_ros"), "launch")
 
 
 def arguments() -> list[DeclareLaunchArgument]:
-    """Return the launch arguments that perception.launch.py doesn't have, or not so."""
+    """Return the launch arguments that perception.launch.py lacks or that have other defaults."""
     return [
         DeclareLaunchArgument("bag", description="Bag to play."),
-        DeclareLaunchArgument("rate", default_value="1.0", description="Speed of the bag."),
+        DeclareLaunchArgument("rate", default_value="1.0", description="Speed factor of the bag."),
         DeclareLaunchArgument(
             "delay",
             default_value="5.0",
-            description="Seconds before the bag starts, for the node to open its bundle.",
+            description="Seconds to wait for the node to open its bundle before the bag starts.",
         ),
         DeclareLaunchArgument(
             "image",
             default_value="/camera/image",
-            description="Topic of the bag's images; compressed ones without /compressed.",
+            description="Topic of the bag's images. For compressed ones, leave out /compressed.",
         ),
         DeclareLaunchArgument(
             "camera_info",
@@ -42,13 +42,13 @@ def arguments() -> list[DeclareLaunchArgument]:
             "use_sim_time",
             default_value="true",
             choices=["true", "false"],
-            description="Whether the node's clock is the bag's.",
+            description="Take the node's time from the bag.",
         ),
         DeclareLaunchArgument(
             "rviz",
             default_value="true",
             choices=["true", "false"],
-            description="Whether to start rviz; without it, everything ends with the bag.",
+            description="Start rviz. Without rviz, everything ends with the bag.",
         ),
     ]
 

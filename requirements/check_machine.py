@@ -1,6 +1,6 @@
 """Say in plain words what this machine lacks for ``make setup``, before anything is installed.
 
-Kept to what old interpreters can parse: they get the message and not a SyntaxError.
+Old interpreters can parse this file, so that they print the message and no SyntaxError.
 """
 
 import importlib.util
@@ -17,21 +17,26 @@ def missing():
     version = sys.version_info[:2]
     if not ROS_WHEELS[0] <= version <= ROS_WHEELS[1]:
         lines.append(
-            "Python {}.{} found, but Python 3.10 to 3.13 is needed (rclpy has wheels for these):"
-            " choose one with `make PYTHON=python3.12 ...`".format(*version)
+            "Python {}.{} found, but rclpy has wheels for Python 3.10 to 3.13 only: choose one"
+            " of these with `make PYTHON=python3.12 ...`".format(*version)
         )
     if importlib.util.find_spec("venv") is None or importlib.util.find_spec("ensurepip") is None:
         lines.append(
-            "Python's venv module is missing: `sudo apt install python{}.{}-venv`".format(*version)
+            "Python's venv module is missing: install it with `sudo apt install"
+            " python{}.{}-venv`".format(*version)
         )
     if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
         lines.append(
-            platform.system() + " on " + platform.machine() + " found, but rclpy's wheels are for"
-            " Linux on x86-64: elsewhere build the package in a colcon workspace of a ROS 2"
-            " installation (README.md)"
+            "rclpy has wheels for Linux on x86-64 only, but this is "
+            + platform.system()
+            + " on "
+            + platform.machine()
+            + ": build the package in a ROS 2 workspace instead (README.md)"
         )
     elif platform.libc_ver()[0] != "glibc":
-        lines.append("the C library is not glibc, which the wheels are built for (Alpine's musl?)")
+        lines.append(
+            "rclpy's wheels need glibc, but this machine has another C library (Alpine: musl)"
+        )
     return lines
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mtshare_ros import cli
-from mtshare_ros.bench.result import read_result
+from mtshare_ros.bench.result_reader import read_result
 from mtshare_ros.cli import run
 
 
@@ -49,7 +49,7 @@ def test_the_recorded_command_line_asks_for_the_same_again(
         recorded.append(command)
         return {"machine": {}, "settings": []}
 
-    engine_case = importlib.import_module("mtshare_ros.bench.engine_case")
+    engine_case = importlib.import_module("mtshare_ros.bench.engine_benchmark")
     monkeypatch.setattr(engine_case, "bench_engine", pretend)
     words = ["bench", "a b", "--rounds", "7", "--threads", "3", "--engine", "tensorrt"]
     words += ["--precision", "fp32", "--output", str(tmp_path / "x.json")]

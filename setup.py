@@ -49,7 +49,17 @@ EXTRAS = {
         "ros-std-srvs",
         "ros-std-msgs",
     ],
-    "report": ["typer>=0.29", "rich", "rosbags", "jinja2", "matplotlib", "scipy"],
+    "report": [
+        "typer>=0.29",
+        "rich",
+        "rosbags",
+        "jinja2",
+        "matplotlib",
+        "scipy",
+        "pydantic",
+        "pyyaml",
+        "pillow",
+    ],
     "offline": [
         "torch",
         "lightning-fabric",

@@ -27,7 +27,7 @@ def training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 
 def scoring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    from mtshare_ros.study.result_rows import results_of
+    from mtshare_ros.study.results import results_of
     from mtshare_ros.study.study_config import load_study
     from support.study_files import study_values, write_run, write_stills, write_study
 
@@ -42,7 +42,7 @@ def comparing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     from mtshare_ros.perception.engines import open_engine
     from mtshare_ros.perception.stream_settings import StreamSettings
     from mtshare_ros.simulator.simulate import write_clip
-    from mtshare_ros.study.reuse.compare import Way, play
+    from mtshare_ros.study.reuse.played_clips import Way, play
     from support.samples import SMALL
 
     random_bundle(tmp_path / "bundle", SMALL, LayerShare(1, 32))

@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mtshare_ros.bench.measure import OnRound, pinned
-from mtshare_ros.bench.result import SCHEMA_VERSION, describe, write_result
-from mtshare_ros.bench.setting import measure_ways, periods, ways_of
+from mtshare_ros.bench.measurement import pinned
+from mtshare_ros.bench.result import describe, new_result, write_result
+from mtshare_ros.bench.ways import measure_ways, periods, ways_of
 from mtshare_ros.bundle.folder import load_manifest
 from mtshare_ros.bundle.manifest import LayerShare
 from mtshare_ros.errors import OptionError
 from mtshare_ros.export.random_bundle import random_bundle
 from mtshare_ros.machine.board import machine
 from mtshare_ros.network.config import NetworkConfig
+from mtshare_ros.progress import OnCount, silent
 from mtshare_ros.tasks import TASKS
 
 TABLE_FRACTIONS = (1.0, 0.5, 0.25, 0.125, 0.05)
@@ -100,7 +101,7 @@ class Matrix:
             self.counts(len(load_manifest(self.bundle).tasks))
 
 
-def run_bench(matrix: Matrix, output: Path, on_round: OnRound = lambda *_: None) -> dict[str, Any]:
+def run_bench(matrix: Matrix, output: Path, on_round: OnCount = silent) -> dict[str, Any]:
     """Measure and write the result to ``output``, anew after each setting.
 
     Args:
@@ -116,15 +117,7 @@ def run_bench(matrix: Matrix, output: Path, on_round: OnRound = lambda *_: None)
         BundleError: The bundle can't be used.
     """
     matrix.check()
-    result: dict[str, Any] = {
-        "schema_version": SCHEMA_VERSION,
-        "command": matrix.command,
-        "machine": machine(),
-        "threads": matrix.threads,
-        "rounds": matrix.rounds,
-        "settings": [],
-        "cases": [],
-    }
+    result = new_result(matrix.command, machine(), matrix.threads, matrix.rounds)
     networks: Sequence[NetworkConfig | None] = [None] if matrix.bundle else matrix.networks()
     weights = [_weight(config) for config in networks]
     for number, config in enumerate(networks):
@@ -138,7 +131,7 @@ def run_bench(matrix: Matrix, output: Path, on_round: OnRound = lambda *_: None)
 
 
 def _measure(
-    matrix: Matrix, config: NetworkConfig | None, on_round: OnRound
+    matrix: Matrix, config: NetworkConfig | None, on_round: OnCount
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Measure the bundle, or one random network; return its description and its rows."""
     with tempfile.TemporaryDirectory() as scratch, pinned(matrix.threads):
@@ -157,7 +150,7 @@ def _measure(
     return describe(manifest, name, "onnxruntime", "fp32"), rows
 
 
-def _part(on_round: OnRound, start: float, own: float, total: float) -> OnRound:
+def _part(on_round: OnCount, start: float, own: float, total: float) -> OnCount:
     """Return what turns the rounds of one network into thousandths of the whole work."""
 
     def report(done: int, rounds: int) -> None:

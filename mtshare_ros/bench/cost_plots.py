@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from mtshare_ros.bench.document import plot_path
+from mtshare_ros.bench.bench_tables import label_of, title_of
+from mtshare_ros.bench.benchmark_page import plot_path
 from mtshare_ros.bench.figures import COLOURS, legend_below, new_figure, save_figure
-from mtshare_ros.bench.result import main_count, time_of
-from mtshare_ros.bench.tables import label_of, rows_of, title_of
+from mtshare_ros.bench.result_reader import main_count, rows_of, time_of
 
 _OURS, _SHARED, _SEPARATE, _HOLD = COLOURS[0], COLOURS[1], COLOURS[6], COLOURS[2]
 _COLUMNS = 3

@@ -6,8 +6,14 @@ batch dimension either.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+
 from torch import Tensor, nn
 
+from mtshare_ros.bundle.manifest import TensorSpec
+from mtshare_ros.export.onnx_writer import write_onnx
+from mtshare_ros.network.config import FINE_STRIDE, NetworkConfig
 from mtshare_ros.network.single_task import SharedEncoder, SingleTaskNetwork
 from mtshare_ros.network.streaming import attend_rows
 from mtshare_ros.network.vit import VisionTransformer
@@ -42,6 +48,27 @@ class SharedGraph(nn.Module):
         features = _features(self.network.transformer, tokens[0])
         heads = self.network.heads.values()
         return tuple(head.mix_cells(head.cells(features)[None], fine) for head in heads)
+
+
+def write_rival(
+    graph: DenseGraph | SharedGraph, config: NetworkConfig, channels: Mapping[str, int], path: Path
+) -> None:
+    """Export a rival, which takes ``image`` (1, 3, H, W).
+
+    Args:
+        graph: The rival, deployed.
+        config: Sizes of its network.
+        channels: Name of each raw map -> its channels.
+        path: ONNX file to write.
+    """
+    width, height = config.size
+    raw = (height // FINE_STRIDE, width // FINE_STRIDE)
+    write_onnx(
+        graph,
+        [TensorSpec("image", "float32", (1, 3, height, width))],
+        [TensorSpec(name, "float32", (1, count, *raw)) for name, count in channels.items()],
+        path,
+    )
 
 
 def _features(transformer: VisionTransformer, x: Tensor) -> Tensor:

@@ -12,14 +12,13 @@ import torch
 from numpy.typing import NDArray
 from onnx.utils import Extractor
 
-from mtshare_ros.bench.rival_graphs import SharedGraph
-from mtshare_ros.bundle.manifest import InputSpec, TensorSpec
+from mtshare_ros.bench.rival_graphs import SharedGraph, write_rival
+from mtshare_ros.bundle.manifest import InputSpec
 from mtshare_ros.export.deploy import deploy
-from mtshare_ros.export.onnx_writer import write_onnx
-from mtshare_ros.network.config import FINE_STRIDE, NetworkConfig
+from mtshare_ros.network.config import NetworkConfig
 from mtshare_ros.network.single_task import SharedEncoder
 from mtshare_ros.perception.decode import Decoder, decode, decode_confidence
-from mtshare_ros.perception.engines.onnxruntime_engine import session_options
+from mtshare_ros.perception.engines.onnxruntime_engine import open_session
 from mtshare_ros.perception.frame import Image, normalise, resize
 from mtshare_ros.tasks import Task
 
@@ -45,18 +44,12 @@ class Rivals:
             folder: Where the graphs go.
             threads: Threads of a computation.
         """
-        width, height = config.size
-        raw = (height // FINE_STRIDE, width // FINE_STRIDE)
+        channels = {task.name: task.channels for task in tasks}
         with torch.random.fork_rng():
             torch.manual_seed(0)
-            network = SharedEncoder(config, {task.name: task.channels for task in tasks})
+            network = SharedEncoder(config, channels)
         path = folder / "dense.onnx"
-        write_onnx(
-            SharedGraph(deploy(network)),
-            [TensorSpec("image", "float32", (1, 3, height, width))],
-            [TensorSpec(task.name, "float32", (1, task.channels, *raw)) for task in tasks],
-            path,
-        )
+        write_rival(SharedGraph(deploy(network)), config, channels, path)
         self._extractor = Extractor(onnx.load(path))
         self._folder, self._threads = folder, threads
         self._decoder = Decoder(config.size)
@@ -76,9 +69,7 @@ class Rivals:
         path = self._folder / f"dense_{'_'.join(names)}.onnx"
         onnx.save(self._extractor.extract_model(["image"], names), str(path))
         # The options of our own sessions, so that idle ones don't slow the running one.
-        return ort.InferenceSession(
-            str(path), session_options(self._threads), providers=["CPUExecutionProvider"]
-        )
+        return open_session(path, self._threads)
 
 
 class DenseNetworks:

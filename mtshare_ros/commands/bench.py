@@ -112,9 +112,9 @@ def bench_report(
     ],
 ) -> None:
     """Write benchmark results as tables and plots into a page."""
+    from mtshare_ros.bench.benchmark_page import update_page
     from mtshare_ros.bench.cost_plots import draw
-    from mtshare_ros.bench.document import update_page
-    from mtshare_ros.bench.result import read_result
+    from mtshare_ros.bench.result_reader import read_result
 
     files = [path for file in results for path in draw(read_result(file), file)]
     update_page(output, results)
@@ -133,7 +133,7 @@ def _bench_engine(
 ) -> None:
     if bundle is None:
         raise OptionError("--engine needs a bundle: mtshare bench BUNDLE --engine tensorrt")
-    from mtshare_ros.bench.engine_case import bench_engine
+    from mtshare_ros.bench.engine_benchmark import bench_engine
 
     with progress("compiling and measuring") as on_step:
         result = bench_engine(
@@ -152,7 +152,7 @@ def _bench_engine(
 
 
 def _print_tables(result: dict[str, Any]) -> None:
-    from mtshare_ros.bench.tables import terminal, title_of
+    from mtshare_ros.bench.bench_tables import terminal, title_of
 
     times = ("p50, ms", "p95, ms", "p99, ms")
     for number, setting in enumerate(result["settings"]):

@@ -34,10 +34,10 @@ def table(config: Config, output: Output) -> None:
 
     Times are read from timing.json in the same folder, which `timing` writes.
     """
-    from mtshare_ros.study.draw import draw
-    from mtshare_ros.study.result_rows import results_of
+    from mtshare_ros.study.plot_sources import draw
+    from mtshare_ros.study.results import results_of
     from mtshare_ros.study.study_config import load_study
-    from mtshare_ros.study.table import markdown
+    from mtshare_ros.study.study_tables import markdown
 
     study = load_study(config)
     timing = _timing(output / TIMING_NAME)
@@ -68,7 +68,7 @@ def timing(
     """Measure each trained system's time per frame (timing.json)."""
     pixels = None if size is None else parse_size(size)
     from mtshare_ros.study.study_config import load_study
-    from mtshare_ros.study.timing import measure
+    from mtshare_ros.study.system_times import measure
 
     study = load_study(config)
     with progress("measuring") as on_round:
@@ -101,7 +101,7 @@ def elements(
     """Score the element-wise scheme: counted work beside real time."""
     if at not in ("inputs", "outputs"):
         raise OptionError(f"--at {at!r}: expected inputs or outputs")
-    from mtshare_ros.study.elementwise.sweep import sweep
+    from mtshare_ros.study.elementwise.threshold_sweep import sweep
 
     found = sweep(run, stage, data, theta, points=at, threads=threads)
     _write_json(output, found)
@@ -202,7 +202,7 @@ def shares(
     stage: Annotated[str | None, typer.Option(help="Stage of sub-tasks in a run.")] = None,
 ) -> None:
     """Draw the private share of each block of a bundle or a stage."""
-    from mtshare_ros.study.draw import draw_bundle_shares, draw_stage_shares
+    from mtshare_ros.study.plot_sources import draw_bundle_shares, draw_stage_shares
 
     if stage is None:
         draw_bundle_shares(source, output)

@@ -1,6 +1,6 @@
 """Truth that follows from the class ids of simulated rooms: boundaries and salient things.
 
-Nothing is stored for these tasks: whatever has labels has their truth.
+Nothing is stored for these tasks: data with labels has their truth.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ def boundaries(labels: Labels) -> NDArray[np.float32]:
     """Return 1 where the class changes to the right or below, else 0; lines are one pixel wide.
 
     The line lies on the left or the upper side of a change; the pixel on its other side is 0.
-    Derive it at the size at which it is used: a line that is resized gets holes, or thick. A
-    pixel is NaN if it is unlabelled, or if it can't be told because the neighbour to the right
-    or below is; a change to unlabelled is no boundary.
+    Derive it at the size at which it is used: resizing makes holes in a line, or makes it thick.
+    A pixel is NaN if it is unlabelled, or if it shows no change and the neighbour to the right or
+    below is unlabelled. A change to unlabelled is no boundary.
 
     Returns:
         (..., H, W) float32.
     """
-    known = labels != UNLABELLED
+    labelled = labels != UNLABELLED
     edge = np.zeros(labels.shape, np.bool_)
-    untold = ~known
+    unknown = ~labelled
     for here, there in (
         (np.s_[..., :, :-1], np.s_[..., :, 1:]),
         (np.s_[..., :-1, :], np.s_[..., 1:, :]),
     ):
-        edge[here] |= (labels[here] != labels[there]) & known[here] & known[there]
-        untold[here] |= ~known[there]
+        edge[here] |= (labels[here] != labels[there]) & labelled[here] & labelled[there]
+        unknown[here] |= ~labelled[there]
     truth = edge.astype(np.float32)
-    truth[untold & ~edge] = np.nan
+    truth[unknown & ~edge] = np.nan
     return truth
 
 

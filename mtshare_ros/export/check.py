@@ -1,4 +1,4 @@
-"""What every exported graph is held to: TensorRT's operators, opset and types, and safe caches."""
+"""Rules for exported graphs: TensorRT's operators, opset and types, and safe caches."""
 
 from __future__ import annotations
 
@@ -67,5 +67,5 @@ def check_graph(path: Path, state: Mapping[str, str]) -> None:
             or consumers[0].input[0] != source
             or list(consumers[0].output) != [target]
         ):
-            found = [f"{n.op_type} {n.name}" for n in consumers]
-            raise GraphError(f"{path}: cache {source} is consumed by {found}, not just ScatterND")
+            names = [f"{n.op_type} {n.name}" for n in consumers]
+            raise GraphError(f"{path}: cache {source} is consumed by {names}, not just ScatterND")

@@ -93,18 +93,18 @@ def plan_graphs(
         ),
     }
     for name, subtask in subtasks.items():
-        own = subtask_caches(config, subtask.shares)
+        private = subtask_caches(config, subtask.shares)
         branches = {branch: caches[branch] for branch in read_branches(config)}
         plans[name] = GraphPlan(
             SubTaskGraph(subtask),
-            (*_floats({**tokens, "fine": fine}), INDEX, *_floats({**branches, **own})),
-            (*_next(own), *_raw(config, subtask.head.project.out_channels)),
+            (*_floats({**tokens, "fine": fine}), INDEX, *_floats({**branches, **private})),
+            (*_next(private), *_raw(config, subtask.head.project.out_channels)),
             reads={
                 "tokens": "stem.tokens",
                 "fine": "stem.fine",
                 **{branch: f"base.{branch}" for branch in branches},
             },
-            state=_written(own),
+            state=_written(private),
         )
     return plans
 

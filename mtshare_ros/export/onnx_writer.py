@@ -75,11 +75,11 @@ def to_onnx(
             if dim.dim_param:
                 dim.dim_param = "K"
     del model.graph.value_info[:]
-    for kind, found, expected in (
+    for kind, values, expected in (
         ("inputs", model.graph.input, inputs),
         ("outputs", model.graph.output, outputs),
     ):
-        names = [value.name for value in found]
+        names = [value.name for value in values]
         if names != [t.name for t in expected]:
             raise ValueError(f"{type(module).__name__}: exported {kind} are {names}")
     return model

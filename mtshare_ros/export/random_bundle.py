@@ -15,6 +15,8 @@ from mtshare_ros.network.units import SubTask
 from mtshare_ros.tasks import TASKS, Task
 
 DESCRIPTION = "Random weights: for measuring time, never for use."
+FOCAL_LENGTH = 0.8
+"""fx / width of bundles that are only timed, which does not depend on it."""
 
 
 def random_networks(
@@ -51,5 +53,5 @@ def random_bundle(
     shares = [[share] * config.depth] * (len(tasks) - 1)
     base, subtasks = random_networks(config, tasks, shares)
     return write_bundle(
-        folder, folder.name, DESCRIPTION, base, TASKS[tasks[0]], subtasks, focal_length=0.8
+        folder, folder.name, DESCRIPTION, base, TASKS[tasks[0]], subtasks, FOCAL_LENGTH
     )

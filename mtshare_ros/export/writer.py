@@ -21,7 +21,7 @@ from mtshare_ros.export.deploy import deploy
 from mtshare_ros.export.graphs import GraphPlan, plan_graphs
 from mtshare_ros.export.onnx_writer import write_onnx
 from mtshare_ros.export.reference_engine import ReferenceEngine
-from mtshare_ros.network.config import FINE_STRIDE, STRIDE
+from mtshare_ros.network.config import FINE_STRIDE, STRIDE, NetworkConfig
 from mtshare_ros.network.single_task import SingleTaskNetwork
 from mtshare_ros.network.units import SubTask, private_share
 from mtshare_ros.perception.engines.onnxruntime_engine import OnnxRuntimeEngine
@@ -58,6 +58,21 @@ class Deployed:
     subtasks: dict[Task, SubTask]
 
 
+def input_spec(config: NetworkConfig, focal_length: float) -> InputSpec:
+    """Return the frame that a network takes; ``focal_length`` is fx / width."""
+    width, height = config.size
+    return InputSpec(
+        width,
+        height,
+        IMAGE_MEAN,
+        IMAGE_SCALE,
+        STRIDE,
+        FINE_STRIDE,
+        focal_length,
+        config.prefix,
+    )
+
+
 def deploy_networks(
     base: SingleTaskNetwork,
     base_task: Task,
@@ -75,7 +90,6 @@ def deploy_networks(
     base = deploy(base)
     deployed = {task: deploy(subtask) for task, subtask in subtasks.items()}
     plans = plan_graphs(base, base_task.name, {t.name: s for t, s in deployed.items()})
-    width, height = base.config.size
     graphs = {
         name: GraphSpec(f"{name}.onnx", "", 0, plan.inputs, plan.outputs, plan.reads, plan.state)
         for name, plan in plans.items()
@@ -84,16 +98,7 @@ def deploy_networks(
         schema_version=SCHEMA_VERSION,
         name="",
         description="",
-        input=InputSpec(
-            width,
-            height,
-            IMAGE_MEAN,
-            IMAGE_SCALE,
-            STRIDE,
-            FINE_STRIDE,
-            focal_length,
-            base.config.prefix,
-        ),
+        input=input_spec(base.config, focal_length),
         network=base.config.to_dict(),
         tasks=(base_task, *deployed),
         graphs=graphs,

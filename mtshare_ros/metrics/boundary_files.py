@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
@@ -17,12 +17,10 @@ from numpy.typing import NDArray
 from mtshare_ros.datasets.lines import outlines
 from mtshare_ros.errors import OptionError
 from mtshare_ros.metrics.boundary_matching import LEVELS, THOUSANDTHS, count_at
+from mtshare_ros.progress import OnCount, silent
 
 SUFFIXES = (".png", ".npy", ".mat")
 """Files that are read; a name must be there with one of them only."""
-
-OnImage = Callable[[int, int], None]
-"""Called after each image with the images done and the images in all."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +59,7 @@ def score_folders(
     outline: bool = False,
     names: Path | None = None,
     workers: int = 2,
-    on_image: OnImage | None = None,
+    on_image: OnCount = silent,
 ) -> list[BoundaryScore]:
     """Return the scores of predicted boundaries, one for each tolerance.
 
@@ -90,8 +88,7 @@ def score_folders(
         try:
             for done, finished in enumerate(as_completed(running), start=1):
                 sums += finished.result()
-                if on_image is not None:
-                    on_image(done, len(jobs))
+                on_image(done, len(jobs))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise

@@ -8,10 +8,11 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from mtshare_ros.datasets.stills import VERSION, StillsError, read_meta
+from mtshare_ros.progress import OnCount, silent
 from mtshare_ros.simulator.gl import require_gl
 from mtshare_ros.simulator.poses import robot_intrinsics
 from mtshare_ros.simulator.shards import Job, is_finished, parts, render_shard
-from mtshare_ros.simulator.simulate import OnFrame, check_size
+from mtshare_ros.simulator.simulate import check_size
 from mtshare_ros.tasks import ROOM_CLASSES
 
 
@@ -24,7 +25,7 @@ def render_stills(
     textures: str = "auto",
     *,
     clips: bool = False,
-    on_frame: OnFrame | None = None,
+    on_frame: OnCount = silent,
 ) -> None:
     """Render views of rooms into a folder; a run that was interrupted continues where it was.
 
@@ -64,8 +65,7 @@ def render_stills(
         try:
             for finished in as_completed(running):
                 done += finished.result()
-                if on_frame is not None:
-                    on_frame(done, frames)
+                on_frame(done, frames)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise

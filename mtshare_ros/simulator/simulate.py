@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from mtshare_ros.datasets.seeds import TEXTURES
 from mtshare_ros.errors import OptionError
+from mtshare_ros.progress import OnCount, silent
 from mtshare_ros.simulator.clip_bag import ClipWriter
 from mtshare_ros.simulator.clips import render_clip
 from mtshare_ros.simulator.gl import require_gl
@@ -15,9 +15,6 @@ from mtshare_ros.simulator.movement.trajectories import KINDS
 SIDES = (16, 4096)
 """Shortest and longest side of an image that is rendered, pixels."""
 
-OnFrame = Callable[[int, int], None]
-"""Called after each frame with the frames done and the frames in all."""
-
 
 def write_clip(
     output: Path,
@@ -25,7 +22,7 @@ def write_clip(
     seed: int,
     frames: int,
     size: tuple[int, int],
-    on_frame: OnFrame | None = None,
+    on_frame: OnCount = silent,
     *,
     textures: str = "auto",
     compressed: bool = False,
@@ -67,8 +64,7 @@ def write_clip(
         )
         for done, frame in enumerate(clip, start=1):
             writer.write(frame)
-            if on_frame is not None:
-                on_frame(done, frames)
+            on_frame(done, frames)
 
 
 def check_size(size: tuple[int, int]) -> None:

@@ -11,7 +11,7 @@ from mtshare_ros.bundle.manifest import LayerShare
 from mtshare_ros.network.config import NetworkConfig
 from mtshare_ros.network.units import SubTask
 from mtshare_ros.study.study_config import Study, StudyError, System
-from mtshare_ros.study.trained import record_of
+from mtshare_ros.study.trained_task import record_of
 from mtshare_ros.training.stored import stage_path
 from mtshare_ros.training.stored_subtasks import load_subtasks
 

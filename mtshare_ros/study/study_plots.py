@@ -10,7 +10,7 @@ import numpy as np
 
 from mtshare_ros.bench.figures import COLOURS, legend_below, new_figure, save_figure
 from mtshare_ros.bundle.manifest import LayerShare
-from mtshare_ros.study.curves import Curve
+from mtshare_ros.study.learning_curves import Curve
 
 _DASHES = ("-", "--", ":", "-.")
 _MARKS = ("s", "D", "^", "v", "P", "X", "*")

@@ -218,8 +218,8 @@ def draw_batch(stills: Stills, settings: BatchSettings, seed: tuple[int, ...]) -
         if crop is None:
             samples.append(_resize(sample, settings.size, keys))
         else:
-            own = np.random.default_rng((*seed, place))
-            samples.append(cut(sample, keys, stills.tasks, settings.size, crop, own))
+            of_image = np.random.default_rng((*seed, place))
+            samples.append(cut(sample, keys, stills.tasks, settings.size, crop, of_image))
     return to_batch(samples, settings.wanted, changes.part(part))
 
 

@@ -22,7 +22,7 @@ Sample = Mapping[str, NDArray[Any]]
 """``rgb`` and truth by task, of one image."""
 
 TRIES = 10
-"""Crops that are drawn until one is not mostly of one class."""
+"""Largest number of crops that are drawn until one has no class that covers most of it."""
 
 
 class CropSettings(Strict):
@@ -71,11 +71,11 @@ def cut(
         tasks: The data set's tasks.
         size: Width and height to return.
         crop: How to cut.
-        rng: Draws the crop; None takes the middle at the image's own scale, colours unchanged.
+        rng: Draws the crop; None takes the middle of the image, not scaled, colours unchanged.
 
     Returns:
-        ``rgb`` (h, w, 3) uint8, the mean colour where outside of the image, and the truth, invalid
-        there. Depth is divided by the scale: it is that of a camera as far as it looks.
+        ``rgb`` (h, w, 3) uint8 and the truth. Outside of the image they are the mean colour and
+        invalid. Depth is divided by the scale: an image enlarged twice looks half as far away.
     """
     scale = 1.0 if rng is None else float(rng.uniform(*crop.scale))
     height, width = sample["rgb"].shape[:2]
@@ -87,10 +87,10 @@ def cut(
         columns, rows = _Places(left, size[0], scaled[0]), _Places(top, size[1], scaled[1])
         if classes is None or _is_mixed(columns.pick(rows, sample[classes]), crop.largest_class):
             break
-    found = {key: columns.pick(rows, sample[key]) for key in keys}
+    truth = {key: columns.pick(rows, sample[key]) for key in keys}
     for key in keys:
         if key in tasks and KINDS[tasks[key].kind].in_metres:
-            found[key] = found[key] / np.float32(scale)
+            truth[key] = truth[key] / np.float32(scale)
     shrinks = factors[0] < 1 and factors[1] < 1
     method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     image = cv2.resize(np.asarray(sample["rgb"]), scaled, interpolation=method)
@@ -100,7 +100,7 @@ def cut(
     rgb = np.empty((size[1], size[0], 3), np.uint8)
     rgb[:] = np.rint(IMAGE_MEAN)
     rgb[rows.covered, columns.covered] = part
-    return {"rgb": rgb, **found}
+    return {"rgb": rgb, **truth}
 
 
 def _offset(length: int, count: int, rng: np.random.Generator | None) -> int:
@@ -127,10 +127,10 @@ class _Places:
     def pick(self, rows: _Places, truth: NDArray[Any]) -> NDArray[Any]:
         """Return the truth (H, W, ...) in the crop, invalid outside of the image."""
         invalid: Any = UNLABELLED if truth.dtype == np.uint8 else 0 if truth.ndim == 3 else np.nan
-        found = np.full((rows.count, self.count, *truth.shape[2:]), invalid, truth.dtype)
+        crop = np.full((rows.count, self.count, *truth.shape[2:]), invalid, truth.dtype)
         inside = truth[rows.source(truth.shape[0])][:, self.source(truth.shape[1])]
-        found[rows.covered, self.covered] = inside
-        return found
+        crop[rows.covered, self.covered] = inside
+        return crop
 
 
 def _is_mixed(labels: NDArray[np.uint8], largest: float) -> bool:

@@ -112,6 +112,6 @@ def with_global_batch_norms(module: nn.Module) -> None:
                 norm = GlobalBatchNorm2d(child.num_features, child.eps)
                 norm.load_state_dict(child.state_dict())
                 norm.train(child.training)
-                for own, old in zip(norm.parameters(), child.parameters(), strict=True):
-                    own.requires_grad_(old.requires_grad)
+                for new, old in zip(norm.parameters(), child.parameters(), strict=True):
+                    new.requires_grad_(old.requires_grad)
                 setattr(parent, name, norm)

@@ -38,13 +38,13 @@ class Job(nn.Module, ABC):
 
     Attributes:
         tasks: Names of the tasks whose truth a batch has to have.
-        known: The data set's tasks by name.
+        task_of: Name -> task of the data set.
         frames: Images that follow each other in a batch, of one clip; 1 for single images.
     """
 
     tasks: Collection[str] = ()
     frames: int = 1
-    known: Mapping[str, Task] = TASKS
+    task_of: Mapping[str, Task] = TASKS
 
     @abstractmethod
     def forward(self, batch: Batch) -> dict[str, Tensor]:

@@ -68,7 +68,7 @@ class StageContext:
 
     def fit(self, job: Job, stage: Stage) -> dict[str, Any]:
         """Run a stage's phases and return the first part of its record."""
-        job.known = self.tasks
+        job.task_of = self.tasks
         settings = LoopSettings(
             folder=self.run,
             identity=stage.model_dump(mode="json", exclude_defaults=True),

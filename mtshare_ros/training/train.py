@@ -48,8 +48,8 @@ def train(
     config = load_config(config_path, seed)
     unknown = set(only) - {stage.name for stage in config.stages}
     if unknown:
-        known = ", ".join(stage.name for stage in config.stages)
-        raise ConfigError(f"{config_path}: no stage {min(unknown)!r}; expected one of {known}")
+        names = ", ".join(stage.name for stage in config.stages)
+        raise ConfigError(f"{config_path}: no stage {min(unknown)!r}; expected one of {names}")
     kept = run / "config.yaml"
     if kept.exists():
         if not resume:

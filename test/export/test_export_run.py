@@ -9,7 +9,6 @@ import pytest
 import yaml
 
 from mtshare_ros.bundle.folder import load_manifest
-from mtshare_ros.datasets import stills as stored_stills
 from mtshare_ros.export import export_run as export_module
 from mtshare_ros.perception.engines import open_engine
 from mtshare_ros.training import data_sets
@@ -43,7 +42,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def _stills(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stored_stills, "StillsDataset", FakeStills)
+    monkeypatch.setattr(data_sets, "StillsDataset", FakeStills)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import onnx
 import yaml
 from onnx import TensorProto, helper, numpy_helper
 
+from mtshare_ros import cli
 from mtshare_ros.simulator.clip_bag import ClipWriter
 from mtshare_ros.simulator.clips import ClipFrame
 from mtshare_ros.simulator.poses import look, robot_intrinsics
@@ -92,3 +93,14 @@ def write_bag(path: Path, frames: int = 24, still: int = 3, blurred: tuple[int, 
                 made = replace(made, rgb=cv2.blur(made.rgb, (15, 15)))
             writer.write(made)
     return path
+
+
+def label_small_bag(folder: Path) -> Path:
+    """Write a bag and two teachers, label the bag with them, and return the data set."""
+    bag = write_bag(folder / "bag.mcap", blurred=(7,))
+    teachers = [f"depth={depth_teacher(folder)}", f"segmentation={class_teacher(folder)}"]
+    command = ["label", "--bag", bag, "--output", folder / "set", "--frames", 12]
+    for teacher in teachers:
+        command += ["--teacher", teacher]
+    assert cli.run([str(word) for word in command]) == 0
+    return folder / "set"

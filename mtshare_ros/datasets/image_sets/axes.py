@@ -1,4 +1,4 @@
-"""Normals' axes: named by a text such as ``x -y -z``, found from depth where nobody says them."""
+"""Axes of normals: named by a text such as ``x -y -z``, or found by comparison with depth."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from mtshare_ros.datasets.image_sets.image_set import DatasetError
 Array = NDArray[Any]
 
 CLOSEST_RIVAL = 0.05
-"""How far ahead the best axes have to be of the second best, in mean cosine."""
+"""Smallest lead of the best axes over the second best, in mean cosine."""
 LEAST_AGREEMENT = 0.5
-"""Mean cosine that the best axes have to reach."""
+"""Smallest mean cosine of the best axes."""
 LARGEST_STEP = 0.05
-"""Depth that changes by a larger share from a pixel to the next one is an edge of an object."""
+"""Largest relative change of depth between neighbouring pixels of one surface."""
 
 
 def parse_axes(text: str) -> NDArray[np.float32]:
@@ -70,7 +70,7 @@ def normals_from_depth(depth: Array, focal_length: float) -> NDArray[np.float32]
 
 
 def find_axes(views: Iterable[tuple[Array, Array]], focal_length: float, where: str) -> str:
-    """Return the axes in which stored normals agree best with those of depth.
+    """Return the axes for which stored normals agree best with normals computed from depth.
 
     Args:
         views: Depth (H, W) metres and normals (H, W, 3) as stored, of some images.
@@ -81,7 +81,7 @@ def find_axes(views: Iterable[tuple[Array, Array]], focal_length: float, where: 
         A text that ``parse_axes`` takes.
 
     Raises:
-        DatasetError: No axes agree, or two do alike.
+        DatasetError: No axes agree, or two agree about as well.
     """
     moments, pixels = np.zeros((3, 3)), 0
     for depth, stored in views:

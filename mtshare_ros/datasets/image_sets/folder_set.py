@@ -31,7 +31,7 @@ _TRUTHS = (".png", ".npy")
 
 
 class Confidence(Strict):
-    """How sure each pixel's truth is.
+    """Confidence of the truth, pixel by pixel.
 
     Attributes:
         folder: 8-bit PNG, 255 is sure.
@@ -52,7 +52,7 @@ class TaskFolder(Strict):
         metres: Metres per unit of depth: 0.001 for millimetres. 0 and NaN are invalid.
         range: Smallest and largest depth that is trained and decoded, in metres.
         axes: Axes of normals, as in ``axes.parse_axes``; PNG are ``255 (n + 1) / 2``.
-        confidence: How sure each pixel is.
+        confidence: Confidence of each pixel, if it is known.
     """
 
     kind: KindName

@@ -1,4 +1,4 @@
-"""Data sets by name; what a folder looks like is said where it is none of the wanted kind."""
+"""Kinds of data sets by name; an error about a folder says what else it looks like."""
 
 from __future__ import annotations
 
@@ -54,11 +54,11 @@ def open_images(kind: str, root: Path, split: str, normal_axes: str | None = Non
     Args:
         kind: One of ``OPENERS``.
         root: Its folder.
-        split: ``train`` or ``val``; a folder of one's own may have others.
-        normal_axes: Axes of the stored normals; by default as each kind says.
+        split: ``train`` or ``val``; the kind ``folder`` may have others.
+        normal_axes: Axes of the stored normals; each kind has its own default.
 
     Raises:
-        DatasetError: The folder is none of the kind, or a file can't be read.
+        DatasetError: The folder is not of this kind, or a file can't be read.
     """
     missing = [mark for mark in _MARKS[kind] if not (root / mark).exists()]
     if missing:
@@ -67,12 +67,12 @@ def open_images(kind: str, root: Path, split: str, normal_axes: str | None = Non
 
 
 def _hint(root: Path, kind: str) -> str:
-    found = recognise(root)
-    if found is not None:
-        return f". This looks like {_TITLES[found]}: pass {found}"
+    recognised = recognise(root)
+    if recognised is not None:
+        return f". This looks like {_TITLES[recognised]}: pass {recognised}"
     inside = [root, *sorted(path for path in root.glob("*") if path.is_dir())][1:]
     for path in inside:
-        found = recognise(path)
-        if found is not None:
-            return f". {path} looks like {_TITLES[found]}: pass {found} and that folder"
+        inner = recognise(path)
+        if inner is not None:
+            return f". {path} looks like {_TITLES[inner]}: pass {inner} and that folder"
     return "" if root.exists() else f"; {root} does not exist"

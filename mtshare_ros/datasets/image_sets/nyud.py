@@ -27,12 +27,12 @@ from mtshare_ros.datasets.lines import outlines
 from mtshare_ros.tasks import UNLABELLED
 
 FOCAL_LENGTH = 518.86
-"""fx in pixels of the colour camera at 640x480, and of crops from it, as these sets have."""
+"""fx in pixels of the colour camera at 640x480, and of the crops from it that are published."""
 MAX_DISTANCE = 0.011
 SIZES = (425, 640)
-"""Narrowest and widest image for which that holds."""
+"""Narrowest and widest image for which ``FOCAL_LENGTH`` holds."""
 VIEWS_FOR_AXES = 12
-"""Images from which the normals' axes are found."""
+"""Number of images from which the axes of the normals are found."""
 
 
 def open_nyud(root: Path, split: str, normal_axes: str | None = None) -> ImageSet:
@@ -44,7 +44,7 @@ def open_nyud(root: Path, split: str, normal_axes: str | None = None) -> ImageSe
         normal_axes: See ``axes.parse_axes``; by default they are found from depth.
 
     Raises:
-        DatasetError: The folder is none of this data set, or a file can't be read.
+        DatasetError: The folder does not hold this data set, or a file can't be read.
     """
     names = read_names(root / "gt_sets" / f"{split}.txt")
     published = _is_published(root, names[0])
@@ -69,15 +69,15 @@ def open_nyud(root: Path, split: str, normal_axes: str | None = None) -> ImageSe
 
 def _is_published(root: Path, name: str) -> bool:
     """Return whether images are PNG, the layout ``NYUDv2``."""
-    found = [
+    suffixes = [
         suffix for suffix in (".jpg", ".png") if (root / "images" / f"{name}{suffix}").exists()
     ]
-    if len(found) != 1:
+    if len(suffixes) != 1:
         raise DatasetError(
-            f"{root / 'images' / name}: found {' and '.join(found) or 'neither .jpg nor .png'};"
+            f"{root / 'images' / name}: found {' and '.join(suffixes) or 'neither .jpg nor .png'};"
             " expected .jpg (NYUD_MT) or .png (NYUDv2)"
         )
-    return found == [".png"]
+    return suffixes == [".png"]
 
 
 def _readers(root: Path, png: bool) -> dict[str, Reader]:

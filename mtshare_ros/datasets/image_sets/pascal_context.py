@@ -71,7 +71,7 @@ def open_pascal_context(root: Path, split: str, normal_axes: str | None = None) 
         normal_axes: See ``axes.parse_axes``; ``NORMAL_AXES`` by default.
 
     Raises:
-        DatasetError: The folder is none of this data set.
+        DatasetError: The folder does not hold this data set.
     """
     axes = normal_axes or NORMAL_AXES
     return ImageSet(
@@ -140,8 +140,8 @@ def _readers(root: Path, axes: NDArray[np.float32]) -> dict[str, Reader]:
 def read_parts(annotation: NDArray[Any]) -> NDArray[np.uint8]:
     """Return the parts of all persons, (H, W) class ids.
 
-    Where no person has parts, everything is unlabelled, as published: such an image is then a
-    single pixel of 255, which is spread over the image.
+    If no person has parts, the whole image is unlabelled, as published: a single pixel of 255 is
+    returned, which the reader spreads over the image.
 
     Args:
         annotation: PASCAL-Part's struct ``anno`` as SciPy reads it.

@@ -1,4 +1,4 @@
-"""Files of truth to arrays, with what is wrong about a file in one line."""
+"""Reads files of truth as arrays; an error says in one line what is wrong about a file."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from mtshare_ros.tasks import UNLABELLED
 Array = NDArray[Any]
 
 SHORTEST_NORMAL = 0.1
-"""A shorter stored vector is no normal: grey of 127 or 128 decodes to a length of 0.007."""
+"""Shortest stored vector that is a normal; grey of 127 or 128 decodes to a length of 0.007."""
 FARTHEST = 300.0
-"""Metres; a larger depth is taken for millimetres that were not converted."""
+"""Largest plausible depth in metres; larger values look like millimetres."""
 
 
 def picture(path: Path) -> Array:
@@ -26,11 +26,11 @@ def picture(path: Path) -> Array:
     Raises:
         DatasetError: The file is missing or no picture.
     """
-    found = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    if found is None:
+    decoded = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if decoded is None:
         state = "can't be decoded" if path.exists() else "not found"
         raise DatasetError(f"{path}: {state}; expected a picture")
-    image = np.asarray(found)
+    image = np.asarray(decoded)
     return np.ascontiguousarray(image[..., 2::-1]) if image.ndim == 3 else image
 
 
@@ -61,7 +61,7 @@ def class_ids(path: Path) -> NDArray[np.uint8]:
 
 
 def indices(path: Path) -> Array:
-    """Return the values of a PNG; of one with a palette the indices, which OpenCV doesn't give."""
+    """Return the values of a PNG: indices if it has a palette, which OpenCV can't return."""
     from PIL import Image, UnidentifiedImageError
 
     try:
@@ -77,12 +77,12 @@ def checked_ids(path: Path, ids: NDArray[np.uint8], classes: int, first: int) ->
     """Refuse ids that the set doesn't have.
 
     Raises:
-        DatasetError: A value is none of ``first`` to ``first + classes - 1`` and not unlabelled.
+        DatasetError: A labelled value is not in ``first`` to ``first + classes - 1``.
     """
-    known = ids[(ids != UNLABELLED) & (ids >= first)]
-    if known.size and known.max() >= first + classes:
+    labelled = ids[(ids != UNLABELLED) & (ids >= first)]
+    if labelled.size and labelled.max() >= first + classes:
         raise DatasetError(
-            f"{path}: class id {known.max()}; expected {first} to {first + classes - 1}, and"
+            f"{path}: class id {labelled.max()}; expected {first} to {first + classes - 1}, and"
             f" {UNLABELLED if first == 0 else 0} for unlabelled"
         )
 

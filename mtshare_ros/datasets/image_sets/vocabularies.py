@@ -22,14 +22,14 @@ PART_CLASSES = ("background", "head", "torso", "upper arm", "lower arm", "upper 
 
 
 def colours(count: int) -> list[tuple[int, int, int]]:
-    """Return as many RGB colours, those of PASCAL VOC: an id's bits spread over the channels."""
-    found = []
+    """Return the first RGB colours of PASCAL VOC: the bits of an id, spread over the channels."""
+    spread = []
     for index in range(count):
         channels = [0, 0, 0]
         for bit in range(24):
             channels[bit % 3] |= (index >> bit & 1) << (7 - bit // 3)
-        found.append((channels[0], channels[1], channels[2]))
-    return found
+        spread.append((channels[0], channels[1], channels[2]))
+    return spread
 
 
 def segmentation(name: str, classes: Sequence[str]) -> Task:

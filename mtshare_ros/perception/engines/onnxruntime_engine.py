@@ -39,6 +39,13 @@ def session_options(threads: int) -> ort.SessionOptions:
     return options
 
 
+def open_session(path: Path, threads: int) -> ort.InferenceSession:
+    """Open a graph on the CPU, with the options that several sessions in one process need."""
+    return ort.InferenceSession(
+        str(path), session_options(threads), providers=["CPUExecutionProvider"]
+    )
+
+
 class OnnxRuntimeState:
     """One stream's caches, intermediate tensors and bindings."""
 
@@ -139,9 +146,7 @@ class OnnxRuntimeEngine:
 def _open(path: Path, graph: GraphSpec, threads: int) -> ort.InferenceSession:
     """Open one graph and hold its inputs and outputs against the manifest."""
     try:
-        session = ort.InferenceSession(
-            str(path), session_options(threads), providers=["CPUExecutionProvider"]
-        )
+        session = open_session(path, threads)
     except Exception as error:  # ONNX Runtime raises bare classes of its own
         raise BundleError(f"{path}: ONNX Runtime can't load it: {error}") from error
     for kind, found, expected in (

@@ -22,13 +22,12 @@ import torch
 from scipy import sparse
 from torch import Tensor, nn
 
-from mtshare_ros.bench.measure import pinned, take_turns
-from mtshare_ros.bench.rival_graphs import DenseGraph
+from mtshare_ros.bench.measurement import pinned, take_turns
+from mtshare_ros.bench.rival_graphs import DenseGraph, write_rival
 from mtshare_ros.bundle.manifest import TensorSpec
 from mtshare_ros.export.deploy import deploy
 from mtshare_ros.export.onnx_writer import write_onnx
 from mtshare_ros.machine.board import processor
-from mtshare_ros.network.config import FINE_STRIDE
 from mtshare_ros.network.reference.elementwise_counts import (
     INPUTS,
     BlockTrace,
@@ -44,7 +43,7 @@ from mtshare_ros.network.reference.elementwise_units import (
     TappedTransformer,
 )
 from mtshare_ros.network.single_task import SingleTaskNetwork
-from mtshare_ros.perception.engines.onnxruntime_engine import session_options
+from mtshare_ros.perception.engines.onnxruntime_engine import open_session
 
 Arrays = dict[str, np.ndarray[Any, np.dtype[np.float32]]]
 
@@ -264,14 +263,8 @@ def _dense_graphs(
 ) -> tuple[ort.InferenceSession, ort.InferenceSession]:
     """Open the whole network, and its linears alone; ``inputs`` are theirs by name."""
     network = deploy(network)
-    width, height = network.config.size
-    raw = (1, network.head.project.out_channels, height // FINE_STRIDE, width // FINE_STRIDE)
-    write_onnx(
-        DenseGraph(network),
-        [TensorSpec("image", "float32", (1, 3, height, width))],
-        [TensorSpec("raw", "float32", raw)],
-        folder / "network.onnx",
-    )
+    channels = {"raw": network.head.project.out_channels}
+    write_rival(DenseGraph(network), network.config, channels, folder / "network.onnx")
     alone = _Linears(network)
     write_onnx(
         alone,
@@ -282,10 +275,7 @@ def _dense_graphs(
         ],
         folder / "linears.onnx",
     )
-    network_session, linears_session = (
-        ort.InferenceSession(
-            str(folder / name), session_options(threads), providers=["CPUExecutionProvider"]
-        )
-        for name in ("network.onnx", "linears.onnx")
+    return (
+        open_session(folder / "network.onnx", threads),
+        open_session(folder / "linears.onnx", threads),
     )
-    return network_session, linears_session

@@ -10,8 +10,8 @@ from matplotlib.ticker import LogLocator
 
 from mtshare_ros.bench.figures import COLOURS, legend_below, new_figure, save_figure
 from mtshare_ros.evaluation.pictures.map_pictures import dirty_picture
-from mtshare_ros.study.reuse.compare import Clip, Track
-from mtshare_ros.study.reuse.summary import kind_of
+from mtshare_ros.study.reuse.played_clips import Clip, Track
+from mtshare_ros.study.reuse.reuse_summary import kind_of
 from mtshare_ros.tasks import KINDS, Task
 
 _LOOKS = {

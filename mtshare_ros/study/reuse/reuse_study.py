@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from mtshare_ros.bench.measure import pinned
+from mtshare_ros.bench.measurement import pinned
 from mtshare_ros.bench.rivals import Rivals
 from mtshare_ros.bundle.manifest import Manifest
 from mtshare_ros.evaluation.policies import warm_up
@@ -20,9 +20,9 @@ from mtshare_ros.perception.engines import open_engine
 from mtshare_ros.perception.frame import Image
 from mtshare_ros.perception.stream_settings import StreamSettings
 from mtshare_ros.progress import OnStep, silent
-from mtshare_ros.study.reuse.compare import Clip, Track, Way, play
+from mtshare_ros.study.reuse.played_clips import Clip, Track, Way, play
 from mtshare_ros.study.reuse.reuse_plots import error_over_time, frames, strips
-from mtshare_ros.study.reuse.summary import CARRY, SAME_TIME, by_kind, summary
+from mtshare_ros.study.reuse.reuse_summary import CARRY, SAME_TIME, by_kind, summary
 
 SHOWN = 6
 """Frames of each clip in the strip of dirty tokens."""

@@ -1,1 +1,1 @@
-"""One job for each way to train a stage."""
+"""How each kind of stage is trained: its job and its trainer."""

@@ -33,7 +33,7 @@ class SingleTaskJob(Job):
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Return the task's loss."""
         raw = self.network(batch["image"])
-        return {self.task: task_loss(self.known[self.task], raw, batch[self.task])}
+        return {self.task: task_loss(self.task_of[self.task], raw, batch[self.task])}
 
 
 class JointJob(Job):
@@ -58,7 +58,7 @@ class JointJob(Job):
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Return each task's weighted loss."""
         return {
-            name: self.weights(name, task_loss(self.known[name], raw, batch[name]))
+            name: self.weights(name, task_loss(self.task_of[name], raw, batch[name]))
             for name, raw in self.network(batch["image"]).items()
         }
 

@@ -138,7 +138,7 @@ class ElementwiseJob(Job):
             recorder = Recorder() if penalised else None
             features = subtask.features(network.transformer, tokens, factors, recorder)
             raw = subtask.head(features, fine)
-            losses[name] = task_loss(self.known[name], raw, batch[name])
+            losses[name] = task_loss(self.task_of[name], raw, batch[name])
             if gates is not None:
                 excess = gates.expected_density() - self.density
                 losses[f"{name}_density"] = self.constraints[name](excess)

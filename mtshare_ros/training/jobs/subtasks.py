@@ -82,12 +82,12 @@ class UnitsJob(Job):
                 tokens, branches, self.gates_of(name), written if self.pull else None
             )
             raw = subtask.head(features, fine)
-            losses[name] = task_loss(self.known[name], raw, batch[name])
+            losses[name] = task_loss(self.task_of[name], raw, batch[name])
             if self.pull:
                 losses[f"{name}_pull"] = self.pull * _relative_size(written, tokens, branches)
             if name in self.teachers:
                 followed = self.teachers[name](batch["image"])
-                distance = distillation_loss(self.known[name], raw, followed)
+                distance = distillation_loss(self.task_of[name], raw, followed)
                 losses[f"{name}_distill"] = self.distill_weight * distance
         return losses
 

@@ -71,7 +71,7 @@ class TogetherJob(Job):
 
     def loss(self, task: str, raw: Tensor, batch: Batch) -> Tensor:
         """Return the weighted loss of a task's raw map."""
-        return self.weights(task, task_loss(self.known[task], raw, batch[task]))
+        return self.weights(task, task_loss(self.task_of[task], raw, batch[task]))
 
     def gauges(self) -> dict[str, float]:
         """Return learned factors of losses and expected private shares."""
@@ -139,7 +139,7 @@ class ClipsJob(TogetherJob):
             truth = {name: torch.cat([batch[name], batch[name][later]])}
             losses[name] = self.loss(name, both, truth)
             raw, followed = both.split([len(cells), len(both) - len(cells)])
-            distance = distillation_loss(self.known[name], raw[later], followed)
+            distance = distillation_loss(self.task_of[name], raw[later], followed)
             losses[f"{name}_consistency"] = self.consistency * distance
         return losses
 

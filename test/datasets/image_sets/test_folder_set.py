@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import yaml
 
+from mtshare_ros.datasets.image_sets.folder_set import open_folder
 from mtshare_ros.datasets.image_sets.image_set import DatasetError
-from mtshare_ros.datasets.image_sets.kinds import open_images
 from support.trees import put, save
 
 SIZE = (8, 6)
@@ -60,7 +60,7 @@ def write(root: Path, **changes: Any) -> Path:
 
 
 def test_each_file_is_read_as_the_description_says(tmp_path: Path) -> None:
-    opened = open_images("folder", write(tmp_path), "train")
+    opened = open_folder(write(tmp_path), "train")
     assert opened.names == ("a",) and list(opened.tasks) == list(SAID["tasks"])
     assert opened.focal_length == 0.75 * SIZE[0] and opened.relative_focal_length() == 0.75
     assert opened.tasks["depth"].value_range == (0.5, 6.0)
@@ -79,8 +79,8 @@ def test_each_file_is_read_as_the_description_says(tmp_path: Path) -> None:
 def test_splits_can_have_other_names(tmp_path: Path) -> None:
     root = write(tmp_path, splits={"train": "b.txt"})
     (root / "b.txt").write_text("b\na\n")
-    assert open_images("folder", root, "train").names == ("b", "a")
-    assert open_images("folder", root, "val").names == ("b",)
+    assert open_folder(root, "train").names == ("b", "a")
+    assert open_folder(root, "val").names == ("b",)
 
 
 def changed(task: str, **values: Any) -> dict[str, Any]:
@@ -105,7 +105,7 @@ def test_a_wrong_description_is_refused_by_file_and_key(
     tmp_path: Path, changes: dict[str, Any], said: str
 ) -> None:
     with pytest.raises(DatasetError, match=said) as raised:
-        open_images("folder", write(tmp_path, **changes), "train")
+        open_folder(write(tmp_path, **changes), "train")
     assert "dataset.yaml" in str(raised.value) and "\n" not in str(raised.value)
 
 
@@ -122,7 +122,7 @@ def test_a_wrong_description_is_refused_by_file_and_key(
 def test_a_broken_file_is_named(
     tmp_path: Path, path: str, values: Any, task: str, said: str
 ) -> None:
-    opened = open_images("folder", write(tmp_path), "train")
+    opened = open_folder(write(tmp_path), "train")
     (tmp_path / path).unlink()
     if values is not None:
         save(tmp_path / path, values)
@@ -132,4 +132,4 @@ def test_a_broken_file_is_named(
 
 def test_axes_are_said_in_the_description_only(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="dataset.yaml, under the task"):
-        open_images("folder", write(tmp_path), "train", "x y z")
+        open_folder(write(tmp_path), "train", "x y z")

@@ -1,0 +1,21 @@
+"""The rivals without a batch dimension compute what the networks compute."""
+
+from __future__ import annotations
+
+import torch
+
+from mtshare_ros.bench.rival_graphs import DenseGraph, SharedGraph
+from mtshare_ros.network.single_task import SharedEncoder, SingleTaskNetwork
+from support.samples import SMALL
+
+
+@torch.no_grad()
+def test_the_dense_rivals_compute_the_networks() -> None:
+    torch.manual_seed(0)
+    network = SingleTaskNetwork(SMALL, 3).eval()
+    image = torch.randn(1, 3, 96, 128)
+    assert torch.allclose(DenseGraph(network)(image), network(image), atol=1e-5)
+    shared = SharedEncoder(SMALL, {"normals": 3, "depth": 1}).eval()
+    expected = shared(image)
+    for raw, task in zip(SharedGraph(shared)(image), expected, strict=True):
+        assert torch.allclose(raw, expected[task], atol=1e-5)

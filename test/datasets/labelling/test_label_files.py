@@ -1,0 +1,44 @@
+"""Labels as files, and read again as a data set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from mtshare_ros.datasets.image_sets.folder_set import (
+    Description,
+    open_folder,
+    write_description,
+)
+from mtshare_ros.datasets.labelling.kind_labels import Labels
+from mtshare_ros.datasets.labelling.label_files import (
+    normals_folder,
+    task_folder,
+    write_image,
+    write_labels,
+    write_splits,
+)
+from mtshare_ros.datasets.labelling.teacher_settings import load_teacher_settings
+from support.teacher_files import depth_teacher
+
+
+def test_what_is_written_is_read_and_what_is_not_certain_is_ignored(tmp_path: Path) -> None:
+    root = tmp_path / "set"
+    root.mkdir()
+    certain = np.ones((4, 6), np.float32)
+    certain[1, 1] = 0.2
+    depth = np.full((4, 6), 1.234, np.float32)
+    normals = np.tile(np.array([0, 0, -1], np.float32), (4, 6, 1))
+    write_image(root, "a", np.full((4, 6, 3), 90, np.uint8))
+    write_labels(root, "depth", "depth", "a", Labels(depth, certain))
+    write_labels(root, "normals", "normals", "a", Labels(normals, certain))
+    write_splits(root, train=["a"], validation=["a"])
+    settings = load_teacher_settings(depth_teacher(tmp_path))
+    folders = {"depth": task_folder("depth", settings), "normals": normals_folder()}
+    write_description(root, Description(focal_length=0.9, tasks=folders))
+    for split in ("train", "val"):
+        sample = open_folder(root, split).stored(0)
+        assert np.isnan(sample["depth"][1, 1]) and not sample["normals"][1, 1].any()
+        assert np.allclose(sample["depth"][2], 1.234, atol=5e-4)
+        assert np.allclose(sample["normals"][2], [0, 0, -1], atol=0.01)

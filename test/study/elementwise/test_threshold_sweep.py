@@ -1,0 +1,42 @@
+"""The element-wise scheme over its thresholds, from a run on disk."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mtshare_ros import cli
+from mtshare_ros.datasets.stills import StillsDataset
+from mtshare_ros.study.room_scores import compute
+from support.study_files import write_elementwise, write_network, write_stills
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """Return a run with a base and an element-wise sub-task."""
+    write_network(tmp_path / "run", "base", "normals", 0)
+    write_elementwise(tmp_path / "run", "elements", "base")
+    return tmp_path / "run"
+
+
+def test_accuracy_and_work_over_thresholds(run: Path, tmp_path: Path) -> None:
+    data = write_stills(tmp_path / "stills")
+    output = tmp_path / "elements.json"
+    arguments = ["study", "elements", run, "elements", "--data", data, "--output", output]
+    thresholds = ["--theta", "0", "--theta", "0.05", "--theta", "1e9"]
+    assert cli.run([str(a) for a in [*arguments, *thresholds, "--threads", "1"]]) == 0
+    whole, some, none = json.loads(output.read_text())["rows"]
+    dense = compute(run, "elements", "depth", StillsDataset(data)).whole()
+    assert whole["metrics"] == pytest.approx(dense, rel=1e-4)  # nothing cut: the dense network
+    assert whole["metrics"] != pytest.approx(none["metrics"], rel=1e-4)
+    counted = [row["counted"]["linears"] for row in (whole, some, none)]
+    assert counted[0] > counted[1] > counted[2] > 0.9  # every weight differs here
+    assert all(row["csr_over_dense"] > 0 for row in (whole, some, none))
+
+
+def test_an_unknown_place_to_cut_is_refused(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["study", "elements", str(run), "elements", "--data", "d", "--output", "o.json"]
+    assert cli.run([*arguments, "--theta", "0", "--at", "norms"]) == 2
+    assert "--at 'norms': expected inputs or outputs" in capsys.readouterr().err

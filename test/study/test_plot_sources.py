@@ -1,0 +1,29 @@
+"""Which plots a study has."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from mtshare_ros import cli
+from support.study_files import (
+    study_values,
+    write_study,
+)
+
+
+def test_the_command_writes_results_table_and_plots(
+    study_data: Path, study_runs: list[Path], tmp_path: Path, timing: Any
+) -> None:
+    path = write_study(tmp_path / "s.yaml", study_values(study_data, *study_runs))
+    output = tmp_path / "out"
+    output.mkdir()
+    (output / "timing.json").write_text(json.dumps(timing))
+    assert cli.run(["study", "table", str(path), "--output", str(output)]) == 0
+    assert json.loads((output / "results.json").read_text())["rooms"] == 4
+    assert (output / "table.md").read_text().startswith("# A study\n")
+    plots = ("accuracy_over_time", "learning_curves", "shares_units_normals")
+    for name in plots:
+        assert (output / f"{name}.png").read_bytes().startswith(b"\x89PNG"), name
+    assert not (output / "shares_heads_normals.png").exists()

@@ -10,8 +10,14 @@ from typing import Any
 import pytest
 
 from mtshare_ros import cli
+from mtshare_ros.evaluation.baselines import Baselines
 from mtshare_ros.evaluation.evaluate import evaluate_bag
+from mtshare_ros.evaluation.frames import InputFrame
+from mtshare_ros.evaluation.outcome import Outcome
+from mtshare_ros.evaluation.policies import open_stream
 from mtshare_ros.evaluation.run_options import Options
+from mtshare_ros.evaluation.scores import Scores
+from support.samples import coarse_image
 from support.teacher_files import write_bag
 
 FRAMES = 9
@@ -124,3 +130,33 @@ def test_images_have_no_baselines(capsys: Any, tmp_path: Path, bundle_path: Path
     command += ["--output", tmp_path / "out", "--baseline", "hold:2"]
     assert cli.run([str(word) for word in command]) == 2
     assert "expected with --bag" in capsys.readouterr().err
+
+
+def test_of_a_dense_run_the_run_itself_is_what_is_held(engine: Any) -> None:
+    options = Options(policy="dense", threads=1, baselines=("hold:2", "warp:2"))
+    tasks = engine.manifest.tasks
+    baselines, scores = Baselines(engine, tasks, options), Scores(tasks)
+    stream = open_stream(engine, "dense", options.stream_settings())
+    for index in range(3):
+        image = coarse_image(index)
+        run = stream.step(image, index, [task.name for task in tasks])
+        assert baselines.step(InputFrame(image, index, {}), run, scores) is run
+        scores.update(Outcome(image, run.maps, {}, run.dirty, run.milliseconds))
+    assert list(scores.baselines) == ["hold:2", "warp:2"]
+    times = scores.series.result()["figures"]["hold:2.ms.total"]
+    # The second frame is held; the others are the run's own.
+    assert times[0] == pytest.approx(scores.series.values("ms.total")[0], rel=1e-5)
+    assert times[1] < 0.5 * times[2]
+
+
+def test_baselines_are_listed_with_those_of_the_network_first(
+    engine: Any, bundle_path: Path
+) -> None:
+    options = Options(threads=1, baselines=(str(bundle_path), "hold:2"))
+    tasks = engine.manifest.tasks
+    baselines, scores = Baselines(engine, tasks, options), Scores(tasks)
+    image = coarse_image()
+    stream = open_stream(engine, "tokens", options.stream_settings())
+    run = stream.step(image, 0, [task.name for task in tasks])
+    baselines.step(InputFrame(image, 0, {}), run, scores)
+    assert list(scores.baselines) == ["dense", "hold:2", str(bundle_path)]

@@ -13,10 +13,13 @@ from mcap_ros2.decoder import DecoderFactory
 
 from mtshare_ros import cli
 from mtshare_ros.datasets.bags.reader import ClipReader
+from mtshare_ros.evaluation.output_bag import PredictionBag
 from mtshare_ros.evaluation.recorded import RecordedPredictions
 from mtshare_ros.perception.engines import open_engine
+from mtshare_ros.perception.predictions import Predictions
 from mtshare_ros.perception.stream import PerceptionStream
 from mtshare_ros.perception.stream_settings import StreamSettings
+from mtshare_ros.tasks import TASKS
 from support.teacher_files import SIZE, frame, write_bag
 
 LAYOUT = Path(__file__).parents[2] / "config" / "foxglove.json"
@@ -120,3 +123,21 @@ def test_a_recording_is_not_overwritten_and_a_failure_leaves_none(
     bad = [*command, out, "--policy", "hold:0"]
     assert cli.run([str(word) for word in bad]) == 2
     assert not out.exists() and not list(tmp_path.glob(".bag*"))
+
+
+def test_a_task_that_was_not_computed_has_no_topic(tmp_path: Path) -> None:
+    depth = np.full((4, 6), 2.0, np.float32)
+    image = np.zeros((4, 6, 3), np.uint8)
+    predictions = Predictions(5, {"depth": depth}, {}, np.eye(2, 3, dtype=bool))
+    with PredictionBag(tmp_path / "out.mcap") as bag:
+        bag.write(image, predictions, [TASKS["depth"], TASKS["segmentation"]])
+    found = read(tmp_path / "out.mcap")
+    below = "/perception_node"
+    assert set(found) == {
+        "/camera/image", f"{below}/depth/image", f"{below}/depth/color", f"{below}/dirty_tokens"
+    }  # fmt: skip
+    ((time, _, dirty),) = found[f"{below}/dirty_tokens"]
+    assert time == 5
+    assert np.array_equal(dirty, np.kron([[255, 0, 0], [0, 255, 0]], np.ones((2, 2))))
+    ((_, _, values),) = found[f"{below}/depth/image"]
+    assert np.array_equal(values, depth)

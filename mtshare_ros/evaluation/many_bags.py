@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
@@ -17,9 +18,11 @@ from mtshare_ros.evaluation.report.report_files import JSON_NAME
 from mtshare_ros.evaluation.run_options import Options
 
 SUMMARY = "summary.json"
+"""File of the summary in the output's folder."""
 _KEY = "job.json"
-"""What a finished report was made of: one of the same key is not made again."""
+"""File that says what a finished report depends on; if nothing of it changed, it is kept."""
 _FAILURE = "failure.txt"
+"""File that says why a bag has no report."""
 
 _LOCAL: dict[str, Any] = {"include_dashboard": False}
 """Options of a Ray cluster that is started here."""
@@ -47,21 +50,21 @@ class Job:
     topic: str | None
 
     def key(self) -> dict[str, Any]:
-        """Return what the report depends on."""
+        """Return all that the report depends on."""
         manifest, stat = self.bundle / "manifest.json", self.bag.stat()
         return {
             "bundle": file_digest(manifest) if manifest.is_file() else None,
             "bag": [str(self.bag.resolve()), stat.st_size, stat.st_mtime_ns],
-            # As JSON gives it back, where there are no tuples.
+            # JSON has no tuples: a key that was read has lists.
             "options": asdict(self.options) | {"baselines": list(self.options.baselines)},
             "topic": self.topic,
         }
 
     def is_finished(self) -> bool:
-        """Return whether there is a report of the same key."""
+        """Return whether there is a report, and nothing that it depends on has changed."""
         try:
-            found = json.loads((self.folder / _KEY).read_text())
-            return (self.folder / JSON_NAME).is_file() and found == self.key()
+            key = json.loads((self.folder / _KEY).read_text())
+            return (self.folder / JSON_NAME).is_file() and key == self.key()
         except (OSError, ValueError):
             return False
 
@@ -76,9 +79,9 @@ def evaluate_bags(
     topic: str | None = None,
     on_bag: OnBag | None = None,
 ) -> dict[str, Any]:
-    """Evaluate bags side by side; a bag that fails is reported and stops no other.
+    """Evaluate bags side by side; a bag that fails is reported and does not stop the others.
 
-    What is finished is kept: the same call goes on where it was stopped.
+    Finished reports are kept: the same call goes on where it was stopped.
 
     Args:
         bundle: The bundle's folder.
@@ -86,8 +89,8 @@ def evaluate_bags(
         output: Folder of the summary, with a folder of each bag's report.
         options: How to run.
         workers: Bags at a time on this machine; each has ``options.threads`` threads.
-        ray_address: A Ray cluster to use instead (``local`` starts one here). Its machines have
-            to see bundle, bags and output under the same paths.
+        ray_address: A Ray cluster to use instead (``local`` starts one here). Bundle, bags and
+            output must have the same paths on its machines.
         topic: Topic of the images; see ``ClipReader``.
         on_bag: Called after each bag.
 
@@ -121,13 +124,13 @@ def _names(bags: Sequence[Path]) -> list[str]:
     names: list[str] = []
     for bag, stem in zip(bags, stems, strict=True):
         name = stem if stems.count(stem) == 1 else f"{bag.resolve().parent.name}-{stem}"
-        number = sum(known == name or known.startswith(f"{name}-") for known in names)
+        number = sum(other == name or other.startswith(f"{name}-") for other in names)
         names.append(f"{name}-{number + 1}" if name in names else name)
     return names
 
 
 def _work(job: Job) -> None:
-    """Evaluate one bag; what went wrong is left in its folder."""
+    """Evaluate one bag; if that fails, leave the reason in its folder."""
     for name in (_KEY, _FAILURE):
         (job.folder / name).unlink(missing_ok=True)
     job.folder.mkdir(parents=True, exist_ok=True)
@@ -135,17 +138,22 @@ def _work(job: Job) -> None:
         evaluate_bag(job.bundle, job.bag, job.folder, job.options, topic=job.topic)
         (job.folder / _KEY).write_text(json.dumps(job.key()))
     except Exception as error:
-        said = one_line(error)
+        reason = one_line(error)
         if exit_status(error) is None:
-            said = f"{type(error).__name__}: {said}"
-        (job.folder / _FAILURE).write_text(said + "\n")
+            reason = f"{type(error).__name__}: {reason}"
+        _note_failure(job, reason)
+
+
+def _note_failure(job: Job, reason: str) -> None:
+    job.folder.mkdir(parents=True, exist_ok=True)
+    (job.folder / _FAILURE).write_text(reason + "\n")
 
 
 def _run_here(
     jobs: Sequence[Job], workers: int, work: Callable[[Job], None] = _work
 ) -> Iterator[Job]:
     """Yield a job whenever one has ended."""
-    # A process each: one that is killed (memory, a damaged bag) takes no other with it.
+    # Each bag has a process of its own: if it is killed, say for its memory, the others go on.
     context = get_context("spawn")
 
     def run(job: Job) -> Job:
@@ -156,8 +164,7 @@ def _run_here(
         finally:
             process.kill()
         if process.exitcode:
-            job.folder.mkdir(parents=True, exist_ok=True)
-            (job.folder / _FAILURE).write_text(f"its process ended with {process.exitcode}\n")
+            _note_failure(job, f"its process ended with {process.exitcode}")
         return job
 
     with ThreadPoolExecutor(workers) as pool:
@@ -176,8 +183,8 @@ def _run_on_ray(jobs: Sequence[Job], address: str) -> Iterator[Job]:
 
     try:
         ray.init(address, log_to_driver=False, **_LOCAL if address == "local" else {})
-    except Exception as error:  # Ray raises whatever its parts do.
-        ray.shutdown()  # of what was started of it
+    except Exception as error:  # Ray raises errors of its parts.
+        ray.shutdown()  # Some of them may have started.
         raise JobError(f"Ray at {address}: {one_line(error)}") from error
     try:
         work = ray.remote(_work)
@@ -191,8 +198,7 @@ def _run_on_ray(jobs: Sequence[Job], address: str) -> Iterator[Job]:
             try:
                 ray.get(ended)
             except ray.exceptions.RayError as error:
-                job.folder.mkdir(parents=True, exist_ok=True)
-                (job.folder / _FAILURE).write_text(f"{one_line(error)}\n")
+                _note_failure(job, one_line(error))
             yield job
     finally:
         ray.shutdown()
@@ -202,9 +208,9 @@ def summarise(jobs: Sequence[Job]) -> dict[str, Any]:
     """Return the content of ``summary.json``.
 
     Returns:
-        ``bags``: by name ``bag``, ``state`` (``done`` or ``failed``), ``error``, ``frames`` and
-        ``tasks``; ``mean``: metrics by task, the mean over the bags that have them, each weighted
-        by its frames. Only bags know their pixels, so this is no metric of all pixels.
+        ``bags``: name -> ``bag``, ``state`` (``done`` or ``failed``), ``error``, ``frames`` and
+        ``tasks``. ``mean``: task -> metrics, each the mean over the bags that have it, weighted
+        by their frames; it is not the metric of all pixels, which reports do not hold.
     """
     bags: dict[str, Any] = {}
     for job in jobs:
@@ -214,17 +220,22 @@ def summarise(jobs: Sequence[Job]) -> dict[str, Any]:
             entry |= {"state": "done", "frames": report["frames"], "tasks": report["tasks"]}
         else:
             failure = job.folder / _FAILURE
-            said = failure.read_text().strip() if failure.is_file() else "was not run"
-            entry |= {"state": "failed", "error": said}
+            reason = failure.read_text().strip() if failure.is_file() else "was not run"
+            entry |= {"state": "failed", "error": reason}
         bags[job.folder.name] = entry
-    sums: dict[tuple[str, str], list[float]] = {}
-    for entry in bags.values():
+    return {"bags": bags, "mean": _means(bags.values())}
+
+
+def _means(entries: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
+    """Return task -> metric -> its mean over the bags that have it, weighted by their frames."""
+    sums: dict[tuple[str, str], float] = defaultdict(float)
+    frames: dict[tuple[str, str], int] = defaultdict(int)
+    for entry in entries:
         for task, values in entry.get("tasks", {}).items():
             for key, value in values.items():
-                total = sums.setdefault((task, key), [0.0, 0.0])
-                total[0] += value * entry["frames"]
-                total[1] += entry["frames"]
-    mean: dict[str, dict[str, float]] = {}
-    for (task, key), (weighted, frames) in sums.items():
-        mean.setdefault(task, {})[key] = weighted / frames
-    return {"bags": bags, "mean": mean}
+                sums[task, key] += value * entry["frames"]
+                frames[task, key] += entry["frames"]
+    means: dict[str, dict[str, float]] = {}
+    for (task, key), total in sums.items():
+        means.setdefault(task, {})[key] = total / frames[task, key]
+    return means

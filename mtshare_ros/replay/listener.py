@@ -1,4 +1,4 @@
-"""The other end of a replay: a node that plays images and hears the live node's outputs."""
+"""The other end of a replay: it plays images and hears the live node's outputs."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Listener:
         sent: Stamp -> when the image was published (``time.perf_counter``, seconds).
         arrived: Topic -> stamp -> when the output arrived; of images only.
         diagnostics: Key -> value, of the node's newest diagnostics.
-        heard: When those came (``time.perf_counter``, seconds).
+        heard: When those diagnostics came (``time.perf_counter``, seconds).
     """
 
     def __init__(
@@ -127,7 +127,7 @@ class Listener:
         arrived = self.arrived.setdefault(topic, {}) if type_ is Image else None
 
         def take(data: bytes) -> None:
-            # The latched labels and the diagnostics aren't of a frame; they get the bag's time.
+            # The latched labels and the diagnostics belong to no frame; they get the bag's time.
             stamp = stamp_of(data) if type_ in (Image, CameraInfo) else self._now
             if arrived is not None:
                 arrived[stamp] = time.perf_counter()
@@ -138,7 +138,7 @@ class Listener:
         return take
 
     def _hear(self, message: DiagnosticArray) -> None:
-        # Everybody publishes on this topic.
+        # Other nodes publish on this topic as well.
         for status in message.status:
             if status.name == STATUS:
                 self.diagnostics = {pair.key: pair.value for pair in status.values}

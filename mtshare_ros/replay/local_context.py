@@ -15,7 +15,7 @@ from mtshare_ros.ros.middleware import environment
 
 @contextmanager
 def local_context(domain_id: int) -> Iterator[Context]:
-    """Enter a ROS context with the variables of ``environment``, read when it is created."""
+    """Yield a ROS context that was created with the variables of ``middleware.environment``."""
     variables = environment()
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)

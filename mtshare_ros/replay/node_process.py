@@ -1,4 +1,4 @@
-"""The live node as a process of its own, on a domain of its own."""
+"""The live node in a process and on a ROS domain of its own."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Value = str | float | int | bool
 
 
 class ReplayFailedError(JobError):
-    """A replay was asked for rightly, and the node didn't do its part."""
+    """A replay was asked for rightly, but the node failed."""
 
 
 def parameter_arguments(parameters: Mapping[str, Value]) -> list[str]:
@@ -42,7 +42,7 @@ def parameter_arguments(parameters: Mapping[str, Value]) -> list[str]:
         typed: object = value
         if isinstance(parameter.default, list) and isinstance(value, str):
             typed = [item.strip() for item in value.split(",") if item.strip()]
-        # JSON is YAML, and quotes what would else be read as a number.
+        # JSON is YAML, and puts texts that look like numbers in quotes.
         arguments += ["-p", f"{name}:={json.dumps(parameter.check(typed))}"]
     return arguments
 
@@ -66,7 +66,7 @@ class NodeProcess:
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=subprocess.STDOUT,
-            # Ctrl-C in a terminal is for the replay, which then interrupts the node once.
+            # Ctrl-C in a terminal interrupts the replay, which then interrupts the node once.
             start_new_session=True,
         )
 
@@ -80,7 +80,7 @@ class NodeProcess:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """End the process whatever happened."""
+        """End the process if it still runs."""
         if self._process.poll() is None:
             self._process.kill()
             self._process.wait()

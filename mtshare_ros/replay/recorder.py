@@ -1,4 +1,4 @@
-"""Serialized messages, set aside while a node is being measured and written as a bag after."""
+"""Serialized messages, set aside while a node is measured and written as a bag afterwards."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Recorder:
     """
 
     def __init__(self, folder: Path) -> None:
-        """Keep the messages in ``folder`` meanwhile."""
+        """Keep the messages in a temporary file in ``folder``."""
         self.counts: Counter[str] = Counter()
         self.failure: str | None = None
         self._folder = folder
@@ -47,7 +47,7 @@ class Recorder:
         trace: TracebackType | None,
     ) -> None:
         """Forget the messages."""
-        # What the buffer still holds can't be written to a full disk, and isn't wanted.
+        # A full disk does not take what the buffer still holds, which nobody needs any more.
         with contextlib.suppress(OSError):
             self._spool.close()
 
@@ -71,7 +71,7 @@ class Recorder:
                 self._spool.write(_RECORD.pack(number, stamp, len(data)))
                 self._spool.write(data)
             except OSError as error:
-                # Called in a thread of its caller, which must live on.
+                # The listener's thread calls this, and must go on.
                 self.failure = f"messages can't be kept in {self._folder}: {error.strerror}"
                 return
             self.counts[self._topics[number][0]] += 1

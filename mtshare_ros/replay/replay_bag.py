@@ -31,7 +31,7 @@ class ReplayResult:
         frames_sent: Images published.
         counts: Fate of the images the node received: ``received``, ``processed``, ``dropped``,
             ``rejected``, ``failed`` and ``skipped``, as its diagnostics count them. A sent image
-            that wasn't received was overtaken by a newer one before the node took it.
+            that was not received was replaced by a newer one before the node took it.
         messages: Topic -> messages recorded.
         stage_ms: Stage -> ``p50``, ``p95``, ``p99`` of its time, from the node's diagnostics.
         end_to_end_ms: The same from the publication of an image to the arrival of the last of
@@ -134,7 +134,7 @@ def _play(
 
 def _result(path: Path, sent: int, node: LiveNode, recorder: Recorder) -> ReplayResult:
     listener, stages = node.listener, node.stage_times()
-    # The node's clock less the bag's stamps: the age of the bag.
+    # Here it is the node's clock minus the bag's stamps, which is the age of the bag.
     stages.pop("age", None)
     heard = [arrived for arrived in listener.arrived.values() if arrived]
     complete = [

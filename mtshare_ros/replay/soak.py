@@ -1,4 +1,4 @@
-"""The live node at camera rate for long: its memory, its latency and its counts."""
+"""The live node at camera rate for a long time: its memory, its latency and its counts."""
 
 from __future__ import annotations
 
@@ -25,10 +25,13 @@ from mtshare_ros.ros.process_usage import cpu_seconds, resident_mib
 RATE = 30.0
 """Images per second."""
 WARM_UP = 300.0
-"""Seconds after which memory has to stay; of a shorter run, its first quarter."""
+"""Seconds after which memory must not grow; of a shorter run, its first quarter."""
 MAX_GROWTH = 0.02
+"""Relative growth of memory that is no fault yet."""
 MAX_P99_RATIO = 1.25
+"""Growth of the p99 latency, as a factor, that is no fault yet."""
 _LONGEST_CLIP = 150
+"""Images of the bag that are played."""
 _STAMP = struct.Struct("<iI")
 
 
@@ -62,7 +65,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class SoakResult:
-    """What a run showed.
+    """What was seen in a run.
 
     Attributes:
         seconds: Length of the run.
@@ -103,7 +106,7 @@ class SoakResult:
             f"p99 latency grew by a factor of {self.p99_ratio:.2f}": self.p99_ratio
             > MAX_P99_RATIO,
         }
-        return [fault for fault, found in checks.items() if found]
+        return [fault for fault, is_there in checks.items() if is_there]
 
 
 def soak(
@@ -134,9 +137,7 @@ def soak(
         BundleError: The bundle can't be used.
     """
     manifest = load_manifest(bundle)
-    source = BagSource(bag)
-    clip = (message.data for message in source.messages() if message.is_image)
-    images = [_stretched(data, size) for data in islice(clip, _LONGEST_CLIP)]
+    images = _images(BagSource(bag), size)
     given = {**(parameters or {}), "bundle": bundle_parameter(bundle)}
     tally = Tally()
     with live_node(manifest, given, tally, domain_id=domain_id) as node:
@@ -145,6 +146,12 @@ def soak(
         node.wait_until_drained()
         cpu = cpu_seconds(node.process.pid) - before
     return _result(seconds, cpu, samples, node, tally)
+
+
+def _images(source: BagSource, size: tuple[int, int] | None) -> list[bytes]:
+    """Return the first serialized images of a bag, stretched to a size."""
+    images = (message.data for message in source.messages() if message.is_image)
+    return [_stretched(data, size) for data in islice(images, _LONGEST_CLIP)]
 
 
 def _stretched(data: bytes, size: tuple[int, int] | None) -> bytes:
@@ -157,15 +164,15 @@ def _stretched(data: bytes, size: tuple[int, int] | None) -> bytes:
 
 
 def _stamped(images: list[bytes]) -> Iterator[bytes]:
-    """Return the images to and fro, which has no cut, with the stamps of an endless camera."""
+    """Yield the images forwards and backwards, without a cut, with stamps of an endless camera."""
     order = [*range(len(images)), *range(len(images) - 2, 0, -1)]
     start = time.time_ns()
     number = 0
     while True:
         stamp = start + round(number * 1e9 / RATE)
         data = images[order[number % len(order)]]
-        # After four bytes of encapsulation comes the header's stamp; BagSource writes it in the
-        # machine's order, and every machine this runs on is little-endian.
+        # After four bytes of encapsulation comes the header's stamp, in the machine's byte order:
+        # little-endian on all machines that are supported.
         yield data[:4] + _STAMP.pack(*divmod(stamp, 1_000_000_000)) + data[12:]
         number += 1
 

@@ -1,4 +1,4 @@
-"""Percentiles of times, by hand and against NumPy."""
+"""Times of stages: mean and percentiles."""
 
 import numpy as np
 import pytest

@@ -10,7 +10,6 @@ from mtshare_ros.metrics.depth import DepthMetric
 from mtshare_ros.metrics.normals import NormalsMetric
 from mtshare_ros.metrics.saliency import SaliencyMetric
 from mtshare_ros.metrics.segmentation import SegmentationMetric
-)
 
 
 def frame(task: str, seed: int):

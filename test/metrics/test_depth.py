@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from mtshare_ros.metrics.depth import DepthMetric
-)
 
 
 def test_depth_by_hand():

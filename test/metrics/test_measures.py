@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from mtshare_ros.metrics.measures import disagreement, metric_for
-)
 from mtshare_ros.tasks import TASKS
 
 PROBABILITIES = ("boundary", "saliency")

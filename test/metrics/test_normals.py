@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from mtshare_ros.metrics.normals import ANGLE_BIN_DEG, NormalsMetric, angles_deg
-)
 
 
 def unit(rng, *shape):

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from mtshare_ros.metrics.saliency import SaliencyMetric
-)
 
 
 def test_saliency_by_hand():

@@ -5,7 +5,6 @@ import pytest
 from sklearn.metrics import confusion_matrix, jaccard_score
 
 from mtshare_ros.metrics.segmentation import SegmentationMetric
-)
 from mtshare_ros.tasks import UNLABELLED
 
 

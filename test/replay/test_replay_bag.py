@@ -1,40 +1,24 @@
 """A bag through the live node in a process of its own."""
 
-import resource
 import tempfile
 import time
 
 import numpy as np
 import pytest
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.serialization import deserialize_message
-from rosbags.highlevel import AnyReader
 from sensor_msgs.msg import CameraInfo, Image
 
 from mtshare_ros.bundle.manifest import BundleError
 from mtshare_ros.datasets.bags.open_bag import BagError
-from mtshare_ros.errors import JobError, exit_status
-from mtshare_ros.replay import live_node
-from mtshare_ros.replay.listener import Listener
+from mtshare_ros.errors import exit_status
 from mtshare_ros.replay.live_node import ReplayError
-from mtshare_ros.replay.node_process import NodeProcess, ReplayFailedError
-from mtshare_ros.replay.recorder import Recorder
+from mtshare_ros.replay.node_process import ReplayFailedError
 from mtshare_ros.replay.replay_bag import replay
-from mtshare_ros.ros.diagnostics import status_name
 from mtshare_ros.ros.parameters import ParameterError
-from support.camera_bag import STAMPS, START, write_bag
+from support.camera_bag import STAMPS, START, read, write_bag
 from support.ros_harness import header
 
 NODE = "/perception_node"
-
-
-def read(path):
-    """Return topic -> list of (log time, serialized message)."""
-    found = {}
-    with AnyReader([path]) as reader:
-        for connection, stamp, data in reader.messages():
-            found.setdefault(connection.topic, []).append((stamp, bytes(data)))
-    return found
 
 
 @pytest.fixture(scope="module", params=["raw", "compressed"])
@@ -117,64 +101,6 @@ def test_a_mistake_is_named_before_the_node_is_started(tmp_path, bundle_path):
     assert not out.exists()
 
 
-def test_a_node_that_cannot_start_is_reported_with_its_cause(tmp_path, bundle_path):
-    with pytest.raises(ReplayError, match="tasks has colour; bundle small has"):
-        replay(
-            bundle_path,
-            write_bag(tmp_path / "bag"),
-            tmp_path / "out",
-            parameters={"tasks": "colour"},
-        )
-
-
-def test_a_node_that_is_not_ready_in_time_is_a_failed_job_and_no_mistake(
-    tmp_path, bundle_path, monkeypatch
-):
-    monkeypatch.setattr(live_node, "READY_TIMEOUT", 0.0)
-    monkeypatch.setattr(Listener, "_hear", lambda *_: None)
-    with pytest.raises(ReplayFailedError, match="not ready after 0 s") as caught:
-        replay(bundle_path, write_bag(tmp_path / "bag"), tmp_path / "out")
-    assert exit_status(caught.value) == 1 and not (tmp_path / "out").exists()
-
-
-def test_a_node_that_gives_up_on_the_way_fails_the_replay(tmp_path, bundle_path, monkeypatch):
-    hear, heard = Listener._hear, []
-
-    def gone(self, message):
-        hear(self, message)
-        if self.sent:
-            heard.append(message)
-            self.diagnostics["cause"] = "10 frames failed in a row"
-
-    monkeypatch.setattr(Listener, "_hear", gone)
-    with pytest.raises(ReplayFailedError, match="the node gave up: 10 frames") as caught:
-        replay(bundle_path, write_bag(tmp_path / "bag"), tmp_path / "out")
-    assert heard and exit_status(caught.value) == 1
-
-
-def test_a_node_that_ends_by_itself_is_a_failed_job():
-    with NodeProcess({}, domain_id=1) as node:
-        node._process.kill()
-        node._process.wait()
-        with pytest.raises(ReplayFailedError, match="the node ended with status -9") as caught:
-            node.check()
-    assert exit_status(caught.value) == 1
-
-
-def test_only_the_nodes_own_diagnostics_are_heard():
-    def of(name, state):
-        return DiagnosticStatus(name=name, values=[KeyValue(key="state", value=state)])
-
-    listener = Listener.__new__(Listener)
-    listener.diagnostics, listener.heard = {}, 0.0
-    listener._hear(DiagnosticArray(status=[]))
-    listener._hear(DiagnosticArray(status=[of("camera_driver: status", "broken")]))
-    assert listener.diagnostics == {} and listener.heard == 0
-    mine = of(status_name(NODE), "active")
-    listener._hear(DiagnosticArray(status=[of("battery", "low"), mine, of("fan", "on")]))
-    assert listener.diagnostics == {"state": "active"} and listener.heard > 0
-
-
 def test_a_disk_that_is_full_while_recording_fails_the_replay_and_leaves_nothing(
     tmp_path, bundle_path, monkeypatch
 ):
@@ -189,21 +115,3 @@ def test_a_disk_that_is_full_while_recording_fails_the_replay_and_leaves_nothing
     assert exit_status(caught.value) == 1 and not (tmp_path / "out").exists()
     monkeypatch.undo()
     assert replay(bundle_path, bag, tmp_path / "out").counts["failed"] == 0
-
-
-def test_a_bag_that_cannot_be_written_to_its_end_is_removed(tmp_path):
-    noise = np.random.default_rng(0).integers(0, 256, 1 << 20, np.uint8).tobytes()
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    with Recorder(tmp_path) as recorder:
-        number = recorder.add_topic("camera/image", "sensor_msgs/msg/Image")
-        for stamp in STAMPS:
-            recorder.add(number, stamp, noise)
-        try:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, hard))
-            with pytest.raises(JobError, match="bag .*out not written: ") as caught:
-                recorder.write(tmp_path / "out")
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        assert exit_status(caught.value) == 1 and not (tmp_path / "out").exists()
-        recorder.write(tmp_path / "out")
-    assert len(read(tmp_path / "out")["/camera/image"]) == len(STAMPS)

@@ -2,6 +2,7 @@
 
 import cv2
 from rclpy.serialization import serialize_message
+from rosbags.highlevel import AnyReader
 from sensor_msgs.msg import CameraInfo, CompressedImage
 
 from mtshare_ros.replay.recorder import Recorder
@@ -29,3 +30,12 @@ def write_bag(path, compressed=False, topic="camera/image"):
             recorder.add(images, stamp, serialize_message(message))
         recorder.write(path)
     return path
+
+
+def read(path):
+    """Return topic -> list of (log time, serialized message)."""
+    found = {}
+    with AnyReader([path]) as reader:
+        for connection, stamp, data in reader.messages():
+            found.setdefault(connection.topic, []).append((stamp, bytes(data)))
+    return found

@@ -1,8 +1,8 @@
 """Depth in a report: kept as levels while the run goes on, coloured when its range is known.
 
-One range for all frames, so that a colour means the same distance in each of them; taken from the
-frames that are shown, so that the colours are told apart. Viridis, yellow near and violet far, is
-safe for colour-blind readers.
+All frames share one range, so that a colour means the same distance in each of them. The range is
+that of the frames that are shown, so that their colours differ. The colour map is viridis, yellow
+near and violet far, which colour-blind readers can read.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ NEAREST, FARTHEST = 0.05, 500.0
 """Metres between which depth is kept; 254 steps of 3.7 %, logarithmic as errors of depth are."""
 
 LARGEST_RATIO = 40.0
-"""Farthest by nearest distance that the colours tell apart, at most."""
+"""Largest ratio of the farthest to the nearest distance that the colours tell apart."""
 
 Levels = NDArray[np.uint8]
 """(H, W) uint8: 0 invalid, 1 at ``NEAREST`` to 255 at ``FARTHEST``."""
@@ -40,11 +40,11 @@ def to_metres(level: float) -> float:
 
 @dataclass(frozen=True)
 class DepthColours:
-    """Which levels are yellow and violet.
+    """The colours of levels.
 
     Attributes:
-        near: Level of the nearest colour.
-        far: Level of the farthest colour.
+        near: Level that is yellow.
+        far: Level that is violet.
     """
 
     near: float
@@ -60,10 +60,10 @@ class DepthColours:
         return picture
 
     def ticks(self) -> list[tuple[float, str]]:
-        """Return where on the scale, in percent from the near end, some distances are."""
+        """Return the places of some distances on the scale, in percent from the near end."""
         near, far = to_metres(self.near), to_metres(self.far)
-        round_ones = [m * 10.0**e for e in (-2, -1, 0, 1, 2) for m in (1, 2, 3, 5)]
-        inside = [m for m in round_ones if near <= m <= far]
+        round_metres = [m * 10.0**e for e in (-2, -1, 0, 1, 2) for m in (1, 2, 3, 5)]
+        inside = [m for m in round_metres if near <= m <= far]
         return [(100 * np.log(m / near) / np.log(far / near), f"{m:g} m") for m in inside]
 
 
@@ -78,5 +78,5 @@ def colours_of(shown: Iterable[Levels]) -> DepthColours:
     upto = np.cumsum(counts)
     low, high = (int(np.searchsorted(upto, share * upto[-1])) for share in (0.01, 0.99))
     widest = 254 * np.log(LARGEST_RATIO) / np.log(FARTHEST / NEAREST)
-    # Something beyond at both ends, and never a range of nothing.
+    # Four levels beyond at both ends, so that the range is never empty.
     return DepthColours(max(low - 4.0, high + 4.0 - widest, 1.0), high + 4.0)

@@ -20,7 +20,7 @@ LONGEST_SIDE = 320
 """Pixels of a picture; larger ones are made smaller."""
 
 QUALITY, LOSSLESS = 80, 101
-"""Of WebP, 0 to 100, and what OpenCV calls lossless."""
+"""Quality of WebP, 0 to 100, and the value with which OpenCV writes it without loss."""
 
 CAMERA, DIRTY = "camera", "dirty"
 
@@ -32,7 +32,7 @@ class Encoded:
     Attributes:
         data: (``camera``, ``""``), (``dirty``, ``""``), and (task, ``prediction``, ``truth`` or
             ``error``) -> WebP.
-        depth: Task and kind -> levels of depth, which have no colours yet, as lossless WebP.
+        depth: The same keys -> levels of depth, which have no colours yet, as lossless WebP.
     """
 
     data: dict[tuple[str, str], bytes]
@@ -49,18 +49,18 @@ class Encoded:
 
     def sources(self, colours: DepthColours) -> dict[str, dict[str, str]]:
         """Return all pictures as ``src`` attributes, by name and by kind."""
-        found: dict[str, dict[str, str]] = {}
+        sources: dict[str, dict[str, str]] = {}
         depth = {key: _webp(colours.picture(_decoded(data))) for key, data in self.depth.items()}
         for (name, kind), data in (self.data | depth).items():
             text = base64.b64encode(data).decode()
-            found.setdefault(name, {})[kind] = f"data:image/webp;base64,{text}"
-        return found
+            sources.setdefault(name, {})[kind] = f"data:image/webp;base64,{text}"
+        return sources
 
 
 def encode(tasks: Sequence[Task], outcome: Outcome) -> Encoded:
     """Return the pictures of a frame.
 
-    Errors are those of the maps at the truth's size, as in the metrics, made smaller by averaging.
+    Errors are computed at the truth's size, as in the metrics, and then made smaller by averaging.
     """
     shape = _shown_shape(outcome.rgb.shape)
     depth: dict[tuple[str, str], bytes] = {}
@@ -99,13 +99,13 @@ def _shown_shape(shape: tuple[int, ...]) -> tuple[int, int]:
 def _smaller(picture: Picture, shape: tuple[int, int]) -> Picture:
     if picture.shape[:2] == shape:
         return picture
-    made = cv2.resize(picture, (shape[1], shape[0]), interpolation=cv2.INTER_AREA)
-    return np.asarray(made, np.uint8)
+    smaller = cv2.resize(picture, (shape[1], shape[0]), interpolation=cv2.INTER_AREA)
+    return np.asarray(smaller, np.uint8)
 
 
 def _decoded(data: bytes) -> Levels:
-    found = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    return np.ascontiguousarray(np.asarray(found, np.uint8)[..., 0])
+    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    return np.ascontiguousarray(np.asarray(picture, np.uint8)[..., 0])
 
 
 def _webp(picture: Any, quality: int = QUALITY) -> bytes:

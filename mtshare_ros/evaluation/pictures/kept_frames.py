@@ -1,4 +1,4 @@
-"""Which frames of a run a report shows: evenly spread ones and the worst, of bounded size."""
+"""Frames of a run that a report shows: evenly spread ones and the worst, of bounded size."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from mtshare_ros.evaluation.pictures.frame_pictures import Encoded, encode
 from mtshare_ros.tasks import Task
 
 MAX_FRAMES = 120
-"""Evenly spread frames at most; from half as many on, where there are so many."""
+"""Most evenly spread frames; of a longer run there are at least half as many."""
 
 MAX_BYTES = 16 * 2**20
-"""Of all encoded pictures; in the page they are a third larger (base64)."""
+"""Most bytes of all encoded pictures; in the page they are a third larger (base64)."""
 
 WORST = 2
 """Worst frames that are kept for each reason."""
@@ -31,7 +31,7 @@ class Moment:
 
     Attributes:
         index: Number of the frame, from 0.
-        label: What to call it besides.
+        label: What to call it besides its number.
         figures: As in ``Scores.series``.
     """
 
@@ -45,9 +45,9 @@ class Kept:
     """A frame that is shown.
 
     Attributes:
-        moment: Which one.
+        moment: The frame.
         pictures: Its pictures.
-        reasons: Why, besides being one of those spread evenly: ``slowest``, or a task's name.
+        reasons: Why it is shown if it is among the worst: ``slowest``, or names of tasks.
     """
 
     moment: Moment
@@ -55,13 +55,21 @@ class Kept:
     reasons: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class _Bad:
+    """A frame that is among the worst, and how bad it is: higher is worse."""
+
+    badness: float
+    kept: Kept
+
+
 class KeptFrames:
     """Decides for each frame, as it comes, whether its pictures are kept.
 
-    Every k-th frame is, and k doubles whenever there are more than ``MAX_FRAMES`` of them or
-    ``MAX_BYTES`` are exceeded: so they are spread evenly whenever the run ends, which nobody needs
-    to know before. Besides, for each task with ground truth the ``WORST`` frames by its main
-    metric are kept, and the slowest (the first frame is none of them: it has no cache).
+    Every k-th frame is kept, and k doubles whenever there are more than ``MAX_FRAMES`` of them or
+    ``MAX_BYTES`` are exceeded. So they are spread evenly, whenever the run ends. Besides, the
+    ``WORST`` frames of each task with ground truth, by its main metric, are kept, and the slowest.
+    The first frame does not count as slow: it has no cache.
     """
 
     def __init__(self, tasks: Sequence[Task]) -> None:
@@ -69,10 +77,10 @@ class KeptFrames:
         self._tasks = tasks
         self._stride = 1
         self._even: list[Kept] = []
-        self._worst: dict[str, list[tuple[float, Kept]]] = {}
+        self._worst: dict[str, list[_Bad]] = {}
 
     def offer(self, moment: Moment, outcome: Outcome, figures: Mapping[str, float]) -> None:
-        """Show the next frame, and each task's main metric on it."""
+        """Keep the next frame or not, given each task's main metric on it."""
         kept: Kept | None = None
         if moment.index % self._stride == 0:
             kept = Kept(moment, encode(self._tasks, outcome))
@@ -87,27 +95,27 @@ class KeptFrames:
 
     def _badness(self, moment: Moment, figures: Mapping[str, float]) -> dict[str, float]:
         """Return reason -> a number that is higher the worse the frame is."""
-        found = {}
+        badness = {}
         for task in self._tasks:
             if task.name in figures:
                 sign = -1.0 if task.higher_is_better else 1.0
-                found[task.name] = sign * figures[task.name]
+                badness[task.name] = sign * figures[task.name]
         if moment.index and f"ms.{TOTAL}" in moment.figures:
-            found[SLOWEST] = moment.figures[f"ms.{TOTAL}"]
-        return found
+            badness[SLOWEST] = moment.figures[f"ms.{TOTAL}"]
+        return badness
 
     def _is_among_worst(self, reason: str, badness: float, index: int) -> bool:
-        known = self._worst.get(reason, [])
-        near = [b for b, kept in known if index - kept.moment.index < APART]
+        worst = self._worst.get(reason, [])
+        near = [bad.badness for bad in worst if index - bad.kept.moment.index < APART]
         if near:
             return badness > max(near)
-        return len(known) < WORST or badness > known[-1][0]
+        return len(worst) < WORST or badness > worst[-1].badness
 
     def _keep_worst(self, reason: str, badness: float, kept: Kept) -> None:
         index = kept.moment.index
-        known = [e for e in self._worst.get(reason, []) if index - e[1].moment.index >= APART]
-        known.append((badness, kept))
-        self._worst[reason] = sorted(known, key=lambda entry: -entry[0])[:WORST]
+        worst = [b for b in self._worst.get(reason, []) if index - b.kept.moment.index >= APART]
+        worst.append(_Bad(badness, kept))
+        self._worst[reason] = sorted(worst, key=lambda bad: -bad.badness)[:WORST]
 
     @property
     def size(self) -> int:
@@ -115,17 +123,17 @@ class KeptFrames:
         return sum(kept.pictures.size for kept in self._all().values())
 
     def _all(self) -> dict[int, Kept]:
-        found = {kept.moment.index: kept for kept in self._even}
-        for entries in self._worst.values():
-            found |= {kept.moment.index: kept for _, kept in entries}
-        return dict(sorted(found.items()))
+        """Return number of the frame -> the kept frame, in their order."""
+        worst = (bad.kept for bads in self._worst.values() for bad in bads)
+        kept = {kept.moment.index: kept for kept in (*self._even, *worst)}
+        return dict(sorted(kept.items()))
 
     def result(self) -> list[Kept]:
         """Return the frames in their order, with their reasons."""
-        found = self._all()
-        for kept in found.values():
+        frames = self._all()
+        for kept in frames.values():
             kept.reasons = []
-        for reason, entries in self._worst.items():
-            for _, kept in entries:
-                found[kept.moment.index].reasons.append(reason)
-        return list(found.values())
+        for reason, bads in self._worst.items():
+            for bad in bads:
+                frames[bad.kept.moment.index].reasons.append(reason)
+        return list(frames.values())

@@ -1,4 +1,4 @@
-"""One picture of what the network sees in a frame, beside the truth."""
+"""One picture of a frame: what the network predicts, beside the truth."""
 
 from __future__ import annotations
 

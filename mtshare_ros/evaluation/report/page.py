@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -13,12 +14,9 @@ from mtshare_ros.evaluation.pictures.depth_colours import DepthColours, colours_
 from mtshare_ros.evaluation.pictures.kept_frames import Kept
 from mtshare_ros.evaluation.pictures.map_pictures import WORST, with_legend
 from mtshare_ros.evaluation.report import report_plots
-from mtshare_ros.evaluation.scores import Scores
+from mtshare_ros.evaluation.scores import Run, Scores
 from mtshare_ros.metrics.names import METRICS, metric_text
 from mtshare_ros.tasks import KINDS, Task
-
-if TYPE_CHECKING:
-    from mtshare_ros.evaluation.scores import Run
 
 THIS_RUN = "this run"
 
@@ -91,44 +89,68 @@ def _shown(kept: Kept, tasks: Sequence[Task], colours: DepthColours) -> dict[str
     }
 
 
-def _table(numbers: Mapping[str, Any]) -> dict[str, Any]:
-    """Return header and rows of the accuracy of all contenders, the best of each row marked."""
+@dataclass(frozen=True)
+class _Row:
+    """A row of the table: for each contender the text of its value, and whether it is the best."""
+
+    task: str
+    metric: str
+    cells: list[tuple[str | None, bool]]
+
+
+@dataclass(frozen=True)
+class _Table:
+    """The accuracy and the times of all contenders."""
+
+    header: list[str]
+    rows: list[_Row]
+
+
+def _table(numbers: Mapping[str, Any]) -> _Table:
     contenders = {THIS_RUN: numbers, **numbers["baselines"]}
-    rows: list[dict[str, Any]] = []
-    for task, values in numbers["tasks"].items():
-        for key in values:
-            found = [one["tasks"].get(task, {}).get(key) for one in contenders.values()]
+    rows: list[_Row] = []
+    for task, metrics in numbers["tasks"].items():
+        for key in metrics:
             metric = METRICS[key]
-            cells = [None if v is None else metric_text(v, key) for v in found]
-            best = _best(found, metric.higher_is_better)
-            rows.append(_row(task, f"{metric.name} {metric.arrow}", cells, best))
-    times = [one["latency_ms"].get(TOTAL, {}) for one in contenders.values()]
-    for key, name in (("mean", "mean, ms ↓"), ("p95", "p95, ms ↓")):
-        found = [time.get(key) for time in times]
-        if any(value is not None for value in found):
-            cells = [None if v is None else f"{v:.1f}" for v in found]
-            rows.append(_row("time per frame", name, cells, _best(found, False)))
-    return {"header": list(contenders), "rows": rows}
+            values = [c["tasks"].get(task, {}).get(key) for c in contenders.values()]
+            texts = [None if v is None else metric_text(v, key) for v in values]
+            best = _best(values, metric.higher_is_better)
+            rows.append(_row(task, f"{metric.name} {metric.arrow}", texts, best))
+    times = [c["latency_ms"].get(TOTAL, {}) for c in contenders.values()]
+    for key in ("mean", "p95"):
+        values = [time.get(key) for time in times]
+        if any(value is not None for value in values):
+            texts = [None if v is None else f"{v:.1f}" for v in values]
+            rows.append(_row("time per frame", f"{key}, ms ↓", texts, _best(values, False)))
+    return _Table(list(contenders), rows)
 
 
-def _row(task: str, name: str, cells: list[str | None], best: int | None) -> dict[str, Any]:
+def _row(task: str, name: str, texts: list[str | None], best: int | None) -> _Row:
     # Equal texts are equally good, whatever the further digits.
-    marked = None if best is None or len(cells) < 2 else cells[best]
-    return {"task": task, "metric": name, "cells": [(cell, cell == marked) for cell in cells]}
+    marked = None if best is None or len(texts) < 2 else texts[best]
+    return _Row(task, name, [(text, text == marked) for text in texts])
 
 
 def _best(values: Iterable[float | None], higher: bool) -> int | None:
-    known = [(v if higher else -v, -i) for i, v in enumerate(values) if v is not None]
-    return -max(known)[1] if known else None
+    """Return the number of the best value, the first of equals; None if there is no value."""
+    ranked = [(v if higher else -v, -i) for i, v in enumerate(values) if v is not None]
+    return -max(ranked)[1] if ranked else None
 
 
-def _legend(scores: Scores) -> list[dict[str, Any]]:
-    """Return name, colour and IoU (None where it never occurred) of each class."""
-    entries: list[dict[str, Any]] = []
+@dataclass(frozen=True)
+class _LegendEntry:
+    """A class: its name, its colour in CSS, and its IoU, or None if it never occurred."""
+
+    name: str
+    colour: str
+    iou: float | None
+
+
+def _legend(scores: Scores) -> list[_LegendEntry]:
+    entries: list[_LegendEntry] = []
     for task in scores.tasks:
-        accuracy = scores.accuracy.metrics[task.name].per_class()
-        for item, iou in zip(task.classes, accuracy, strict=True):
+        ious = scores.accuracy.metrics[task.name].per_class()
+        for item, iou in zip(task.classes, ious, strict=True):
             colour = "rgb({}, {}, {})".format(*item.colour)
-            known = None if np.isnan(iou) else float(iou)
-            entries.append({"name": item.name, "colour": colour, "iou": known})
+            entries.append(_LegendEntry(item.name, colour, None if np.isnan(iou) else float(iou)))
     return entries

@@ -1,4 +1,4 @@
-"""Write what a run was worth: ``report.json`` for programs, ``index.html`` for people."""
+"""The files of a report: ``report.json`` for programs, ``index.html`` for people."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ def write_report(
     recording: Recording | None = None,
     more: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Write ``report.json`` and ``index.html`` into a folder, which is made if need be.
+    """Write ``report.json`` and ``index.html`` into a folder, which is made if it is missing.
 
-    A file is there whole or not at all, whenever the writing is interrupted.
+    If the writing is interrupted, a file is there as a whole, or not at all.
 
     Args:
         folder: The report's folder.
-        run: What was run on what.
-        scores: What came out.
+        run: What was run, and on what.
+        scores: The run's scores.
         manifest: The bundle's manifest.
-        stop: Why the run ended before its frames did: the report then says that it is partial.
-        recording: What the live node said of the run, if it was one through the node.
+        stop: Why the run ended before its frames did, if it did: the report is marked as partial.
+        recording: What the live node reported, if the run went through it.
         more: Further entries of ``report.json``.
 
     Returns:
@@ -75,7 +75,7 @@ def _summary(
         "engine": run.engine,
         "policy": run.policy,
         "bundle": run.bundle,
-        "baselines": {name: one.result() for name, one in scores.baselines.items()},
+        "baselines": {name: baseline.result() for name, baseline in scores.baselines.items()},
         "worst_frames": _worst(scores),
     }
     if stop is not None:
@@ -88,11 +88,11 @@ def _summary(
 
 
 def _worst(scores: Scores) -> dict[str, list[int]]:
-    """Return the numbers of the frames that are shown for being worst, by reason."""
+    """Return reason -> numbers of the frames that are shown because they are the worst."""
     reasons = [*(task.name for task in scores.tasks), SLOWEST]
     shown = scores.kept.result()
-    found = {r: [kept.moment.index for kept in shown if r in kept.reasons] for r in reasons}
-    return {reason: indices for reason, indices in found.items() if indices}
+    worst = {r: [kept.moment.index for kept in shown if r in kept.reasons] for r in reasons}
+    return {reason: indices for reason, indices in worst.items() if indices}
 
 
 def _check_finite(numbers: Any, where: str) -> None:

@@ -1,4 +1,4 @@
-"""Plots of a report as SVG: legible at the width they are made for, safe for all colour vision."""
+"""Plots of a report as SVG: legible at their width, and for all kinds of colour vision."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mtshare_ros.metrics.names import METRICS
 from mtshare_ros.perception.selection import DENSE
 
 STAGE_COLOURS = ("#0072B2", "#56B4E9", "#009E73", "#F0E442", "#E69F00", "#CC79A7", "#999999")
-"""Okabe and Ito's colours for all kinds of colour vision; grey for what is left."""
+"""Okabe and Ito's colours for all kinds of colour vision; grey is for the other stages."""
 RUN, REFERENCE, SLOW, INK = "#0072B2", "#767676", "#D55E00", "#1d2530"
 OTHERS = "others"
 
@@ -27,12 +27,12 @@ Times = Mapping[str, Mapping[str, float]]
 
 @dataclass(frozen=True)
 class Layout:
-    """Size of a plot in inches of 96 pixels, and where its axes are.
+    """Width of a plot and place of its axes, in inches of 96 pixels.
 
     Attributes:
-        width: Of the whole plot.
-        left: Of the axes' left end, from the left.
-        right: Of their right end, from the right.
+        width: Width of the whole plot.
+        left: Space on the left of the axes.
+        right: Space on the right of the axes.
     """
 
     width: float
@@ -41,7 +41,7 @@ class Layout:
 
     @property
     def ends(self) -> tuple[float, float]:
-        """Return where the axes begin and end, as shares of the width."""
+        """Left and right end of the axes, as shares of the width."""
         return self.left / self.width, 1 - self.right / self.width
 
 
@@ -54,8 +54,8 @@ NARROW_BARS = Layout(3.5, 1.0, 0.2)
 def timeline(scores: Scores, layout: Layout) -> str:
     """Return time per stage, dirty tokens and each task's accuracy over the frames, as SVG.
 
-    Only what is known is drawn: a recorded bag has no time of each frame, and a bag without truth
-    shows the disagreement with the dense network instead of the accuracy.
+    A recorded bag has no times of single frames, which are then left out. Without ground truth,
+    the disagreement with the dense network is drawn instead of the accuracy.
     """
     series = scores.series
     stages = _stages(series)
@@ -116,7 +116,7 @@ def _draw_stages(axis: Any, scores: Scores, stages: Sequence[str], layout: Layou
     layers = [series.shares(name) for name in shown]
     labels = [name.removeprefix("ms.").replace("_", " ") for name in shown]
     total = series.shares(f"ms.{TOTAL}")
-    # What is in no stage, and the small ones.
+    # The rest is the time in no stage and that of the stages which take least.
     layers.append(np.clip(total - np.sum(layers, axis=0), 0, None))
     labels.append(OTHERS)
     colours = [*STAGE_COLOURS[: len(shown)], STAGE_COLOURS[-1]]
@@ -176,11 +176,11 @@ def _title(axis: Any, text: str) -> None:
 def _figure(
     layout: Layout, heights: Sequence[float], gap: float, top: float | None = None
 ) -> tuple[Any, list[Any]]:
-    """Return a figure with rows of these heights in inches, ``gap`` apart."""
+    """Return a figure and its axes, in rows of these heights in inches, ``gap`` apart."""
     from matplotlib.figure import Figure
 
     if top is None:
-        # For the legend above the first row: two lines, or many of them.
+        # The legend above the first row has two lines, or in a narrow plot many.
         top = 0.75 if layout is WIDE else 1.55
     bottom = 0.5
     whole = sum(heights) + gap * (len(heights) - 1) + top + bottom

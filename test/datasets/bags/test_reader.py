@@ -6,17 +6,12 @@ import sys
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 from mcap.reader import make_reader
 from mcap_ros2.decoder import DecoderFactory
-from rosbags.highlevel import AnyReader
 from rosbags.typesys import Stores, get_typestore
 
-from mtshare_ros.datasets.bags import pixels, topics
+from mtshare_ros.datasets.bags import topics
 from mtshare_ros.datasets.bags.reader import LONGEST_WAIT, ClipReader
-from mtshare_ros.simulator.clip_bag import ClipWriter
 from support.bag_files import SIZE, STEP, clip_frame, image, put, read_one, write
 
 
@@ -153,29 +148,6 @@ def test_truth_that_comes_late_is_joined_by_stamp_and_truth_that_never_comes_is_
     assert [frame.stamp for frame in frames if frame.labels is None] == [2]
 
 
-def test_a_bag_is_not_overwritten(tmp_path):
-    path = write(tmp_path / "clip.mcap")
-    before = path.read_bytes()
-    with pytest.raises(FileExistsError, match="clip.mcap"):
-        ClipWriter(path)
-    assert path.read_bytes() == before
-
-
-def test_a_clip_that_fails_leaves_nothing_behind(tmp_path):
-    with pytest.raises(RuntimeError), ClipWriter(tmp_path / "clip.mcap") as writer:
-        writer.write(clip_frame(0))
-        raise RuntimeError
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_folder_is_laid_out_as_ros2_bag_expects(tmp_path):
-    path = write(tmp_path / "clip")
-    assert sorted(p.name for p in path.iterdir()) == ["clip.mcap", "metadata.yaml"]
-    assert "clip.mcap" in (path / "metadata.yaml").read_text()
-    with AnyReader([path]) as reader:
-        assert reader.message_count == 18
-
-
 def test_reading_needs_neither_simulator_nor_torch_nor_ros():
     code = (
         "import sys, mtshare_ros.datasets.bags.reader;"
@@ -183,14 +155,3 @@ def test_reading_needs_neither_simulator_nor_torch_nor_ros():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.strip() == "[]", done.stderr
-
-
-@given(arrays(np.float32, (4, 5), elements=st.floats(0.125, 65.0, width=32)))
-def test_depth_in_millimetres_is_off_by_at_most_half_of_one(depth):
-    assert np.abs(pixels.as_depth(pixels.millimetres(depth)) - depth).max() <= 0.00051
-
-
-def test_depth_that_16_bits_can_not_hold_is_invalid_and_not_near():
-    depth = np.array([[np.nan, 0.0, -1.0, 70.0, np.inf, 1.0]], np.float32)
-    read = pixels.as_depth(pixels.millimetres(depth))
-    np.testing.assert_array_equal(np.isnan(read), [[True, True, True, True, True, False]])

@@ -14,7 +14,6 @@ from mtshare_ros.evaluation.outcome import Outcome
 from mtshare_ros.evaluation.pictures import kept_frames
 from mtshare_ros.evaluation.pictures.kept_frames import APART, MAX_FRAMES, KeptFrames, Moment
 from mtshare_ros.evaluation.report.report_files import write_report
-from mtshare_ros.evaluation.series import Series
 from mtshare_ros.tasks import TASKS
 from support.report_files import ALL_TASKS, RUN, manifest, outcome, scores_of
 
@@ -121,32 +120,3 @@ def test_a_report_of_many_frames_is_not_longer(tmp_path: Any) -> None:
         write_report(tmp_path, RUN, scores, manifest())
         sizes.append((tmp_path / "report.json").stat().st_size)
     assert sizes[1] < 1.1 * sizes[0]
-
-
-def test_entries_of_a_series_are_means_of_as_few_frames_as_fit() -> None:
-    series = Series(4)
-    for index in range(11):
-        series.add({"a": float(index), **({"b": 1.0} if index == 10 else {})})
-    assert series.frames == 11 and series.frames_per_entry == 4
-    assert list(series.starts) == [0, 4, 8]
-    assert series.values("a") == pytest.approx([1.5, 5.5, 9.0])
-    # A figure that some frames don't have is the mean of those that do.
-    assert series.result()["figures"]["b"] == [None, None, 1.0]
-    # As a part of a whole it counts nothing in the others; the last entry has three frames.
-    assert series.shares("b") == pytest.approx([0, 0, 1 / 3])
-    assert series.shares("a") == pytest.approx([1.5, 5.5, 9.0])
-    assert not series.shares("c").any()
-
-
-@settings(deadline=None, max_examples=50)
-@given(st.integers(1, 300), st.sampled_from([2, 4, 10]))
-def test_a_series_keeps_the_mean_of_the_run(frames: int, capacity: int) -> None:
-    series = Series(capacity)
-    rng = np.random.default_rng(frames)
-    values = rng.normal(size=frames)
-    for value in values:
-        series.add({"a": value})
-    assert len(series.starts) <= capacity
-    starts = [*series.starts, frames]
-    weights = np.diff(starts)
-    assert np.average(series.values("a"), weights=weights) == pytest.approx(values.mean())

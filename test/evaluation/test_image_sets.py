@@ -1,0 +1,89 @@
+"""Images of a data set as frames to score: sizes, tasks and frames around them."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mtshare_ros.datasets.image_sets.image_set import ImageSet
+from mtshare_ros.errors import OptionError
+from mtshare_ros.evaluation import image_sets
+from mtshare_ros.evaluation.image_sets import ImageFrames, check_size, common_tasks
+from mtshare_ros.evaluation.outcome import Outcome
+from mtshare_ros.evaluation.scores import Scores
+from mtshare_ros.tasks import TASKS, SemanticClass
+from support.report_files import ALL_TASKS, manifest
+
+LABELS = np.array([[0, 1], [1, 255]], np.uint8)
+IMAGE = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
+
+
+def images(**changes):
+    values = {
+        "title": "Two images",
+        "root": Path("somewhere"),
+        "names": ("a", "b"),
+        "tasks": {"segmentation": TASKS["segmentation"]},
+        "readers": {"rgb": lambda name: IMAGE, "segmentation": lambda name: LABELS},
+        "focal_length": 1.0,
+        "max_distance": 0.0075,
+    }
+    return ImageSet(**{**values, **changes})
+
+
+def test_images_stand_alone_and_are_scored_on_what_the_set_has_truth_for():
+    frames = ImageFrames(images(), "folder", "stretch", manifest())
+    assert (len(frames), frames.max_distance) == (2, 0.0075)
+    assert [task.name for task in frames.tasks] == ["segmentation"]
+    assert frames.title == "Two images, protocol stretch"
+    first, second = frames
+    assert (first.label, second.label, second.stamp) == ("a", "b", 1)
+    assert not first.follows and first.focal_length == 0.5 and first.image is IMAGE
+    assert list(first.truths) == ["segmentation"]
+
+
+def test_a_protocol_with_a_frame_scores_the_image_in_it(monkeypatch):
+    spec = manifest().input
+    monkeypatch.setitem(image_sets.PROTOCOLS["invpt"].sizes, "toy", (spec.width, spec.height))
+    frame = next(iter(ImageFrames(images(), "toy", "invpt", manifest())))
+    assert frame.image.shape == (spec.height, spec.width, 3)
+    assert np.array_equal(frame.image[frame.region], IMAGE)
+    # The focal length is in widths of what the network sees.
+    assert frame.focal_length == 1 / spec.width
+
+
+def test_the_report_says_what_was_scored_and_has_the_variants_of_published_tables():
+    frames = ImageFrames(images(), "folder", "stretch", manifest())
+    scores = Scores(frames.tasks)
+    for frame in frames:
+        maps = {"segmentation": np.where(LABELS == 255, 0, LABELS)}
+        outcome = Outcome(frame.image, maps, frame.truths)
+        scores.update(outcome)
+        frames.update(frame, outcome)
+    result = frames.result(scores)
+    assert (result["data"], result["protocol"]) == ("Two images", "stretch")
+    assert result["legacy"] == {"segmentation": {"miou_legacy": pytest.approx(2 / 16)}}
+
+
+def test_tasks_that_both_have_are_common_and_must_have_the_same_classes():
+    assert common_tasks(ALL_TASKS, images()) == [TASKS["segmentation"]]
+    with pytest.raises(OptionError, match="somewhere: tasks segmentation; .*none of them, but de"):
+        common_tasks([TASKS["depth"]], images())
+    lava = replace(TASKS["segmentation"], classes=(SemanticClass("lava", (0, 0, 0)),))
+    with pytest.raises(OptionError, match="segmentation is segmentation lava; the bundle's is"):
+        common_tasks(ALL_TASKS, images(tasks={"segmentation": lava}))
+
+
+@pytest.mark.parametrize(
+    ("protocol", "kind", "said"),
+    [
+        ("best", "nyud", "protocol 'best': expected one of stretch, invpt, mtl"),
+        ("mtl", "folder", "protocol mtl: of nyud, pascal_context, not folder; use stretch"),
+        ("invpt", "nyud", "invpt of nyud: expected a bundle for 576x448, this one is for 32x24"),
+    ],
+)
+def test_a_bundle_that_does_not_fit_a_protocol_is_refused(protocol, kind, said):
+    with pytest.raises(OptionError, match=said):
+        check_size(protocol, kind, manifest().input)
+    check_size("stretch", kind, manifest().input)

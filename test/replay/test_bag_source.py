@@ -1,0 +1,56 @@
+"""A bag's camera messages, ready to be published."""
+
+import numpy as np
+import pytest
+from rclpy.serialization import deserialize_message, serialize_message
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from mtshare_ros.datasets.bags.open_bag import BagError
+from mtshare_ros.replay.bag_source import BagSource
+from mtshare_ros.replay.recorder import Recorder
+from mtshare_ros.ros.images import decode
+from support.camera_bag import STAMPS, START, write_bag
+from support.ros_harness import header, image
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_images_come_raw_in_their_order_with_their_camera_info(tmp_path, compressed):
+    source = BagSource(write_bag(tmp_path / "bag", compressed))
+    assert (source.frames, source.start) == (len(STAMPS), START)
+    messages = list(source.messages())
+    assert [m.time for m in messages if m.is_image] == STAMPS
+    assert len(messages) == 2 * len(STAMPS)
+    for message in messages:
+        if message.is_image:
+            found = deserialize_message(message.data, Image)
+            assert found.header == header(message.time)
+            assert np.array_equal(decode(found), decode(image(message.time)))
+    info = deserialize_message(source.first_camera_info, CameraInfo)
+    assert info.k[0] == 150.0
+
+
+def write(folder, messages):
+    with Recorder(folder) as recorder:
+        for topic, message in messages:
+            kind = f"sensor_msgs/msg/{type(message).__name__}"
+            recorder.add(recorder.add_topic(topic, kind), START, serialize_message(message))
+        recorder.write(folder / "bag")
+    return folder / "bag"
+
+
+def test_a_bag_without_calibration_has_no_camera_info(tmp_path):
+    source = BagSource(write(tmp_path, [("camera/image", image(START))]))
+    assert source.first_camera_info is None and source.frames == 1
+
+
+def test_a_topic_of_another_type_holds_no_images(tmp_path):
+    bag = write(tmp_path, [("camera/image", CameraInfo(header=header(START)))])
+    with pytest.raises(BagError, match=r"bag: no images on camera/image or .*\(1 CameraInfo\)"):
+        BagSource(bag)
+
+
+def test_a_picture_that_can_not_be_decoded_names_bag_and_topic(tmp_path):
+    broken = CompressedImage(header=header(START), format="jpeg", data=b"no picture")
+    source = BagSource(write(tmp_path, [("camera/image/compressed", broken)]))
+    with pytest.raises(BagError, match="bag: /camera/image/compressed: "):
+        list(source.messages())

@@ -1,0 +1,86 @@
+"""The live node in a process of its own: how it starts, gives up and ends."""
+
+import pytest
+
+from mtshare_ros.errors import exit_status
+from mtshare_ros.replay import live_node
+from mtshare_ros.replay.listener import Listener
+from mtshare_ros.replay.live_node import LiveNode, ReplayError
+from mtshare_ros.replay.node_process import NodeProcess, ReplayFailedError
+from mtshare_ros.replay.replay_bag import replay
+from support.camera_bag import write_bag
+
+
+def test_a_node_that_cannot_start_is_reported_with_its_cause(tmp_path, bundle_path):
+    with pytest.raises(ReplayError, match="tasks has colour; bundle small has"):
+        replay(
+            bundle_path,
+            write_bag(tmp_path / "bag"),
+            tmp_path / "out",
+            parameters={"tasks": "colour"},
+        )
+
+
+def test_a_node_that_is_not_ready_in_time_is_a_failed_job_and_no_mistake(
+    tmp_path, bundle_path, monkeypatch
+):
+    monkeypatch.setattr(live_node, "READY_TIMEOUT", 0.0)
+    monkeypatch.setattr(Listener, "_hear", lambda *_: None)
+    with pytest.raises(ReplayFailedError, match="not ready after 0 s") as caught:
+        replay(bundle_path, write_bag(tmp_path / "bag"), tmp_path / "out")
+    assert exit_status(caught.value) == 1 and not (tmp_path / "out").exists()
+
+
+def test_a_node_that_gives_up_on_the_way_fails_the_replay(tmp_path, bundle_path, monkeypatch):
+    hear, heard = Listener._hear, []
+
+    def gone(self, message):
+        hear(self, message)
+        if self.sent:
+            heard.append(message)
+            self.diagnostics["cause"] = "10 frames failed in a row"
+
+    monkeypatch.setattr(Listener, "_hear", gone)
+    with pytest.raises(ReplayFailedError, match="the node gave up: 10 frames") as caught:
+        replay(bundle_path, write_bag(tmp_path / "bag"), tmp_path / "out")
+    assert heard and exit_status(caught.value) == 1
+
+
+class Heard:
+    """A listener that has heard some diagnostics."""
+
+    def __init__(self, **diagnostics):
+        """Take them."""
+        self.diagnostics = diagnostics
+        self.sent = {}
+        self.failure = None
+
+
+COUNTS = {"received": "9", "processed": "5", "dropped": "2", "skipped": "1"}
+
+
+def test_counts_and_times_are_those_of_the_newest_diagnostics():
+    times = {"base_ms_p50": "1.5", "base_ms_p95": "2", "base_ms_p99": "3", "age_ms": "7"}
+    node = LiveNode(None, Heard(**COUNTS, rejected="0", failed="0", **times))
+    assert node.counts() == {
+        "received": 9, "processed": 5, "skipped": 1, "dropped": 2, "rejected": 0, "failed": 0,
+    }  # fmt: skip
+    assert node.uncounted() == 1
+    assert node.stage_times() == {"base": {"p50": 1.5, "p95": 2.0, "p99": 3.0}}
+
+
+def test_frames_that_stay_in_work_fail_the_replay_after_a_while(monkeypatch):
+    monkeypatch.setattr(live_node, "DRAIN_TIMEOUT", 0.05)
+    monkeypatch.setattr(NodeProcess, "check", lambda *_: None)
+    heard = Heard(**COUNTS, rejected="0", failed="0")
+    heard.heard = float("inf")
+    with pytest.raises(ReplayFailedError, match="frames still in work 0.05 s after the last of 0"):
+        LiveNode(NodeProcess.__new__(NodeProcess), heard).wait_until_drained()
+
+
+def test_messages_that_can_not_be_kept_fail_the_replay(monkeypatch):
+    monkeypatch.setattr(NodeProcess, "check", lambda *_: None)
+    heard = Heard()
+    heard.failure = "messages can't be kept"
+    with pytest.raises(ReplayFailedError, match="can't be kept"):
+        LiveNode(NodeProcess.__new__(NodeProcess), heard).check()

@@ -1,0 +1,56 @@
+"""Serialized messages that are kept while a node is measured."""
+
+import resource
+
+import numpy as np
+import pytest
+
+from mtshare_ros.datasets.bags.open_bag import OpenBag
+from mtshare_ros.errors import JobError, exit_status
+from mtshare_ros.replay.recorder import Recorder
+from support.camera_bag import STAMPS, read
+
+
+def test_a_bag_that_cannot_be_written_to_its_end_is_removed(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, 1 << 20, np.uint8).tobytes()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with Recorder(tmp_path) as recorder:
+        number = recorder.add_topic("camera/image", "sensor_msgs/msg/Image")
+        for stamp in STAMPS:
+            recorder.add(number, stamp, noise)
+        try:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, hard))
+            with pytest.raises(JobError, match="bag .*out not written: ") as caught:
+                recorder.write(tmp_path / "out")
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert exit_status(caught.value) == 1 and not (tmp_path / "out").exists()
+        recorder.write(tmp_path / "out")
+    assert len(read(tmp_path / "out")["/camera/image"]) == len(STAMPS)
+
+
+def test_messages_are_kept_as_they_are_with_their_times_and_topics(tmp_path):
+    messages = [(1, 30, b"\0\1\0\0a"), (0, 10, b"\0\1\0\0b"), (1, 20, b"\0\1\0\0c")]
+    with Recorder(tmp_path) as recorder:
+        numbers = [recorder.add_topic(f"/node/{n}", "std_msgs/msg/String") for n in "xyz"]
+        for topic, time, data in messages:
+            recorder.add(numbers[topic], time, data)
+        recorder.write(tmp_path / "out")
+        assert recorder.counts == {"/node/x": 1, "/node/y": 2}
+    found = read(tmp_path / "out")
+    assert found == {
+        "/node/x": [(10, b"\0\1\0\0b")],
+        "/node/y": [(20, b"\0\1\0\0c"), (30, b"\0\1\0\0a")],
+    }
+    with OpenBag(tmp_path / "out") as bag:
+        assert {topic.name for topic in bag.topics} == {"node/x", "node/y", "node/z"}
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["metadata.yaml", "out.mcap"]
+
+
+def test_a_bag_that_is_there_is_not_overwritten(tmp_path):
+    (tmp_path / "out").mkdir()
+    with Recorder(tmp_path) as recorder:
+        recorder.add_topic("/a", "std_msgs/msg/String")
+        with pytest.raises(JobError, match="out not written: exists already"):
+            recorder.write(tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []

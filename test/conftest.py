@@ -33,6 +33,16 @@ def context() -> Iterator[Any]:
         yield result
 
 
+@pytest.fixture
+def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """What stands in for a GPU, with TensorRT and an empty cache of engines."""
+    from support.standins.installed import installed
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    with installed() as device:
+        yield device
+
+
 @dataclass(frozen=True)
 class Step:
     """A call of ``PerceptionStream.step`` and what it returned."""

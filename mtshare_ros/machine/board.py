@@ -61,15 +61,33 @@ def describe_board() -> dict[str, str]:
     }
 
 
+def version_of(module: str, distribution: str | None = None) -> str | None:
+    """Return the version of a module, or None where neither it nor its distribution has one.
+
+    Args:
+        module: Name of the module.
+        distribution: Name of its distribution, where that is another.
+
+    Raises:
+        ImportError: The module can't be imported.
+    """
+    version = getattr(importlib.import_module(module), "__version__", None)
+    try:
+        return str(version or importlib.metadata.version(distribution or module))
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
 def gpu_versions() -> dict[str, str]:
-    """Return the GPU's name and the versions of what drives it, as far as they are there."""
+    """Return the GPU's name and the versions of what drives it; what is absent is left out."""
     found = {}
     for module in ("tensorrt", "pycuda", "onnxruntime"):
         try:
-            version = getattr(importlib.import_module(module), "__version__", None)
-            found[module] = str(version or importlib.metadata.version(module))
-        except (ImportError, importlib.metadata.PackageNotFoundError):
+            version = version_of(module)
+        except ImportError:
             continue
+        if version is not None:
+            found[module] = version
     try:
         cuda = importlib.import_module("pycuda.driver")
         cuda.init()

@@ -6,14 +6,13 @@ Nothing is imported here that may be missing: each thing is tried when its turn 
 from __future__ import annotations
 
 import ctypes
-import importlib
-import importlib.metadata
 import os
 import platform
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mtshare_ros.errors import EXTRAS
+from mtshare_ros.machine.board import version_of
 from mtshare_ros.machine.doctor_gpu import examine_gpu
 from mtshare_ros.machine.findings import Finding
 
@@ -69,7 +68,7 @@ def _python() -> Finding:
 def _module(name: str, why: str, needed: bool = True) -> Finding:
     what = f"{name} ({why})"
     try:
-        module = importlib.import_module(name)
+        version = version_of(name, DISTRIBUTIONS.get(name))
     except ImportError as error:
         if isinstance(error, ModuleNotFoundError) and error.name == name:
             hint = f"pip install 'mtshare_ros[{EXTRAS[name]}]'"
@@ -78,17 +77,7 @@ def _module(name: str, why: str, needed: bool = True) -> Finding:
             return Finding(what, hint, ok=False, needed=needed)
         # Installed but broken: a library of the system is missing, or built for another Python.
         return Finding(what, f"can't be imported: {error}", ok=False, needed=needed)
-    return Finding(what, _version(name, module), needed=needed)
-
-
-def _version(name: str, module: object) -> str:
-    known = getattr(module, "__version__", None)
-    if known:
-        return str(known)
-    try:
-        return importlib.metadata.version(DISTRIBUTIONS.get(name, name))
-    except importlib.metadata.PackageNotFoundError:
-        return "there"
+    return Finding(what, version or "there", needed=needed)
 
 
 def _middleware() -> Finding:

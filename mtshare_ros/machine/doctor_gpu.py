@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mtshare_ros.machine.board import board_name, gpu_versions, jetpack, power_mode
+from mtshare_ros.machine.board import board_name, gpu_versions, jetpack, power_mode, version_of
 from mtshare_ros.machine.findings import Finding
 
 if TYPE_CHECKING:
@@ -65,13 +65,12 @@ def _power() -> Finding:
 def _tensorrt() -> Finding:
     what = "tensorrt (runs the graphs on a GPU)"
     try:
-        module = importlib.import_module("tensorrt")
+        version = version_of("tensorrt") or "0"
     except ImportError as error:
         if isinstance(error, ModuleNotFoundError) and error.name == "tensorrt":
             hint = "sudo apt install python3-libnvinfer; a virtual environment needs "
             return _missing(what, f"{hint}--system-site-packages to see it")
         return _missing(what, f"can't be imported: {error}: sudo apt install tensorrt")
-    version = str(getattr(module, "__version__", "0"))
     numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
     if numbers < OLDEST:
         oldest = ".".join(map(str, OLDEST))

@@ -7,6 +7,7 @@ all valid pixels of the set, as the field reports it, and not a mean of per-fram
 from __future__ import annotations
 
 import copy
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar, TypeVar
@@ -30,9 +31,10 @@ class Additive(ABC):
     def update(self, prediction: NDArray[Any], truth: NDArray[Any]) -> None:
         """Add one frame; both arrays are of one size."""
 
-    @abstractmethod
     def result(self) -> dict[str, float]:
         """Return the metrics by key; empty while no valid pixel was seen."""
+        scores = {key: float(value) for key, value in self.scores(self.state()).items()}
+        return {} if any(map(math.isnan, scores.values())) else scores
 
     def legacy(self) -> dict[str, float]:
         """Return further variants that published tables have, by key; most metrics have none."""
@@ -64,11 +66,6 @@ class Additive(ABC):
         """Return the accumulator of both parts; their settings are the same."""
         mine, theirs = self.state(), other.state()
         return self.from_state({name: mine[name] + theirs[name] for name in self.sums})
-
-
-def floats(scores: Mapping[str, NDArray[np.float64]]) -> dict[str, float]:
-    """Return scores without leading axes as plain numbers."""
-    return {key: float(value) for key, value in scores.items()}
 
 
 def same_size(prediction: NDArray[Any], truth: NDArray[Any]) -> None:

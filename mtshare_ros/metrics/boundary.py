@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mtshare_ros.metrics.accumulator import Additive, check_probability, floats
+from mtshare_ros.metrics.accumulator import Additive, check_probability
 from mtshare_ros.metrics.boundary_matching import LEVELS, MAX_DISTANCE, count_boundaries
 
 
 class BoundaryMetric(Additive):
     """The best F-measure of boundaries at one threshold for the whole set: odsF.
 
-    The counts are those of ``boundaries.count_boundaries``.
+    The counts are those of ``boundary_matching.count_boundaries``.
     """
 
     sums = ("matched", "predicted", "actual")
@@ -35,13 +35,9 @@ class BoundaryMetric(Additive):
         self.actual += counts.actual
 
     def scores(self, state: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float64]]:
-        """See ``Additive.scores``; ``matched`` and ``predicted`` are (..., 101)."""
+        """Return ``ods_f``, 0 to 1; ``matched`` and ``predicted`` are (..., 101)."""
         actual = np.asarray(state["actual"])
         # 2 P R / (P + R) with P = matched / predicted and R = matched / actual.
         with np.errstate(invalid="ignore"):
             f = 2 * state["matched"] / (state["predicted"] + actual[..., None])
         return {"ods_f": np.where(actual > 0, f.max(-1), np.nan)}
-
-    def result(self) -> dict[str, float]:
-        """Return ``ods_f``, 0 to 1; empty while no true boundary was seen."""
-        return floats(self.scores(self.state())) if self.actual else {}

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mtshare_ros.metrics.accumulator import Additive, floats, same_size
+from mtshare_ros.metrics.accumulator import Additive, same_size
 
 
 class DepthMetric(Additive):
@@ -43,14 +43,10 @@ class DepthMetric(Additive):
         self.within += int(np.count_nonzero(np.maximum(guess / true, true / guess) < 1.25))
 
     def scores(self, state: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float64]]:
-        """See ``Additive.scores``; every sum is (...,)."""
+        """Return ``abs_rel``, ``rmse`` (metres) and ``delta1`` (0 to 1); every sum is (...,)."""
         with np.errstate(invalid="ignore", divide="ignore"):
             return {
                 "abs_rel": state["relative"] / state["pixels"],
                 "rmse": np.sqrt(state["squared"] / state["pixels"]),
                 "delta1": state["within"] / state["pixels"],
             }
-
-    def result(self) -> dict[str, float]:
-        """Return ``abs_rel``, ``rmse`` (metres) and ``delta1`` (0 to 1)."""
-        return floats(self.scores(self.state())) if self.pixels else {}

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mtshare_ros.metrics.accumulator import Additive, floats, same_size
+from mtshare_ros.metrics.accumulator import Additive, same_size
 
 ANGLE_BIN_DEG = 0.005
 """Width of a bin of the angle histogram: the median is exact to half of it."""
@@ -47,7 +47,10 @@ class NormalsMetric(Additive):
         self.within += [np.count_nonzero(angle < limit) for limit in _WITHIN.values()]
 
     def scores(self, state: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float64]]:
-        """See ``Additive.scores``; ``histogram`` is (..., bins), ``within`` (..., 3)."""
+        """Return ``mean_deg``, ``median_deg`` and ``within_11``, ``_22``, ``_30`` (0 to 1).
+
+        ``histogram`` is (..., bins), ``within`` (..., 3).
+        """
         pixels = np.asarray(state["pixels"], np.float64)
         below = np.cumsum(state["histogram"], axis=-1) < pixels[..., None] / 2
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -57,10 +60,6 @@ class NormalsMetric(Additive):
                 "median_deg": (below.sum(-1) + 0.5) * self.bin_deg,
                 **dict(zip(_WITHIN, shares, strict=True)),
             }
-
-    def result(self) -> dict[str, float]:
-        """Return ``mean_deg``, ``median_deg`` and ``within_11``, ``_22``, ``_30`` (0 to 1)."""
-        return floats(self.scores(self.state())) if self.pixels else {}
 
 
 def angles_deg(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float64]:

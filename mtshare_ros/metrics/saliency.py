@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mtshare_ros.metrics.accumulator import Additive, check_probability, floats
+from mtshare_ros.metrics.accumulator import Additive, check_probability
 
 BETA_SQUARED = 0.3
 """Weight of the recall in the F-measure of saliency: precision counts more."""
@@ -45,14 +45,13 @@ class SaliencyMetric(Additive):
             sums += np.bincount(prediction[chosen], minlength=256)[::-1].cumsum()[::-1]
 
     def scores(self, state: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float64]]:
-        """See ``Additive.scores``; both sums are (..., 256), pixels at or above each level."""
+        """Return ``max_f``, 0 to 1; NaN while no salient pixel was seen.
+
+        Both sums are (..., 256): pixels at or above each level.
+        """
         hits, predicted = state["hits"], state["predicted"]
         best = _f_measure(hits, predicted)[..., 1:].max(-1)
         return {"max_f": np.where(hits[..., 0] > 0, best, np.nan)}
-
-    def result(self) -> dict[str, float]:
-        """Return ``max_f``, 0 to 1; empty while no salient pixel was seen."""
-        return floats(self.scores(self.state())) if self.hits[0] else {}
 
     def legacy(self) -> dict[str, float]:
         """Return the variants of published tables, both over 19 thresholds 0.05 apart.

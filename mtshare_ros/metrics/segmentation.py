@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mtshare_ros.metrics.accumulator import Additive, floats, same_size
+from mtshare_ros.metrics.accumulator import Additive, same_size
 from mtshare_ros.tasks import UNLABELLED
 
 
@@ -50,15 +50,11 @@ class SegmentationMetric(Additive):
         return _class_iou(self.confusion)
 
     def scores(self, state: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float64]]:
-        """See ``Additive.scores``; ``confusion`` is (..., classes, classes + 1)."""
+        """Return ``miou``, 0 to 1; ``confusion`` is (..., classes, classes + 1)."""
         iou = _class_iou(state["confusion"])
         occurs = np.isfinite(iou)
         with np.errstate(invalid="ignore"):
             return {"miou": np.where(occurs, iou, 0.0).sum(-1) / occurs.sum(-1)}
-
-    def result(self) -> dict[str, float]:
-        """Return ``miou``, 0 to 1."""
-        return floats(self.scores(self.state())) if self.confusion.any() else {}
 
     def legacy(self) -> dict[str, float]:
         """Return ``miou_legacy``: a class that occurs nowhere counts 0, as in InvPT's tables."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -54,18 +55,25 @@ class ClipWriter(BagFile):
                 self.put(topic, topics.RAW_TYPE, message, frame.stamp)
 
 
+_COMPRESSED: dict[str, tuple[str, Callable[[NDArray[Any]], NDArray[np.uint8]]]] = {
+    topics.DEPTH: ("16UC1; png compressed 16UC1", lambda v: pixels.png(pixels.millimetres(v))),
+    topics.LABELS: ("mono8; png compressed mono8", pixels.png),
+    topics.NORMALS: (
+        "rgb8; png compressed bgr8",
+        lambda v: pixels.png(pixels.coloured_normals(v)),
+    ),
+    topics.IMAGE: ("rgb8; jpeg compressed bgr8", pixels.jpeg),
+}
+"""Topic of raw images -> the format of compressed ones, in the words of image_transport's plugins,
+and what compresses them."""
+
+
 def _packed(topic: str, values: NDArray[Any], stamp: int) -> Any:
-    """Return a CompressedImage; its format is worded as image_transport's plugins do."""
-    if topic == topics.IMAGE:
-        kind, data = "rgb8; jpeg compressed bgr8", pixels.jpeg(values)
-    elif topic == topics.DEPTH:
-        kind, data = "16UC1; png compressed 16UC1", pixels.png(pixels.millimetres(values))
-    elif topic == topics.NORMALS:
-        kind, data = "rgb8; png compressed bgr8", pixels.png(pixels.coloured_normals(values))
-    else:
-        kind, data = "mono8; png compressed mono8", pixels.png(values)
-    data = data.reshape(-1)
-    return STORE.types[topics.COMPRESSED_TYPE](header=header_of(stamp), format=kind, data=data)
+    """Return a CompressedImage."""
+    words, compress = _COMPRESSED[topic]
+    return STORE.types[topics.COMPRESSED_TYPE](
+        header=header_of(stamp), format=words, data=compress(values).reshape(-1)
+    )
 
 
 def _camera_info(k: Intrinsics, stamp: int) -> Any:

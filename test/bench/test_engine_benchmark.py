@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,14 +11,6 @@ import pytest
 from mtshare_ros.bench.engine_benchmark import bench_engine
 from mtshare_ros.bench.result_reader import read_result
 from support.standins.device import Device
-from support.standins.installed import installed
-
-
-@pytest.fixture
-def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Device]:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    with installed() as device:
-        yield device
 
 
 def test_bench_of_an_engine_tells_stages_and_board(

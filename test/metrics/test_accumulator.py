@@ -5,12 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mtshare_ros.metrics import (
-    Additive,
-    DepthMetric,
-    NormalsMetric,
-    SegmentationMetric,
-)
+from mtshare_ros.metrics.accumulator import Additive
+from mtshare_ros.metrics.depth import DepthMetric
+from mtshare_ros.metrics.normals import NormalsMetric
+from mtshare_ros.metrics.saliency import SaliencyMetric
+from mtshare_ros.metrics.segmentation import SegmentationMetric
 
 
 def frame(task: str, seed: int):
@@ -61,3 +60,8 @@ def test_scores_of_many_sums_at_once_are_those_of_each(task: str) -> None:
     at_once = EMPTY[task]().scores(stacked)
     for number, part in enumerate(parts):
         assert {k: v[number] for k, v in at_once.items()} == pytest.approx(part.result())
+
+
+def test_nothing_seen_has_no_published_variants() -> None:
+    assert SegmentationMetric(3).legacy() == SaliencyMetric().legacy() == {}
+    assert DepthMetric(9.0).legacy() == {}

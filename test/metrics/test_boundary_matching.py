@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mtshare_ros.datasets.lines import thin
-from mtshare_ros.metrics import BoundaryMetric
+from mtshare_ros.metrics.boundary import BoundaryMetric
 from mtshare_ros.metrics.boundary_matching import (
     LEVELS,
     THOUSANDTHS,

@@ -41,13 +41,51 @@ def free_space(plan: Plan) -> FreeSpace:
 
 
 @dataclass
-class _Actor:
-    """One moving thing: its body, what decides where it goes, and its rotation (w, x, y, z)."""
+class _Person:
+    """Someone who walks and faces the way."""
 
-    placed: Placed
     mocap: int
-    mover: Walker | Roller
+    mover: Walker
+
+    def pose(self) -> tuple[Array, Array]:
+        """Return the position (3,) and rotation (w, x, y, z) of the body."""
+        # The front of a thing is its y axis.
+        half = (self.mover.heading - np.pi / 2) / 2
+        return np.append(self.mover.at, 0.0), np.array([np.cos(half), 0.0, 0.0, np.sin(half)])
+
+
+@dataclass
+class _Box:
+    """Something that slides and keeps its rotation ``quat`` (w, x, y, z)."""
+
+    mocap: int
+    mover: Roller
     quat: Array
+
+    def pose(self) -> tuple[Array, Array]:
+        """Return the position (3,) and rotation (w, x, y, z) of the body."""
+        return np.append(self.mover.at, 0.0), self.quat
+
+
+@dataclass
+class _Ball(_Box):
+    """A ball of a radius in metres, which rolls."""
+
+    radius: float
+
+    def pose(self) -> tuple[Array, Array]:
+        """Return the position (3,) and rotation (w, x, y, z) of the body."""
+        moved = self.mover.moved
+        angle = float(np.linalg.norm(moved)) / self.radius
+        if angle > 0:
+            axis = np.array([-moved[1], moved[0], 0.0]) / (self.radius * angle)
+            roll = np.empty(4)
+            mujoco.mju_axisAngle2Quat(roll, axis, angle)
+            mujoco.mju_mulQuat(self.quat, roll, self.quat.copy())
+        # A body's origin is on the floor, but a ball turns about its centre.
+        down = np.empty(3)
+        mujoco.mju_rotVecQuat(down, np.array([0.0, 0.0, self.radius]), self.quat)
+        return np.array([*self.mover.at, self.radius]) - down, self.quat
 
 
 class Movement:
@@ -62,11 +100,9 @@ class Movement:
         goal = _goals(rng, space, camera)
         self._actors = []
         for index in movers(plan):
-            placed = plan.placed[index]
             mocap = int(scene.model.body_mocapid[scene.bodies[index]])
-            mover = _mover(rng, space, placed, goal)
             quat = scene.data.mocap_quat[mocap].copy()
-            self._actors.append(_Actor(placed, mocap, mover, quat))
+            self._actors.append(_actor(rng, space, plan.placed[index], goal, mocap, quat))
 
     def discs(self) -> Array:
         """Return centre and radius of each mover, ``(m, 3)`` metres."""
@@ -78,7 +114,7 @@ class Movement:
         for index, actor in enumerate(self._actors):
             others = np.vstack([np.delete(self.discs(), index, axis=0), camera])
             actor.mover.step(others)
-            data.mocap_pos[actor.mocap], data.mocap_quat[actor.mocap] = _place(actor)
+            data.mocap_pos[actor.mocap], data.mocap_quat[actor.mocap] = actor.pose()
         mujoco.mj_kinematics(self._scene.model, data)
 
 
@@ -100,37 +136,19 @@ def _goals(rng: np.random.Generator, space: FreeSpace, camera: Pose) -> Goal:
     return goal
 
 
-def _mover(
-    rng: np.random.Generator, space: FreeSpace, placed: Placed, goal: Goal
-) -> Walker | Roller:
-    """Return what decides where a thing goes."""
+def _actor(
+    rng: np.random.Generator, space: FreeSpace, placed: Placed, goal: Goal, mocap: int, quat: Array
+) -> _Person | _Box:
+    """Return a moving thing; ``mocap`` is its body, ``quat`` how the body is turned."""
     at, half = np.array(placed.pos[:2]), placed.thing.half
     if placed.thing.label == "person":
         heading = placed.yaw + np.pi / 2
         speed = rng.uniform(0.5, 1.1)
-        return Walker(rng, space, at, heading, 0.3, goal, speed, 2.0, longest_rest=45)
+        walker = Walker(rng, space, at, heading, 0.3, goal, speed, 2.0, longest_rest=45)
+        return _Person(mocap, walker)
     if placed.thing.label == "ball":
-        return Roller(rng, space, at, half[0], goal, rng.uniform(0.8, 1.8), friction=0.5)
-    return Roller(rng, space, at, float(np.hypot(*half)), goal, 0.7, friction=1.2)
-
-
-def _place(actor: _Actor) -> tuple[Array, Array]:
-    """Return the position (3,) and rotation (4,) of a mover's body."""
-    mover = actor.mover
-    if isinstance(mover, Walker):
-        # The front of a thing is its y axis.
-        half = (mover.heading - np.pi / 2) / 2
-        return np.append(mover.at, 0.0), np.array([np.cos(half), 0.0, 0.0, np.sin(half)])
-    if actor.placed.thing.label != "ball":
-        return np.append(mover.at, 0.0), actor.quat
-    # A body's origin is on the floor, but a ball turns about its centre.
-    radius = actor.placed.thing.half[0]
-    angle = float(np.linalg.norm(mover.moved)) / radius
-    if angle > 0:
-        axis = np.array([-mover.moved[1], mover.moved[0], 0.0]) / (radius * angle)
-        roll = np.empty(4)
-        mujoco.mju_axisAngle2Quat(roll, axis, angle)
-        mujoco.mju_mulQuat(actor.quat, roll, actor.quat.copy())
-    down = np.empty(3)
-    mujoco.mju_rotVecQuat(down, np.array([0.0, 0.0, radius]), actor.quat)
-    return np.array([*mover.at, radius]) - down, actor.quat
+        speed = rng.uniform(0.8, 1.8)
+        ball = Roller(rng, space, at, half[0], goal, speed, friction=0.5)
+        return _Ball(mocap, ball, quat, half[0])
+    box = Roller(rng, space, at, float(np.hypot(*half)), goal, 0.7, friction=1.2)
+    return _Box(mocap, box, quat)

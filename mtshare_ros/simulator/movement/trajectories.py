@@ -33,7 +33,7 @@ class CameraPath(Protocol):
 
 
 def angles(pose: Pose) -> tuple[float, float, float]:
-    """Return yaw, pitch and roll (radians) of a pose, as ``camera.look`` takes them."""
+    """Return yaw, pitch and roll (radians) of a pose, as ``poses.look`` takes them."""
     forward, right = pose.rotation[:, 2], pose.rotation[:, 0]
     yaw = np.arctan2(forward[1], forward[0])
     level = np.array([np.sin(yaw), -np.cos(yaw), 0.0])

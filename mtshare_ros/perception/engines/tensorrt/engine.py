@@ -1,6 +1,6 @@
 """The TensorRT engine: caches stay on the GPU, rows are committed when a frame has succeeded.
 
-Importing this needs tensorrt and pycuda; engines are compiled beforehand (``tensorrt_opening``).
+Importing this needs tensorrt and pycuda; engines are compiled beforehand (``opening.py``).
 Each graph's launch is followed by the exchange of its computed rows with those of its caches, in
 the order of one stream. When a later graph of the frame refuses, the exchange is made again, which
 undoes it: a frame that failed leaves no trace.

@@ -1,18 +1,16 @@
-"""The TensorRT backend on what stands in for TensorRT and CUDA: frames, failures, memory."""
+"""The TensorRT engine on what stands in for TensorRT and CUDA: frames, failures, memory."""
 
 from __future__ import annotations
 
 import gc
 import logging
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from mtshare_ros.bundle.folder import load_manifest
 from mtshare_ros.perception.engines.interface import EngineError
 from mtshare_ros.perception.engines.onnxruntime_engine import OnnxRuntimeEngine
 from mtshare_ros.perception.engines.selftest import relative_difference
@@ -20,29 +18,12 @@ from mtshare_ros.perception.engines.tensorrt.engine_files import EngineFiles
 from mtshare_ros.perception.stream import PerceptionStream
 from mtshare_ros.perception.stream_settings import StreamSettings
 from support.standins.device import Device
-from support.standins.installed import installed
+from support.standins.open_bundle import open_bundle
 
 BOUND = 1e-4
+
+
 TASKS = ("normals", "depth", "segmentation")
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Compiled engines, kept over the tests of this file."""
-    return tmp_path_factory.mktemp("cache") / "engines"
-
-
-@pytest.fixture
-def device() -> Iterator[Device]:
-    with installed() as device:
-        yield device
-
-
-def _open(bundle: Path, folder: Path, precision: str = "fp32", **options: Any) -> Any:
-    from mtshare_ros.perception.engines.tensorrt.opening import open_tensorrt
-
-    manifest = load_manifest(bundle)
-    return open_tensorrt(bundle, manifest, precision, files=EngineFiles(folder), **options)
 
 
 def _frame(engine: Any, state: Any, seed: int, rows: list[int], tasks: tuple = TASKS) -> dict:
@@ -62,10 +43,14 @@ def _caches(engine: Any, state: Any) -> dict[str, bytes]:
     return {n: DEVICE.allocations[int(state.buffers[n].memory)].tobytes() for n in names}
 
 
+def _open_state_and_run(engine: Any) -> None:
+    _frame(engine, engine.new_state(), 0, [1])
+
+
 def test_a_frame_that_fails_leaves_no_trace(
-    device: Device, bundle_path: Path, folder: Path
+    device: Device, bundle_path: Path, kept_files: EngineFiles
 ) -> None:
-    engine = _open(bundle_path, folder).engine
+    engine = open_bundle(bundle_path, kept_files).engine
     reference = OnnxRuntimeEngine(bundle_path, engine.manifest, threads=1)
     state, expected_state = engine.new_state(), reference.new_state()
     everything = list(range(engine.manifest.input.rows))
@@ -84,8 +69,10 @@ def test_a_frame_that_fails_leaves_no_trace(
         assert relative_difference(found[task], expected[task]) < BOUND
 
 
-def test_only_dirty_rows_are_written(device: Device, bundle_path: Path, folder: Path) -> None:
-    engine = _open(bundle_path, folder).engine
+def test_only_dirty_rows_are_written(
+    device: Device, bundle_path: Path, kept_files: EngineFiles
+) -> None:
+    engine = open_bundle(bundle_path, kept_files).engine
     state = engine.new_state()
     rows = engine.manifest.input.rows
     _frame(engine, state, 0, list(range(rows)))
@@ -98,9 +85,9 @@ def test_only_dirty_rows_are_written(device: Device, bundle_path: Path, folder: 
 
 
 def test_a_sub_task_catches_up_on_rows_of_its_own(
-    device: Device, bundle_path: Path, folder: Path
+    device: Device, bundle_path: Path, kept_files: EngineFiles
 ) -> None:
-    engine = _open(bundle_path, folder).engine
+    engine = open_bundle(bundle_path, kept_files).engine
     reference = OnnxRuntimeEngine(bundle_path, engine.manifest, threads=1)
     results = []
     for each in (engine, reference):
@@ -117,10 +104,10 @@ def test_a_sub_task_catches_up_on_rows_of_its_own(
 
 
 def test_a_stream_gives_the_same_as_in_onnx_runtime(
-    device: Device, bundle_path: Path, folder: Path
+    device: Device, bundle_path: Path, kept_files: EngineFiles
 ) -> None:
     """Both are told to compute at the same sizes, so that they compute the same tokens."""
-    engine = _open(bundle_path, folder).engine
+    engine = open_bundle(bundle_path, kept_files).engine
     reference = OnnxRuntimeEngine(bundle_path, engine.manifest, threads=1)
     reference.sizes = engine.sizes
     settings = StreamSettings(max_age=7)
@@ -139,9 +126,9 @@ def test_a_stream_gives_the_same_as_in_onnx_runtime(
 
 
 def test_two_streams_share_an_engine_from_threads_of_their_own(
-    device: Device, bundle_path: Path, folder: Path
+    device: Device, bundle_path: Path, kept_files: EngineFiles
 ) -> None:
-    engine = _open(bundle_path, folder).engine
+    engine = open_bundle(bundle_path, kept_files).engine
     alone = {}
     for seed in (1, 2):
         state = engine.new_state()
@@ -164,12 +151,10 @@ def test_two_streams_share_an_engine_from_threads_of_their_own(
     assert not device.stack()  # whoever pushes a context pops it
 
 
-def _open_state_and_run(engine: Any) -> None:
-    _frame(engine, engine.new_state(), 0, [1])
-
-
-def test_all_memory_is_given_back(device: Device, bundle_path: Path, folder: Path) -> None:
-    engine = _open(bundle_path, folder).engine
+def test_all_memory_is_given_back(
+    device: Device, bundle_path: Path, kept_files: EngineFiles
+) -> None:
+    engine = open_bundle(bundle_path, kept_files).engine
     state = engine.new_state()
     done = threading.Thread(target=_open_state_and_run, args=(engine,))
     done.start()
@@ -180,9 +165,9 @@ def test_all_memory_is_given_back(device: Device, bundle_path: Path, folder: Pat
 
 
 def test_launches_are_recorded_once_and_replayed(
-    device: Device, bundle_path: Path, folder: Path
+    device: Device, bundle_path: Path, kept_files: EngineFiles
 ) -> None:
-    engine = _open(bundle_path, folder).engine
+    engine = open_bundle(bundle_path, kept_files).engine
     state = engine.new_state()
     recordings = len(device.graphs)
     device.log.clear()
@@ -192,19 +177,19 @@ def test_launches_are_recorded_once_and_replayed(
 
 
 def test_where_launches_cannot_be_recorded_they_are_made_call_by_call(
-    device: Device, bundle_path: Path, folder: Path, caplog: pytest.LogCaptureFixture
+    device: Device, bundle_path: Path, kept_files: EngineFiles, caplog: pytest.LogCaptureFixture
 ) -> None:
     device.faults.refuse_capture = True
-    engine = _open(bundle_path, folder).engine  # the self-test is part of it
+    engine = open_bundle(bundle_path, kept_files).engine  # the self-test is part of it
     _frame(engine, engine.new_state(), 0, [0, 1])
     assert device.log.count("replay") == 0
     assert "call by call" in caplog.text
 
 
 def test_too_little_memory_is_said_with_numbers(
-    device: Device, bundle_path: Path, folder: Path
+    device: Device, bundle_path: Path, kept_files: EngineFiles
 ) -> None:
-    engine = _open(bundle_path, folder).engine
+    engine = open_bundle(bundle_path, kept_files).engine
     device.faults.memory = sum(a.nbytes for a in device.allocations.values()) + 100_000
     with pytest.raises(EngineError, match=r"GPU memory: .* MB wanted, .* MB free"):
         engine.new_state()
@@ -217,25 +202,27 @@ def test_too_little_memory_is_said_with_numbers(
     [([-1, 2], "within 0"), ([0, 48], "within 0"), ([3, 3], "ascending"), ([], "1 to 48")],
 )
 def test_an_index_beyond_the_caches_is_refused_before_it_reaches_the_gpu(
-    device: Device, bundle_path: Path, folder: Path, index: list[int], what: str
+    device: Device, bundle_path: Path, kept_files: EngineFiles, index: list[int], what: str
 ) -> None:
-    engine = _open(bundle_path, folder).engine
+    engine = open_bundle(bundle_path, kept_files).engine
     with pytest.raises(EngineError, match=what):
         _frame(engine, engine.new_state(), 0, index)
 
 
 def test_an_image_of_another_size_or_type_is_refused(
-    device: Device, bundle_path: Path, folder: Path
+    device: Device, bundle_path: Path, kept_files: EngineFiles
 ) -> None:
-    engine = _open(bundle_path, folder).engine
+    engine = open_bundle(bundle_path, kept_files).engine
     state, index = engine.new_state(), np.array([0])
     for image in (np.zeros((1, 3, 96, 120), np.float32), np.zeros((1, 3, 96, 128))):
         with pytest.raises(EngineError, match=r"image: found .* expected"):
             engine.run(state, image, index, {"normals": index})
 
 
-def test_stage_times_are_the_stream_s(device: Device, bundle_path: Path, folder: Path) -> None:
-    engine = _open(bundle_path, folder).engine
+def test_stage_times_are_the_stream_s(
+    device: Device, bundle_path: Path, kept_files: EngineFiles
+) -> None:
+    engine = open_bundle(bundle_path, kept_files).engine
     spec, index = engine.manifest.input, np.array([0, 1])
     image = np.zeros((1, 3, spec.height, spec.width), np.float32)
     output = engine.run(engine.new_state(), image, index, {"depth": index})
@@ -244,33 +231,35 @@ def test_stage_times_are_the_stream_s(device: Device, bundle_path: Path, folder:
 
 
 def test_fp16_that_fails_the_self_test_is_replaced_by_fp32(
-    device: Device, bundle_path: Path, folder: Path, caplog: pytest.LogCaptureFixture
+    device: Device, bundle_path: Path, kept_files: EngineFiles, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert _open(bundle_path, folder, "fp16").engine.precision == "fp16"
+    assert open_bundle(bundle_path, kept_files, "fp16").engine.precision == "fp16"
     device.faults.wrong_half = True
-    opened = _open(bundle_path, folder, "fp16")
+    opened = open_bundle(bundle_path, kept_files, "fp16")
     assert opened.engine.precision == "fp32" and opened.difference < 1
     assert "fp16 is not used" in caplog.text
 
 
 @pytest.mark.parametrize("size", [3, 6, 12, 24, 48])
 def test_wrong_values_at_any_one_size_fail_the_self_test(
-    device: Device, bundle_path: Path, folder: Path, size: int
+    device: Device, bundle_path: Path, kept_files: EngineFiles, size: int
 ) -> None:
     device.faults.wrong_single, device.faults.wrong_size = True, size
     with pytest.raises(EngineError, match="self-test"):
-        _open(bundle_path, folder)
+        open_bundle(bundle_path, kept_files)
 
 
-def test_fp32_is_not_computed_as_tf32(device: Device, bundle_path: Path, folder: Path) -> None:
-    engine = _open(bundle_path, folder).engine
+def test_fp32_is_not_computed_as_tf32(
+    device: Device, bundle_path: Path, kept_files: EngineFiles
+) -> None:
+    engine = open_bundle(bundle_path, kept_files).engine
     assert not any(g.engine._header["tf32"] for g in engine._graphs.values())
 
 
 def test_messages_of_tensorrt_reach_the_log(
-    device: Device, bundle_path: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    device: Device, bundle_path: Path, files: EngineFiles, caplog: pytest.LogCaptureFixture
 ) -> None:
     device.faults.out_of_memory_while_building = True
     with caplog.at_level(logging.ERROR), pytest.raises(EngineError):
-        _open(bundle_path, tmp_path / "engines")
+        open_bundle(bundle_path, files)
     assert "OutOfMemory" in caplog.text

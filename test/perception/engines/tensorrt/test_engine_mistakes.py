@@ -8,7 +8,7 @@ prove nothing.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -16,30 +16,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mtshare_ros.bundle.folder import load_manifest
 from mtshare_ros.perception.engines.interface import EngineError
 from mtshare_ros.perception.engines.tensorrt.engine_files import EngineFiles
 from support.standins.device import Device, Fault
-from support.standins.installed import installed
+from support.standins.open_bundle import open_bundle
 
 ANY = (Fault, EngineError, AssertionError, Exception)
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache") / "engines"
-
-
-@pytest.fixture
-def device() -> Iterator[Device]:
-    with installed() as device:
-        yield device
-
-
-def _open(bundle: Path, folder: Path) -> Any:
-    from mtshare_ros.perception.engines.tensorrt.opening import open_tensorrt
-
-    return open_tensorrt(bundle, load_manifest(bundle), "fp32", files=EngineFiles(folder)).engine
 
 
 def _alias(patch: pytest.MonkeyPatch) -> None:
@@ -146,26 +128,26 @@ def _hints_for_types(patch: pytest.MonkeyPatch) -> None:
 def test_a_mistake_in_running_is_noticed(
     device: Device,
     bundle_path: Path,
-    folder: Path,
+    kept_files: EngineFiles,
     monkeypatch: pytest.MonkeyPatch,
     mistake: Callable[[pytest.MonkeyPatch], None],
     noticed: str,
 ) -> None:
     mistake(monkeypatch)
     with pytest.raises(ANY, match=noticed):
-        _open(bundle_path, folder)
+        open_bundle(bundle_path, kept_files)
 
 
 def test_types_as_mere_hints_are_noticed_while_building(
-    device: Device, bundle_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    device: Device, bundle_path: Path, files: EngineFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _hints_for_types(monkeypatch)
     with pytest.raises(EngineError, match="strongly typed"):
-        _open(bundle_path, tmp_path / "engines")
+        open_bundle(bundle_path, files)
 
 
 def test_a_context_is_of_the_thread_that_pushed_it(
-    device: Device, bundle_path: Path, folder: Path
+    device: Device, bundle_path: Path, kept_files: EngineFiles
 ) -> None:
     from mtshare_ros.perception.engines.tensorrt.gpu import Gpu
 

@@ -1,0 +1,57 @@
+"""Compiled engines on disk: written whole, and found only where they fit."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mtshare_ros.perception.engines.interface import EngineError
+from mtshare_ros.perception.engines.tensorrt import engine_files
+from mtshare_ros.perception.engines.tensorrt.engine_files import EngineFiles, EngineKey
+
+KEY = EngineKey("a" * 64, "b" * 64, "fp16", (3, 6), "10.3.0", "Orin", (8, 7))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"graph": "c" * 64},
+        {"derivation": "c" * 64},
+        {"precision": "fp32"},
+        {"sizes": (3, 6, 12)},
+        {"tensorrt": "10.13.3"},
+        {"gpu": "Thor"},
+        {"capability": (11, 0)},
+    ],
+)
+def test_everything_that_matters_is_in_the_key(files: EngineFiles, change: dict) -> None:
+    files.store("base", KEY, b"plan")
+    other = replace(KEY, **change)
+    assert files.load("base", other) is None
+    os.replace(files.path("base", KEY), files.path("base", other))
+    assert files.load("base", other) is None
+
+
+def test_an_interrupted_write_leaves_the_old_file_and_no_rest(
+    files: EngineFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files.store("base", KEY, b"old")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(engine_files.os, "fsync", full)
+    with pytest.raises(EngineError, match="No space left"):
+        files.store("base", KEY, b"new")
+    assert files.load("base", KEY) == b"old" and len(list(files.folder.iterdir())) == 1
+
+
+def test_a_folder_that_others_can_write_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "engines"
+    assert EngineFiles(folder).folder.stat().st_mode & 0o777 == 0o700
+    folder.chmod(0o777)
+    with pytest.raises(EngineError, match="777.*can run code"):
+        EngineFiles(folder)

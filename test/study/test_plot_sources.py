@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from mtshare_ros import cli
+from mtshare_ros.study.plot_sources import draw
+from mtshare_ros.study.study_config import load_study
 from support.study_files import (
     study_values,
     write_study,
@@ -27,3 +29,12 @@ def test_the_command_writes_results_table_and_plots(
     for name in plots:
         assert (output / f"{name}.png").read_bytes().startswith(b"\x89PNG"), name
     assert not (output / "shares_heads_normals.png").exists()
+
+
+def test_without_times_there_is_no_plot_over_time(
+    study_data: Path, study_runs: list[Path], tmp_path: Path, results: Any
+) -> None:
+    study = load_study(write_study(tmp_path / "s.yaml", study_values(study_data, *study_runs)))
+    names = {path.name for path in draw(study, results, None, tmp_path)}
+    assert "accuracy_over_time.png" not in names and "learning_curves.png" in names
+    assert all((tmp_path / name).is_file() for name in names)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from pathlib import Path
 
 import mtshare_ros
@@ -15,6 +16,7 @@ ENTRY = Path("__main__.py")
 """Runs ``cli.main`` and nothing else."""
 
 
+@functools.cache
 def modules() -> list[Path]:
     """Return the files of the package that hold code, relative to it."""
     files = [path.relative_to(PACKAGE) for path in sorted(PACKAGE.rglob("*.py"))]
@@ -31,6 +33,7 @@ def dotted(module: Path) -> str:
     return ".".join(("mtshare_ros", *module.with_suffix("").parts)).removesuffix(".__init__")
 
 
+@functools.cache
 def imported(test: Path) -> set[str]:
     """Return what a test imports: modules, and names that may be modules."""
     names: set[str] = set()

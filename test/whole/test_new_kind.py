@@ -21,7 +21,7 @@ from mtshare_ros.datasets.image_sets import folder_set
 from mtshare_ros.datasets.labelling import kind_labels
 from mtshare_ros.evaluation.pictures import map_pictures
 from mtshare_ros.metrics import measures, names
-from mtshare_ros.metrics.accumulator import Additive, floats
+from mtshare_ros.metrics.accumulator import Additive
 from mtshare_ros.perception import decode
 from mtshare_ros.perception.engines import selftest
 from mtshare_ros.perception.motion import carry
@@ -61,11 +61,8 @@ class Off(Additive):
 
     def scores(self, state: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float64]]:
         """Return the mean distance of sums."""
-        return {"off": state["sum"] / state["pixels"]}
-
-    def result(self) -> dict[str, float]:
-        """Return the mean distance."""
-        return floats(self.scores(self.state())) if self.pixels else {}
+        with np.errstate(invalid="ignore"):
+            return {"off": state["sum"] / state["pixels"]}
 
 
 def upsampled(decoder: decode.Decoder, raw: decode.RawMap, *_: Any) -> NDArray[np.float32]:

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+from mtshare_ros.simulator.movement.movers import MOST, movers
 from mtshare_ros.simulator.movement.trajectories import KINDS
+from mtshare_ros.simulator.room import make_room
 from support.moving_rooms import RATE, moved, standing_clearance
 
 
@@ -27,3 +29,11 @@ def test_nothing_that_moves_enters_furniture_walls_or_another_mover(kind):
             gaps = np.linalg.norm(frame[:, None, :2] - frame[None, :, :2], axis=-1)
             gaps -= frame[:, 2] + frame[None, :, 2].T
             assert (gaps[~np.eye(len(frame), dtype=bool)] > -0.02).all()
+
+
+def test_at_most_so_many_of_each_class_move():
+    for seed in range(200_000, 200_010):
+        plan = make_room(seed).plan
+        labels = [plan.placed[index].thing.label for index in movers(plan)]
+        assert all(plan.placed[index].thing.movable for index in movers(plan))
+        assert all(labels.count(label) <= MOST.get(label, 0) for label in set(labels))

@@ -9,6 +9,7 @@ import pytest
 
 from mtshare_ros import cli
 from mtshare_ros.datasets.stills import StillsDataset
+from mtshare_ros.study.elementwise.threshold_sweep import POINTS, sweep
 from mtshare_ros.study.room_scores import compute
 from support.study_files import write_elementwise, write_network, write_stills
 
@@ -40,3 +41,12 @@ def test_an_unknown_place_to_cut_is_refused(run: Path, capsys: pytest.CaptureFix
     arguments = ["study", "elements", str(run), "elements", "--data", "d", "--output", "o.json"]
     assert cli.run([*arguments, "--theta", "0", "--at", "norms"]) == 2
     assert "--at 'norms': expected inputs or outputs" in capsys.readouterr().err
+
+
+def test_differences_are_cut_at_the_inputs_or_at_the_outputs(run: Path, tmp_path: Path) -> None:
+    data = write_stills(tmp_path / "stills")
+    found = {
+        points: sweep(run, "elements", data, [0.0], points=points, rounds=2) for points in POINTS
+    }
+    assert {"csr_over_dense", "csr"} <= set(found["inputs"]["rows"][0])
+    assert "csr" not in found["outputs"]["rows"][0]

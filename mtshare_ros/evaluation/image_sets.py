@@ -40,7 +40,7 @@ PROTOCOLS = {
 }
 """``stretch`` is how the node runs: any size, the image is stretched. ``mtl`` (Vandenhende et al.,
 "Multi-task learning for dense prediction tasks: a survey", PAMI 2021) is the same at a size of its
-own. ``invpt`` (Ye and Xu, ECCV 2022, and who followed, after ATRC) puts the image as it is in the
+own. ``invpt`` (Ye and Xu, ECCV 2022, and their followers) puts the image as it is in the
 middle of a larger frame. All score at the image's own size; the frame around it does not count.
 """
 

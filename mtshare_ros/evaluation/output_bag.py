@@ -24,7 +24,7 @@ FAR = 10.0
 
 
 class PredictionBag(BagFile):
-    """Writes the bag of a run over another one; topics, encodings and stamps are the node's.
+    """Writes the bag of a run; topics, encodings and stamps are those of the live node.
 
     The pictures ``~/<task>/color`` are for people; the image is ``camera/image``, uncompressed.
     """

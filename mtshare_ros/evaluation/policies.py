@@ -28,7 +28,7 @@ VARIANTS: dict[str, Policy] = {
     "tokens-context": Staleness(context=0.0),
     "tokens-age": Staleness(ageing=False),
 }
-"""What says how urgent a token is: the policies, and the default one without one of its parts."""
+"""Policy -> how urgent a token is: the shipped ones, and the default without one of its parts."""
 
 WARM_UP = 3
 """Frames run before the clock counts: the first calls of an engine allocate and tune."""

@@ -1,4 +1,4 @@
-"""The live node in a process of its own, and what it says while messages are played to it."""
+"""The live node in a process of its own, and its diagnostics while messages are played to it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Percentiles = dict[str, float]
 
 
 class ReplayError(UserError):
-    """A replay can't be done as asked; says what was found and what was expected."""
+    """A replay can't be done as asked; the message says what was found and what was expected."""
 
 
 class LiveNode:

@@ -1,4 +1,4 @@
-"""What can still be read of an MCAP file whose end is missing, as after a loss of power."""
+"""MCAP files whose end is missing, as after a loss of power, and what can be read of them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _FOOTER = b"\x02" + struct.pack("<QQQI", 20, 0, 0, 0) + MAGIC
 """Footer record and magic of a file without an index: readers then go through the records."""
 
 _HEADER = struct.Struct("<BQ")
-"""Of a record: what it is, and how many bytes follow."""
-_MESSAGE, _CHUNK, _LAST_KNOWN, _DATA_END, _PRIVATE = 0x05, 0x06, 0x0E, 0x0F, 0x80
+"""Header of a record: its kind, and how many bytes follow."""
+_MESSAGE, _CHUNK, _LAST_KIND, _DATA_END, _PRIVATE = 0x05, 0x06, 0x0E, 0x0F, 0x80
 
 
 def is_cut_off(path: Path) -> bool:
@@ -37,21 +37,21 @@ def _whole_part(path: Path) -> tuple[int, bool]:
             if len(header) < _HEADER.size:
                 return end, messages
             kind, length = _HEADER.unpack(header)
-            known = 0 < kind <= _LAST_KNOWN or kind >= _PRIVATE
-            if not known or end + _HEADER.size + length > size:
+            is_record = 0 < kind <= _LAST_KIND or kind >= _PRIVATE
+            if not is_record or end + _HEADER.size + length > size:
                 return end, messages
             end += _HEADER.size + length
             messages |= kind in (_MESSAGE, _CHUNK)
 
 
 class WholeRecords:
-    """The path of a file that was cut off, as `rosbags` wants it; opened, it ends as it should.
+    """The path of a file that was cut off, for `rosbags`; opened, it ends with a footer.
 
-    Nothing is copied: what is read is the file up to its last whole record, then a footer.
+    Nothing is copied: reading gives the file up to its last whole record, then the footer.
     """
 
     def __init__(self, path: Path) -> None:
-        """Look where the whole records end."""
+        """Find where the whole records end."""
         self._path = path
         self._end, _ = _whole_part(path)
         self.suffix, self.stem, self.name = path.suffix, path.stem, path.name
@@ -107,9 +107,9 @@ class _Ended(io.RawIOBase):
             self._file.seek(self._place)
             count = self._file.readinto(view[:left]) or 0
         else:
-            found = _FOOTER[-left : -left + len(view)]
-            count = len(found)
-            view[:count] = found
+            footer = _FOOTER[-left : -left + len(view)]
+            count = len(footer)
+            view[:count] = footer
         self._place += count
         return count
 

@@ -118,10 +118,10 @@ class OpenBag:
         Raises:
             BagError: There are no images on either.
         """
-        found = self.find_images(base)
-        if found is None:
+        name = self.find_images(base)
+        if name is None:
             raise self.lacks(f"images on {base} or {base}{topics.COMPRESSED}")
-        return found
+        return name
 
     def messages(self, names: Collection[str], types: Collection[str]) -> Iterator[Message]:
         """Yield the messages on some topics, of some types, in the order of their recording.
@@ -160,8 +160,8 @@ class OpenBag:
 
     def lacks(self, expected: str) -> BagError:
         """Return the error that something is missing, which lists what there is instead."""
-        found = (f"{t.name} ({t.count} {t.type.rpartition('/')[2]})" for t in self.topics)
-        return self.error(f"no {expected}; it has {', '.join(sorted(found)) or 'no topics'}")
+        present = (f"{t.name} ({t.count} {t.type.rpartition('/')[2]})" for t in self.topics)
+        return self.error(f"no {expected}; it has {', '.join(sorted(present)) or 'no topics'}")
 
     def _unreadable(self, error: Exception) -> BagError:
         reason = " ".join(str(error).split()) or type(error).__name__

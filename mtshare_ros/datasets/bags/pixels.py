@@ -1,7 +1,7 @@
-"""The pixels of image messages to arrays and back, without ROS.
+"""Pixels of image messages, to arrays and back, without ROS.
 
-Raw: rows of values as an encoding says. Compressed: JPEG for colour; PNG for the truth, which is
-then quantised: depth to millimetres, normals to 1/127.
+Raw images are rows of values in an encoding. Compressed ones are JPEG for colour and PNG for the
+truth, which is then quantised: depth to millimetres, normals to 1/127.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ ENCODINGS: dict[str, tuple[str, int]] = {
 """Value type and channels of each encoding that is read."""
 
 JPEG_QUALITY = 92
-"""Quality at which a camera's JPEGs are stored: little is lost that the sensor's noise had not."""
+"""Quality of a camera's JPEGs: what is lost is less than the sensor's noise."""
 
 INVALID_NORMAL = 128
-"""Value of all three channels where a PNG of normals holds none."""
+"""Value of all three channels where a PNG of normals has no normal."""
 
 _TO_RGB = {
     "bgr8": cv2.COLOR_BGR2RGB,
@@ -47,7 +47,7 @@ CAMERA_ENCODINGS = ("rgb8", *_TO_RGB)
 """Encodings of a camera's raw images that ``as_rgb`` takes."""
 
 _LIVE_ONLY = ("bayer_", "yuv", "uyvy", "yuyv")
-"""How the encodings begin that only the live node decodes: with code that needs ROS."""
+"""Beginnings of the encodings that only the live node decodes, with code that needs ROS."""
 
 
 def raw_pixels(message: Any, expected: Collection[str] = tuple(ENCODINGS)) -> Array:

@@ -17,7 +17,7 @@ from mtshare_ros.datasets.bags.open_bag import Message, OpenBag
 from mtshare_ros.perception.frame import MAX_FOCAL_LENGTH
 
 LONGEST_WAIT = 15
-"""Images that may come before the truth about one does; then it is handed out without."""
+"""Images that may come after one whose truth is missing; then it is yielded without."""
 
 _TRUTH = (topics.DEPTH, topics.LABELS, topics.NORMALS)
 
@@ -96,9 +96,9 @@ class ClipReader:
             images = bag.camera_images(base)
             self._chosen = {images: topics.IMAGE}
             for topic in _TRUTH:
-                found = bag.find_images(topic)
-                if found is not None:
-                    self._chosen[found] = topic
+                name = bag.find_images(topic)
+                if name is not None:
+                    self._chosen[name] = topic
             self.truth = tuple(topic for topic in self._chosen.values() if topic in _TRUTH)
             self._length = bag.count(images, topics.IMAGE_TYPES)
             info = f"{base.rpartition('/')[0]}/camera_info".lstrip("/")

@@ -102,8 +102,8 @@ def far_depth(tasks: Iterable[Task], maps: Iterable[Mapping[str, Map]]) -> float
         maps: Task -> map, of predictions and of truths.
     """
     names = with_legend(tasks, "metres")
-    found = [array for group in maps for name, array in group.items() if name in names]
-    values = np.concatenate([np.empty(0), *(array[np.isfinite(array)] for array in found)])
+    arrays = [array for group in maps for name, array in group.items() if name in names]
+    values = np.concatenate([np.empty(0), *(array[np.isfinite(array)] for array in arrays)])
     return float(np.ceil(np.percentile(values, 99))) if values.size else 10.0
 
 

@@ -21,7 +21,8 @@ def truths_of(frame: Any, tasks: Collection[Task]) -> Maps:
     """Return the truth that a frame of a clip or of stills has, or that follows from it."""
     truths = {}
     for task in tasks:
-        array = getattr(frame, KINDS[task.kind].truth)
+        # A frame of a bag has no field for the truth of a kind that bags do not hold.
+        array = getattr(frame, KINDS[task.kind].truth, None)
         if array is not None:
             truths[task.name] = DERIVED.get(task.kind, np.asarray)(array)
     return truths

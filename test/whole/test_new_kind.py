@@ -26,6 +26,7 @@ from mtshare_ros.perception import decode
 from mtshare_ros.perception.engines import selftest
 from mtshare_ros.perception.motion import carry
 from mtshare_ros.ros import kind_outputs
+from mtshare_ros.simulator.simulate import write_clip
 from mtshare_ros.training import losses
 from support.documented import ROOT
 from support.fake_stills import PHASE
@@ -154,6 +155,7 @@ def write_set(root: Path) -> None:
 
 def test_it_is_trained_exported_scored_and_published(tmp_path: Path, context: Any) -> None:
     write_set(tmp_path / "set")
+    write_clip(tmp_path / "clip.mcap", "static", 200_002, 3, (64, 48))
     phase = {**PHASE, "steps": 2, "warmup": 1}
     values = {
         "name": "toy",
@@ -175,11 +177,15 @@ def test_it_is_trained_exported_scored_and_published(tmp_path: Path, context: An
         ("export", tmp_path / "run", "--output", tmp_path / "bundle"),
         ("evaluate", tmp_path / "bundle", "--dataset", "folder", "--root", tmp_path / "set")
         + ("--output", tmp_path / "report", "--threads", "1"),
+        # Bags hold no truth of this kind: it is shown, not scored.
+        ("evaluate", tmp_path / "bundle", "--bag", tmp_path / "clip.mcap")
+        + ("--output", tmp_path / "unscored", "--threads", "1"),
     )
     for command in commands:
         assert cli.run([str(word) for word in command]) == 0, command
     report = (tmp_path / "report" / "index.html").read_text()
     assert "off by" in report and "Brightness" in report
+    assert "Brightness" in (tmp_path / "unscored" / "index.html").read_text()
     with (
         perception_node(context, bundle=str(tmp_path / "bundle")) as node,
         peer(context) as camera,

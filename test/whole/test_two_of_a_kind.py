@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from sensor_msgs.msg import CameraInfo, PointCloud2
 
 from mtshare_ros.bundle.folder import load_manifest
 from mtshare_ros.bundle.manifest import LayerShare
@@ -15,13 +17,16 @@ from mtshare_ros.commands.demo import run_demo
 from mtshare_ros.evaluation.evaluate import Options, evaluate_bag
 from mtshare_ros.export.random_bundle import random_bundle
 from mtshare_ros.perception.engines import open_engine
+from mtshare_ros.perception.motion import carrier
 from mtshare_ros.perception.stream import PerceptionStream
 from mtshare_ros.perception.stream_settings import StreamSettings
 from mtshare_ros.ros.images import decode
 from mtshare_ros.simulator.simulate import write_clip
 from mtshare_ros.tasks import DEPTH, KINDS, ROOM_CLASSES, TASKS
+from support.malformed import GOOD_INFO
 from support.ros_harness import (
     SECOND,
+    camera_of,
     connected,
     image,
     peer,
@@ -47,7 +52,8 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         for name, task in SECOND_ONES.items():
             patch.setitem(TASKS, name, task)
-        random_bundle(folder, SMALL, LayerShare(1, 32), NAMES)
+        # One block: there are six tasks to export.
+        random_bundle(folder, replace(SMALL, depth=1), LayerShare(1, 32), NAMES)
     yield folder
 
 
@@ -70,6 +76,50 @@ def test_both_are_in_the_predictions_computed_and_carried(bundle: Path) -> None:
             assert not np.array_equal(found.maps[first], found.maps[second], equal_nan=True)
         for name in ("depth", "far_depth"):
             assert not (found.maps[name] > 15.0).any()  # NaN beyond, of both.
+
+
+def test_the_first_depth_tells_the_camera_s_motion(
+    bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    depths = []
+    find_motion = carrier.rigid_motion
+
+    def watched(where: Any, depth: Any, camera: Any) -> Any:
+        depths.append(depth)
+        return find_motion(where, depth, camera)
+
+    monkeypatch.setattr(carrier, "rigid_motion", watched)
+    settings = StreamSettings(carry_frames=1)
+    stream = PerceptionStream(open_engine(bundle, threads=1), settings)
+    computed = stream.step(coarse_image(), 0, NAMES)
+    assert stream.step(coarse_image(), SECOND // 30, NAMES).carried == 1
+    (depth,) = depths
+    assert depth is computed.maps["far_depth"]
+
+
+def test_the_cloud_and_the_overlay_are_of_the_first_of_their_kinds(
+    context: Any, bundle: Path
+) -> None:
+    with perception_node(context, bundle=str(bundle)) as node, peer(context) as camera:
+        camera.listen("points", type_=PointCloud2)
+        camera.listen("overlay")
+        info = camera.node.create_publisher(CameraInfo, "camera_info", 1)
+        wait_for(info.get_subscription_count, "camera_info subscribed")
+        info.publish(GOOD_INFO)
+        wait_for(lambda: camera_of(node).camera_info, "camera_info")
+        connected(node, camera, "far_depth", "segmentation")
+        sent = image(5 * SECOND)
+        send(node, camera, sent)
+        wait_for(lambda: all(camera.received.values()), "the cloud and the overlay")
+    (cloud,), (overlay,) = camera.received["points"], camera.received["overlay"]
+    stream = PerceptionStream(open_engine(bundle, threads=1))
+    scale = GOOD_INFO.k[0] / GOOD_INFO.width
+    expected = stream.step(decode(sent), 0, NAMES, scale)
+    z = np.frombuffer(cloud.data, np.float32).reshape(-1, 5)[:, 2]
+    labels = np.frombuffer(cloud.data, np.uint32).reshape(-1, 5)[:, 4]
+    assert np.allclose(z, expected.maps["far_depth"].ravel(), rtol=1e-4, equal_nan=True)
+    assert np.array_equal(labels, expected.maps["segmentation"].ravel())
+    assert (overlay.height, overlay.width) == expected.maps["segmentation"].shape
 
 
 def test_both_are_published(context: Any, bundle: Path) -> None:

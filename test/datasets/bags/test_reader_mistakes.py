@@ -115,7 +115,7 @@ def test_truth_in_an_encoding_that_can_not_hold_it_is_an_error_that_names_it(
 def test_a_picture_that_is_not_of_its_topics_kind_is_an_error_that_names_it(
     tmp_path, topic, values
 ):
-    packed = clip_bag._packed("any", values, 0)
+    packed = clip_bag._packed(topics.LABELS, values, 0)  # PNG of any values.
     messages = [("/camera/image", topics.RAW_TYPE, image(clip_frame(0).rgb, "rgb8"))]
     if topic == "/camera/image":
         messages.clear()

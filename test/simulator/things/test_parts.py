@@ -16,7 +16,8 @@ def turned(quat, vector):
 @given(st.tuples(*[st.floats(-1, 1)] * 3).filter(lambda v: np.linalg.norm(v) > 0.1))
 def test_towards_takes_the_z_axis_to_the_direction(direction):
     unit = np.array(direction) / np.linalg.norm(direction)
-    np.testing.assert_allclose(turned(towards(np.array(direction)), [0, 0, 1]), unit, atol=1e-5)
+    # Straight down within 1.5 mrad is taken for straight down.
+    np.testing.assert_allclose(turned(towards(np.array(direction)), [0, 0, 1]), unit, atol=2e-3)
 
 
 def test_turns_about_z_and_tilts_about_x():

@@ -71,8 +71,8 @@ def by_tasks(rows: Rows) -> str:
     text = markdown_table(
         ("p50, ms", *map(_tasks, counts)),
         [
-            (label, *(f"{found[n]['p50_ms']:.1f}" if n in found else "" for n in counts))
-            for label, found in cells.items()
+            (label, *(f"{by_count[n]['p50_ms']:.1f}" if n in by_count else "" for n in counts))
+            for label, by_count in cells.items()
         ],
     )
     added = added_by_tasks(rows)

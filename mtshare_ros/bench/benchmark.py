@@ -58,14 +58,14 @@ class Matrix:
             OptionError: A width or size can't be used.
         """
         try:
-            found = [
+            networks = [
                 NetworkConfig(width, self.depth, 6, 4 * width, size=size)
                 for size in self.sizes
                 for width in self.widths
             ]
         except ValueError as error:
             raise OptionError(str(error)) from error
-        return sorted(found, key=lambda config: config.tokens * config.width**2)
+        return sorted(networks, key=lambda config: config.tokens * config.width**2)
 
     def counts(self, available: int) -> list[int]:
         """Return the numbers of tasks of a network that has ``available``.

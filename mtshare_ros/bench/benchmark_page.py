@@ -1,4 +1,4 @@
-"""The part of a page of documentation that is made from results: between two markers."""
+"""Writes the part of a page, between two markers, that is made from results."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def _network(result: dict[str, Any], number: int) -> list[str]:
 
 
 def _machine(result: dict[str, Any]) -> str:
-    rho = sorted({value for one in result["settings"] for value in one["rho"].values()})
+    rho = sorted({value for setting in result["settings"] for value in setting["rho"].values()})
     shares = f"{rho[0]:.3f}" + (f" to {rho[-1]:.3f}" if rho[-1] != rho[0] else "") if rho else "0"
     machine = "; ".join(f"{key} {value}" for key, value in result["machine"].items())
     return (

@@ -20,7 +20,7 @@ from mtshare_ros.tasks import Task
 _NEVER = 1_000_000
 _FRAME_NS = 33_333_333
 _CHANGE = 10
-"""In 8-bit levels: less than the least that is a cut."""
+"""Change of a token in 8-bit levels: too small to be taken for a cut."""
 _EXACTLY = {"tokens": Staleness(spread=0.0, context=0.0, ageing=False)}
 """Only tokens that changed are dirty, so that their share is what a case says it is."""
 
@@ -73,7 +73,7 @@ class ChangingScene:
         side = self._spec.stride
         count = max(1, round(fraction * self._spec.tokens))
         chosen = self._rng.choice(rows * columns, count, replace=False)
-        # To and fro, so that it adds up to no cut.
+        # Brighter and back again, so that the changes never add up to a cut.
         self._brighter[chosen] ^= True
         step = (self._brighter.reshape(rows, columns) * _CHANGE).astype(np.uint8)
         full = step.repeat(side, axis=0).repeat(side, axis=1)
@@ -106,7 +106,7 @@ class SceneCamera:
         self._image = self._scene.next(fraction)
 
     def step(self, stepper: Stepper) -> dict[str, float]:
-        """Compute the last image with the stream, or with what stands before it.
+        """Compute the last image with the stream, or with a policy in front of it.
 
         Returns:
             The times of the stages, and the share of dirty tokens.

@@ -58,7 +58,7 @@ def bench_engine(
     spec, count = manifest.input, len(manifest.tasks)
     sizes = [size - spec.prefix for size in engine.sizes[::-1]]
     fractions = [size / spec.tokens for size in sizes] or ENGINE_FRACTIONS
-    # Bounded, or a token that is due by its age would make the next size of it.
+    # The share is bounded: a token that is due by its age would need the next size.
     cases: list[Case] = [StreamCase(SceneCamera(engine, most=part), part) for part in fractions]
     facts = [{"kind": "stream", "tasks": count, "fraction": round(f, 4)} for f in fractions]
     if engine.name == "torch":

@@ -32,16 +32,16 @@ def new_figure(height: float, rows: int, columns: int, **options: Any) -> tuple[
 
 def legend_below(figure: Any, panels: Sequence[Any], order: Sequence[str] = ()) -> None:
     """Put one legend for all panels below them, each label once."""
-    found: dict[str, Any] = {}
+    handles: dict[str, Any] = {}
     for panel in panels:
         for handle, label in zip(*panel.get_legend_handles_labels(), strict=True):
-            found.setdefault(label, handle)
-    labels = [*order] or list(found)
+            handles.setdefault(label, handle)
+    labels = [*order] or list(handles)
     figure.legend(
-        [found[label] for label in labels],
+        [handles[label] for label in labels],
         labels,
         loc="outside lower center",
-        ncols=min(3, len(found)),
+        ncols=min(3, len(handles)),
         fontsize=9,
         frameon=False,
     )

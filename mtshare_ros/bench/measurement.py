@@ -81,6 +81,6 @@ def summary(cases: Sequence[Case], times: Times) -> list[dict[str, Any]]:
 
 
 def ratio(reference: dict[str, Any], row: dict[str, Any]) -> float:
-    """Return how many times faster a row is: by medians, by means where it holds its results."""
+    """Return how many times faster a row is, by its median, or by its mean if results are held."""
     key = "mean_ms" if row.get("kind") == "hold" else "p50_ms"
     return round(reference[key] / row[key], 3)

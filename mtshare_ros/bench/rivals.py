@@ -100,7 +100,7 @@ class DenseNetworks:
 
 def decoded(decoder: Decoder, task: Task, raw: NDArray[np.float32]) -> list[NDArray[np.generic]]:
     """Return the arrays that a user of a task gets from its raw map (C, h, w)."""
-    # As far as a node's default lets depth go.
+    # The node's default for the largest depth, in metres.
     arrays = [decode(decoder, task, raw, max_depth=20.0)]
     confidence = decode_confidence(decoder, task, raw)
     return arrays if confidence is None else [*arrays, confidence]

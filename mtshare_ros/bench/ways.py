@@ -20,7 +20,7 @@ from mtshare_ros.progress import OnCount
 
 @dataclass(frozen=True)
 class Way:
-    """A case and what is known of it before it is measured.
+    """A case, and what is clear before it is measured.
 
     Attributes:
         kind: ``separate``: a dense network per task; ``shared``: one encoder with a head per task;
@@ -74,7 +74,7 @@ def ways_of(
 
 
 def periods(fractions: Sequence[float]) -> list[int]:
-    """Return the K of holding that come to the same work as shares of dirty tokens below 1."""
+    """Return the periods K at which holding is as much work as a share of dirty tokens, 1 / K."""
     return sorted({round(1 / fraction) for fraction in fractions if fraction <= 0.5})
 
 

@@ -21,7 +21,7 @@ _CELL = 4
 
 
 def check_manifest(path: Path, manifest: Manifest) -> None:
-    """Refuse values that no bundle of ours has.
+    """Refuse values that no exported bundle has.
 
     Raises:
         BundleError: A value is out of bounds, or two values don't fit together.
@@ -115,8 +115,8 @@ def _check_graph(name: str, graph: GraphSpec, manifest: Manifest) -> None:
     for tensor_name, origin in graph.reads.items():
         owner, _, remote = origin.partition(".")
         other = manifest.graphs.get(owner)
-        known = {*other.state, *(t.name for t in other.outputs)} if other else set()
-        if tensor_name not in names or remote not in known:
+        sources = {*other.state, *(t.name for t in other.outputs)} if other else set()
+        if tensor_name not in names or remote not in sources:
             raise BundleError(f"graph {name}: {tensor_name!r} can't read {origin!r}")
     for tensor_name in names - set(graph.state) - set(graph.reads) - {"image", "index"}:
         raise BundleError(f"graph {name}: input {tensor_name!r} comes from nowhere")

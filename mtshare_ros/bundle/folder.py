@@ -53,7 +53,7 @@ def save_manifest(folder: Path, manifest: Manifest) -> None:
 
 
 def load_manifest(folder: Path, verify: bool = True) -> Manifest:
-    """Read the manifest of a bundle and hold it, and with ``verify`` every file, to its word.
+    """Read and check the manifest of a bundle, and with ``verify`` every file that it lists.
 
     Raises:
         BundleError: The folder is no bundle, its schema is another, a value is malformed or out

@@ -34,10 +34,10 @@ def jetpack() -> str | None:
         text = RELEASE.read_text()
     except OSError:
         return None
-    found = re.search(r"R(\d+)\D+REVISION:\s*([\d.]+)", text)
-    if not found:
+    match = re.search(r"R(\d+)\D+REVISION:\s*([\d.]+)", text)
+    if not match:
         return UNKNOWN
-    major, revision = found.groups()
+    major, revision = match.groups()
     return f"{JETPACKS.get(major, UNKNOWN)} (Jetson Linux {major}.{revision})"
 
 
@@ -48,8 +48,8 @@ def power_mode() -> str | None:
         done = subprocess.run([tool, "-q"], capture_output=True, text=True, timeout=10)
     except (OSError, subprocess.TimeoutExpired):
         return None
-    found = re.search(r"NV Power Mode:\s*(\S+)", done.stdout)
-    return found.group(1) if found else UNKNOWN
+    match = re.search(r"NV Power Mode:\s*(\S+)", done.stdout)
+    return match.group(1) if match else UNKNOWN
 
 
 def describe_board() -> dict[str, str]:
@@ -80,23 +80,23 @@ def version_of(module: str, distribution: str | None = None) -> str | None:
 
 def gpu_versions() -> dict[str, str]:
     """Return the GPU's name and the versions of what drives it; what is absent is left out."""
-    found = {}
+    versions = {}
     for module in ("tensorrt", "pycuda", "onnxruntime"):
         try:
             version = version_of(module)
         except ImportError:
             continue
         if version is not None:
-            found[module] = version
+            versions[module] = version
     try:
         cuda = importlib.import_module("pycuda.driver")
         cuda.init()
-        found["gpu"] = str(cuda.Device(0).name())
+        versions["gpu"] = str(cuda.Device(0).name())
         major, minor = divmod(int(cuda.get_driver_version()) // 10, 100)
-        found["cuda_driver"] = f"{major}.{minor}"
+        versions["cuda_driver"] = f"{major}.{minor}"
     except Exception:  # no pycuda, no driver, no GPU: there is nothing to tell
         pass
-    return found
+    return versions
 
 
 def processor() -> str:

@@ -148,11 +148,11 @@ class _Matcher:
             return 0
         # A flow of 1 from a source through each of the few, one near pixel of the many and on to
         # a sink: rows of the graph in this order.
-        found = near >= 0
+        is_near = near >= 0
         ours, sink = len(near), 1 + len(near) + len(many)
-        sizes = np.concatenate([[0, ours], found.sum(1), np.ones(len(many), np.int64), [0]])
+        sizes = np.concatenate([[0, ours], is_near.sum(1), np.ones(len(many), np.int64), [0]])
         targets = np.concatenate(
-            [1 + np.arange(ours), 1 + ours + near[found], np.full(len(many), sink)]
+            [1 + np.arange(ours), 1 + ours + near[is_near], np.full(len(many), sink)]
         )
         flows = np.ones(len(targets), np.int32)
         graph = csr_array((flows, targets.astype(np.int32), np.cumsum(sizes, dtype=np.int32)))

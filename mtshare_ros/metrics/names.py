@@ -1,4 +1,4 @@
-"""How people are told a metric."""
+"""How a metric is named and shown."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class MetricName:
-    """How people are told a metric.
+    """How a metric is named and shown.
 
     Attributes:
         name: What the field calls it.
@@ -40,7 +40,7 @@ METRICS: dict[str, MetricName] = {
     "ods_f": MetricName("odsF", 100.0, "%", True),
     "max_f": MetricName("maxF", 100.0, "%", True),
 }
-"""Metric key -> how people are told it."""
+"""Metric key -> how it is named and shown."""
 
 
 def metric_text(value: float, key: str) -> str:

@@ -90,12 +90,12 @@ def _whole(config: NetworkConfig) -> LayerShare:
 def _trained_stages(study: Study) -> dict[str, Path]:
     """Return the finished stages of all systems and the first run that has each."""
     stages = [*study.curves, *(s for system in study.systems for s in system.tasks.values())]
-    found = {}
+    trained = {}
     for stage in dict.fromkeys(stages):
         run = next((run for run in study.runs if stage_path(run, stage).is_file()), None)
         if run is not None:
-            found[stage] = run
-    return found
+            trained[stage] = run
+    return trained
 
 
 def _has_units(run: Path, stage: str) -> bool:

@@ -114,15 +114,15 @@ class _Numbers:
     def _per_seed(self, system: System, task: str) -> PerSeed:
         """Return the values of the metric of Delta_m, by run; fewer where stages lack."""
         stage, metric = system.tasks.get(task), self.study.metrics[task]
-        found = {}
+        values = {}
         for run in self.study.runs:
             if stage is None or not self._trained(run, stage):
                 continue
             key = (run, stage, task)
             if key not in self._values:
                 self._values[key] = self._score(*key).resampled(self.weights, metric)
-            found[str(run)] = self._values[key]
-        return found
+            values[str(run)] = self._values[key]
+        return values
 
     def _changes(self, system: System, reference: str) -> dict[str, PerSeed]:
         """Return task -> run -> relative change against a reference."""
@@ -170,7 +170,7 @@ class _Numbers:
 
     def _tasks(self, system: System) -> dict[str, Any]:
         changes = self._changes(system, self.study.reference)
-        found = {}
+        scored = {}
         for task, metric in self.study.metrics.items():
             stage = system.tasks.get(task, "")
             runs = [run for run in self.study.runs if stage and self._trained(run, stage)]
@@ -179,7 +179,7 @@ class _Numbers:
             whole = {str(run): self._score(run, stage, task).whole() for run in runs}
             keys = (metric, *self.study.columns.get(task, ()))
             trained = predict(runs[0], stage, task)
-            found[task] = {
+            scored[task] = {
                 "stage": stage,
                 "steps": list(steps_of(runs[0], stage)),
                 "parameters": trained.parameters,
@@ -195,7 +195,7 @@ class _Numbers:
                 },
                 "change": _estimate(changes[task]),
             }
-        return found
+        return scored
 
     def _rho(self, system: System) -> float | None:
         """Return the mean private share of the sub-tasks, in the first run that has them."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -66,11 +66,7 @@ def _changes(results: dict[str, Any]) -> str:
     columns = [
         _bold_best(results, partial(_change, task=task), _interval, higher=True) for task in tasks
     ]
-    rows = [
-        [row["title"], *(column[n] for column in columns)]
-        for n, row in enumerate(results["systems"])
-    ]
-    return markdown_table(header, rows)
+    return markdown_table(header, _titled(results, columns))
 
 
 def _change(row: dict[str, Any], task: str) -> dict[str, Any] | None:
@@ -83,11 +79,16 @@ def _further(results: dict[str, Any]) -> str:
     if not keys:
         return ""
     columns = [_metric_column(results, task, key) for task, key in keys]
-    rows = [
+    header = ["", *(_heading(task, key) for task, key in keys)]
+    return markdown_table(header, _titled(results, columns))
+
+
+def _titled(results: dict[str, Any], columns: Sequence[Sequence[str]]) -> list[list[str]]:
+    """Return a row for each system: its title, then its cell of each column."""
+    return [
         [row["title"], *(column[n] for column in columns)]
         for n, row in enumerate(results["systems"])
     ]
-    return markdown_table(["", *(_heading(task, key) for task, key in keys)], rows)
 
 
 def _cost(results: dict[str, Any], timing: dict[str, Any] | None) -> str:
@@ -135,13 +136,13 @@ def _metric_column(results: dict[str, Any], task: str, key: str) -> list[str]:
     digits = {"%": 1, "m": 3, "°": 2}.get(metric.unit, 3)
 
     def value(row: dict[str, Any]) -> dict[str, Any] | None:
-        found: dict[str, Any] | None = row["tasks"].get(task, {}).get("metrics", {}).get(key)
-        return found
+        cell: dict[str, Any] | None = row["tasks"].get(task, {}).get("metrics", {}).get(key)
+        return cell
 
     return _bold_best(
         results,
         value,
-        lambda found: f"{found['value'] * metric.factor:.{digits}f}",
+        lambda cell: f"{cell['value'] * metric.factor:.{digits}f}",
         higher=metric.higher_is_better,
     )
 
@@ -154,13 +155,12 @@ def _bold_best(
     higher: bool,
 ) -> list[str]:
     """Return a cell per system, the best one bold; ``value`` gives something with a ``value``."""
-    found = [value(row) for row in results["systems"]]
-    known = [one["value"] for one in found if one is not None]
-    best = (max if higher else min)(known, default=None)
-    cells = [_or_none(one, text) for one in found]
+    given = [value(row) for row in results["systems"]]
+    numbers = [cell["value"] for cell in given if cell is not None]
+    best = (max if higher else min)(numbers, default=None)
     return [
-        f"**{cell}**" if one is not None and one["value"] == best else cell
-        for one, cell in zip(found, cells, strict=True)
+        f"**{text(cell)}**" if cell is not None and cell["value"] == best else _or_none(cell, text)
+        for cell in given
     ]
 
 
@@ -189,7 +189,8 @@ def _seeds(row: dict[str, Any]) -> str:
 def _steps(row: dict[str, Any]) -> str:
     """Return the steps of the tasks: those of what a stage builds on, a plus between stages."""
     texts = {
-        task: " + ".join(f"{n:,}" for n in found["steps"]) for task, found in row["tasks"].items()
+        task: " + ".join(f"{n:,}" for n in trained["steps"])
+        for task, trained in row["tasks"].items()
     }
     return ", ".join(dict.fromkeys(texts.values()))
 
@@ -226,8 +227,8 @@ def _title(results: dict[str, Any], name: str) -> str:
 
 
 def _row(results: dict[str, Any], name: str) -> dict[str, Any]:
-    found: dict[str, Any] = next(row for row in results["systems"] if row["name"] == name)
-    return found
+    named: dict[str, Any] = next(row for row in results["systems"] if row["name"] == name)
+    return named
 
 
 def _or_none(value: Any, text: Callable[[Any], str]) -> str:

@@ -87,15 +87,15 @@ def full_parameters(config: NetworkConfig, task: str) -> int:
 def steps_of(run: Path, stage: str) -> tuple[int, ...]:
     """Return the optimiser steps of a stage, those of the stages it builds on first."""
     record = record_of(run, stage)
-    own = (int(record["steps"]),)
+    steps = (int(record["steps"]),)
     # What a stage starts from was itself trained on the base.
     before = record["settings"].get("start") or record["settings"].get("base")
-    return own if before is None else (*steps_of(run, before), *own)
+    return steps if before is None else (*steps_of(run, before), *steps)
 
 
 def _check_task(run: Path, stage: str, task: str, record: dict[str, Any]) -> None:
-    own = [record["task"]] if "task" in record else []
-    tasks = [*own, *record.get("tasks", ()), *record.get("shares", ())]
+    base = [record["task"]] if "task" in record else []
+    tasks = [*base, *record.get("tasks", ()), *record.get("shares", ())]
     if task not in tasks:
         raise StudyError(f"{run}: stage {stage} trained {', '.join(tasks)}, not {task}")
 

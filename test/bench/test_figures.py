@@ -21,3 +21,11 @@ def test_a_figure_has_its_panels_and_each_label_once_in_the_legend(tmp_path):
 
 def test_colours_differ():
     assert len(set(COLOURS)) == len(COLOURS)
+
+
+def test_panels_come_row_by_row_in_a_figure_of_the_common_width() -> None:
+    figure, panels = new_figure(3.0, 2, 3)
+    assert list(figure.get_size_inches()) == [WIDTH, 3.0] and len(panels) == 6
+    places = [panel.get_subplotspec() for panel in panels]
+    cells = [(place.rowspan.start, place.colspan.start) for place in places]
+    assert cells == [(row, column) for row in range(2) for column in range(3)]

@@ -23,3 +23,8 @@ def test_whatever_a_metric_reports_has_a_name():
     for task in TASKS.values():
         assert set(task.metrics) <= set(METRICS)
         assert metrics.metric_for(task).result() == {}
+
+
+@pytest.mark.parametrize("task", TASKS.values(), ids=lambda task: task.name)
+def test_a_task_and_its_first_metric_agree_on_what_is_better(task) -> None:
+    assert METRICS[task.metrics[0]].higher_is_better == task.higher_is_better

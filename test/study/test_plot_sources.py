@@ -6,9 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from mtshare_ros import cli
-from mtshare_ros.study.plot_sources import draw
-from mtshare_ros.study.study_config import load_study
+from mtshare_ros.study.plot_sources import draw, draw_bundle_shares, draw_stage_shares
+from mtshare_ros.study.study_config import StudyError, load_study
 from support.study_files import (
     study_values,
     write_study,
@@ -38,3 +40,17 @@ def test_without_times_there_is_no_plot_over_time(
     names = {path.name for path in draw(study, results, None, tmp_path)}
     assert "accuracy_over_time.png" not in names and "learning_curves.png" in names
     assert all((tmp_path / name).is_file() for name in names)
+
+
+def test_a_bundle_s_private_units_are_drawn(bundle_path: Path, tmp_path: Path) -> None:
+    draw_bundle_shares(bundle_path, tmp_path / "shares.png")
+    assert (tmp_path / "shares.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_stage_without_sub_tasks_has_no_shares_to_draw(
+    study_trained: list[Path], tmp_path: Path
+) -> None:
+    run = study_trained[0]
+    with pytest.raises(StudyError, match="stage single_depth is of kind single_task"):
+        draw_stage_shares(run, "single_depth", tmp_path / "shares.png")
+    assert not (tmp_path / "shares.png").exists()

@@ -21,7 +21,7 @@ from mtshare_ros.tasks import Task
 
 _LOG = logging.getLogger(__name__)
 
-Opened = TypeVar("Opened")
+_Opened = TypeVar("_Opened")
 
 MAX_SELFTEST_BYTES = 256 << 20
 """Largest size of a self-test's arrays together."""
@@ -131,15 +131,15 @@ class SelfTestError(EngineError):
     """An engine does not reproduce the self-test."""
 
 
-def opened(precision: str, open_in: Callable[[str], Opened]) -> Opened:
-    """Return what opens in a precision, or in fp32 where fp16 fails the self-test.
+def open_with_fallback(precision: str, open_in: Callable[[str], _Opened]) -> _Opened:
+    """Open an engine in a precision, or in fp32 if it fails the self-test in fp16.
 
     Args:
         precision: ``fp16`` or ``fp32``.
         open_in: Opens an engine in a precision and runs the self-test.
 
     Raises:
-        SelfTestError: It fails in fp32, too.
+        SelfTestError: It fails the self-test in fp32, too.
     """
     try:
         return open_in(precision)

@@ -67,12 +67,12 @@ class Style:
 
     def textured(self, family: str, rgb: Vector, shine: float = 0.1, repeat: float = 1.0) -> Look:
         """Return a look with one of the room's textures of a family, tinted by ``rgb``."""
-        known = self._of_family.setdefault(family, [])
-        if len(known) < MATERIALS_PER_FAMILY and (not known or self.chance(0.5)):
+        made = self._of_family.setdefault(family, [])
+        if len(made) < MATERIALS_PER_FAMILY and (not made or self.chance(0.5)):
             pool = "B" if self.held_out() else "A"
-            known.append(len(self.textures))
+            made.append(len(self.textures))
             self.textures.append(make_texture(self.rng, family, pool, TEXTURE_SIDE))
-        texture = known[int(self.rng.integers(len(known)))]
+        texture = made[int(self.rng.integers(len(made)))]
         return Look(rgb, texture, shine=shine, repeat=repeat)
 
     def wood(self) -> Look:

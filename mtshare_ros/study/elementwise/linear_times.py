@@ -94,14 +94,14 @@ class LinearProduct:
     def by_scipy(self) -> np.ndarray[Any, np.dtype[np.float32]]:
         """Return dX W_s^T + X_b dW^T, (N, d_out)."""
         weights = self.weights
-        own = self._scipy @ weights.scipy
-        return np.asarray(own + (weights.scipy_difference @ self._scipy_base).T)
+        changed_input = self._scipy @ weights.scipy
+        return np.asarray(changed_input + (weights.scipy_difference @ self._scipy_base).T)
 
     def by_torch(self) -> Tensor:
-        """Return the same."""
+        """Return the same as ``by_scipy``."""
         weights = self.weights
-        own = self._torch @ weights.torch
-        return own + (weights.torch_difference @ self._torch_base).T
+        changed_input = self._torch @ weights.torch
+        return changed_input + (weights.torch_difference @ self._torch_base).T
 
 
 def _torch_csr(matrix: Tensor) -> Tensor:
@@ -181,8 +181,8 @@ def measure_elementwise(
     _, trace, works = shared_pass(TappedTransformer(merged.transformer), tokens, references)
 
     operands = _operands(base, subtask, merged, base_trace, trace)
-    inputs = [{name: product.own for name, product in one.items()} for one in operands]
-    products = [list(one.values()) for one in operands]
+    inputs = [{name: product.own for name, product in linears.items()} for linears in operands]
+    products = [list(linears.values()) for linears in operands]
     with (
         tempfile.TemporaryDirectory() as scratch,
         pinned(threads),
@@ -195,9 +195,9 @@ def measure_elementwise(
         cases = [
             _Case("dense network", feeds, lambda feed: network.run(None, feed)),
             _Case("dense linears", inputs, lambda feed: linears.run(None, feed)),
-            _Case("csr scipy", products, lambda one: [p.by_scipy() for p in one]),
-            _Case("csr torch", products, lambda one: [p.by_torch() for p in one]),
-            _Case("to csr", products, lambda one: [p.to_csr() for p in one]),
+            _Case("csr scipy", products, lambda linears: [p.by_scipy() for p in linears]),
+            _Case("csr torch", products, lambda linears: [p.by_torch() for p in linears]),
+            _Case("to csr", products, lambda linears: [p.to_csr() for p in linears]),
         ]
         seconds, _ = take_turns(cases, rounds)
     medians = {
@@ -234,12 +234,12 @@ def _operands(
 ) -> list[dict[str, LinearProduct]]:
     """Return each image's linears by name, block by block in the order of ``LINEARS``."""
     difference = subtask.difference(base.transformer)
-    own = dict(merged.transformer.named_parameters())
+    weights_of = dict(merged.transformer.named_parameters())
     images: list[dict[str, LinearProduct]] = [{} for _ in trace[0].values["norm1"]]
     for layer, (theirs, ours) in enumerate(zip(base_trace, trace, strict=True)):
         for linear, read in LINEARS.items():
             name = f"blocks.{layer}.{linear}.weight"
-            weights = LinearWeights(own[name].detach(), difference[name])
+            weights = LinearWeights(weights_of[name].detach(), difference[name])
             pairs = zip(images, theirs.values[read], ours.values[read], strict=True)
             for image, x_base, x_own in pairs:
                 image[f"{linear}_{layer:02d}"] = LinearProduct(weights, x_base, x_own)
@@ -252,7 +252,7 @@ def _by_linear(
     """Return the mean of a value over blocks and images."""
     return {
         linear: round(
-            float(np.mean([value(p) for one in images for p in one[n :: len(LINEARS)]])), 5
+            float(np.mean([value(p) for image in images for p in image[n :: len(LINEARS)]])), 5
         )
         for n, linear in enumerate(LINEARS)
     }
@@ -261,7 +261,7 @@ def _by_linear(
 def _dense_graphs(
     network: SingleTaskNetwork, inputs: Arrays, folder: Path, threads: int
 ) -> tuple[ort.InferenceSession, ort.InferenceSession]:
-    """Open the whole network, and its linears alone; ``inputs`` are theirs by name."""
+    """Open the whole network, and its linears alone; ``inputs`` has the inputs of the linears."""
     network = deploy(network)
     channels = {"raw": network.head.project.out_channels}
     write_rival(DenseGraph(network), network.config, channels, folder / "network.onnx")

@@ -98,14 +98,15 @@ def _score(
     """Return the metrics over all stills and the shares of multiply-adds."""
     task, config = TASKS[task_name], base.config
     metric, decoder = metric_for(task), Decoder(config.size)
-    own = TappedTransformer(subtask.merged(base).transformer)
-    theirs = TappedTransformer(base.transformer)
+    changed_network = TappedTransformer(subtask.merged(base).transformer)
+    base_network = TappedTransformer(base.transformer)
     changed = subtask.changed_weights(base.transformer)
     total: Works | None = None
     for batch in validation_batches(stills, config.size, _BATCH, (task.kind,)):
         tokens, fine = base.stem(batch["image"])
-        _, trace, _ = dense_pass(theirs, tokens)
-        features, _, works = shared_pass(own, tokens, references_to_base(trace, changed, limits))
+        _, trace, _ = dense_pass(base_network, tokens)
+        references = references_to_base(trace, changed, limits)
+        features, _, works = shared_pass(changed_network, tokens, references)
         total = works if total is None else add(total, works)
         raw = subtask.head(features, fine).numpy()
         for image, truth in zip(raw, truth_maps(batch[task.kind]), strict=True):

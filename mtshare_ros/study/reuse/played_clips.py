@@ -132,11 +132,11 @@ def _spread(count: int, wanted: int) -> list[int]:
 
 def _step(track: Track, stream: Stepper, frame: Any, tasks: Sequence[Task]) -> Maps:
     wanted = [task.name for task in tasks]
-    found = stream.step(frame.rgb, frame.stamp, wanted, frame.focal_length)
-    if found.reset is not None:
-        track.resets[len(track.dirty)] = found.reset
-    track.dirty.append(found.dirty)
-    track.ms.append(found.milliseconds[TOTAL])
-    maps = found.maps
+    predictions = stream.step(frame.rgb, frame.stamp, wanted, frame.focal_length)
+    if predictions.reset is not None:
+        track.resets[len(track.dirty)] = predictions.reset
+    track.dirty.append(predictions.dirty)
+    track.ms.append(predictions.milliseconds[TOTAL])
+    maps = predictions.maps
     track.accuracy.update(maps, truths_of(frame, tasks))
     return maps

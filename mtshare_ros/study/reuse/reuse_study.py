@@ -99,14 +99,14 @@ def compare_reuse(
             ways = options.ways()
             clips = [play(engine, bag, ways, networks, SHOWN, on_frame=on_frame) for bag in bags]
     summaries = [summary(clip, engine.manifest.tasks) for clip in clips]
-    found = {
+    numbers = {
         "bundle": str(bundle),
         "machine": machine(),
         "threads": options.threads,
         "kinds": by_kind(summaries, options.periods),
         "clips": summaries,
     }
-    return found, _draw(clips, found, engine.manifest, output)
+    return numbers, _draw(clips, numbers, engine.manifest, output)
 
 
 @contextmanager
@@ -126,12 +126,12 @@ def _separate(manifest: Manifest, threads: int) -> Iterator[Callable[[Image], fl
 
 
 def _draw(
-    clips: Sequence[Clip], found: dict[str, Any], manifest: Manifest, output: Path
+    clips: Sequence[Clip], numbers: dict[str, Any], manifest: Manifest, output: Path
 ) -> list[Path]:
     files = [output / "error_over_time.png"]
-    error_over_time(found["kinds"], manifest.tasks, files[0])
+    error_over_time(numbers["kinds"], manifest.tasks, files[0])
     shown: list[tuple[Clip, Track]] = []
-    for kind in found["kinds"]:
+    for kind in numbers["kinds"]:
         # The first clip of a kind stands for it.
         number = next(n for n, clip in enumerate(clips) if clip.name == kind["clips"][0])
         # The longest period whose time the tokens reach, or the shortest.
@@ -145,7 +145,7 @@ def _draw(
         )
         files.append(output / f"frames_{kind['name']}.png")
         names = (entry["ours"], f"hold:{period}", carried)
-        frames(found["clips"][number], manifest.tasks, names, files[-1])
+        frames(numbers["clips"][number], manifest.tasks, names, files[-1])
         shown.append((clips[number], clips[number].tracks[1]))  # of the first budget
     files.append(output / "dirty_tokens.png")
     strips(shown, files[-1])

@@ -68,7 +68,7 @@ def by_kind(clips: Sequence[dict[str, Any]], periods: Sequence[int]) -> list[dic
 def _kind(name: str, clips: Sequence[dict[str, Any]], periods: Sequence[int]) -> dict[str, Any]:
     ways = [_mean_way(same) for same in zip(*(clip["ways"] for clip in clips), strict=True)]
     separate = float(np.mean([np.mean(clip["separate_ms"]) for clip in clips]))
-    found = {way["name"]: way for way in ways}
+    by_name = {way["name"]: way for way in ways}
     # The dense network is first; then the default policy, or the first that is compared.
     ours = ways[1]["policy"]
     reused = [way for way in ways if way["policy"] == ours]
@@ -81,7 +81,7 @@ def _kind(name: str, clips: Sequence[dict[str, Any]], periods: Sequence[int]) ->
         "separate_ms": separate,
         "ways": ways,
         "equal_time": [
-            _equal_time(found, candidates, period)
+            _equal_time(by_name, candidates, period)
             for candidates in (reused, carried)
             if candidates
             for period in periods

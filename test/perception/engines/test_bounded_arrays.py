@@ -43,3 +43,10 @@ def test_objects_are_refused(tmp_path):
     np.savez(tmp_path / "x.npz", a=np.array([{}], object))
     with pytest.raises(ValueError, match="expected numbers"):
         load_arrays(tmp_path / "x.npz", 1 << 20)
+
+
+def test_the_bound_is_on_all_arrays_together(tmp_path):
+    np.savez_compressed(tmp_path / "x.npz", a=np.zeros(1000, np.uint8), b=np.zeros(1000, np.uint8))
+    assert set(load_arrays(tmp_path / "x.npz", 3000)) == {"a", "b"}
+    with pytest.raises(ValueError, match="expected at most 1999"):
+        load_arrays(tmp_path / "x.npz", 1999)

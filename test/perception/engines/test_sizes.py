@@ -36,3 +36,12 @@ def test_another_type_or_shape_is_refused():
     for index in (np.array([1], np.int32), np.ones((1, 1), np.int64)):
         with pytest.raises(ValueError, match="expected 1 to 8 int64"):
             check_index("base", index, 8)
+
+
+def test_sizes_are_parts_of_the_image_s_tokens():
+    def sizes(width, height, prefix=0):
+        return static_sizes(InputSpec(width, height, (0.0, 0.0, 0.0), 1.0, 16, 4, 0.8, prefix))
+
+    assert sizes(128, 96) == (3, 6, 12, 24, 48)
+    assert sizes(128, 96, prefix=5) == (8, 11, 17, 29, 53)
+    assert sizes(32, 16) == (1, 2)  # parts that come to the same are one size

@@ -95,7 +95,7 @@ class Gpu:
         cuda.memcpy_htod_async(target, source, self.stream)
 
     def download(self, target: NDArray[Any], source: Any) -> None:
-        """Copy the GPU's memory to page-locked memory; there after ``wait``."""
+        """Copy the GPU's memory to page-locked memory; it is complete after ``wait``."""
         cuda.memcpy_dtoh_async(target, source, self.stream)
 
     def exchange_rows(self, table: Any, index: Any, rows: int, caches: int) -> None:

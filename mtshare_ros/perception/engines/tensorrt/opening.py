@@ -15,7 +15,7 @@ import tensorrt as trt
 from mtshare_ros.bundle.manifest import Manifest
 from mtshare_ros.perception.engines.build_progress import BuildProgress, OnProgress
 from mtshare_ros.perception.engines.interface import EngineError
-from mtshare_ros.perception.engines.selftest import load_selftest, opened, run_selftest
+from mtshare_ros.perception.engines.selftest import load_selftest, open_with_fallback, run_selftest
 from mtshare_ros.perception.engines.sizes import static_sizes
 from mtshare_ros.perception.engines.tensorrt.build import TensorRTLog, compile_graph
 from mtshare_ros.perception.engines.tensorrt.engine import TensorRTEngine
@@ -80,7 +80,7 @@ def open_tensorrt(
         precision: ``fp16`` or ``fp32``.
         on_progress: Called while engines are compiled; returns whether to go on.
         files: Where engines are kept.
-        rebuild: Compile engines though they are on disk.
+        rebuild: Compile engines even if they are on disk.
 
     Raises:
         BundleError: The bundle's self-test can't be read, or graphs can't be derived.
@@ -98,7 +98,7 @@ def open_tensorrt(
         worst = max(run_selftest(engine.from_size(size), frames) for size in engine.sizes)
         return Opened(engine, tuple(built), worst)
 
-    return opened(precision, open_in)
+    return open_with_fallback(precision, open_in)
 
 
 def _load_or_build(
@@ -127,8 +127,8 @@ def _load_or_build(
 
 
 def _stored(keys: dict[str, EngineKey], files: EngineFiles) -> dict[str, bytes]:
-    found = {name: files.load(name, key) for name, key in keys.items()}
-    return {name: plan for name, plan in found.items() if plan is not None}
+    plans = {name: files.load(name, key) for name, key in keys.items()}
+    return {name: plan for name, plan in plans.items() if plan is not None}
 
 
 def engine_keys(manifest: Manifest, precision: str, gpu: Gpu) -> dict[str, EngineKey]:

@@ -61,8 +61,8 @@ def _scatter_nd(data: Tensor, index: Tensor, rows: Tensor, **a: Any) -> Tensor:
 def _gather(data: Tensor, index: Tensor, **a: Any) -> Tensor:
     axis = a.get("axis", 0) % data.dim()
     index = torch.where(index < 0, index + data.shape[axis], index)
-    found = data.index_select(axis, index.flatten())
-    return found.reshape(*data.shape[:axis], *index.shape, *data.shape[axis + 1 :])
+    rows = data.index_select(axis, index.flatten())
+    return rows.reshape(*data.shape[:axis], *index.shape, *data.shape[axis + 1 :])
 
 
 def _depth_to_space(x: Tensor, **a: Any) -> Tensor:
@@ -176,13 +176,13 @@ class TorchGraph:
 
     def __call__(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return the outputs by name for the inputs by name."""
-        known: dict[str, Tensor] = {**self._weights, **tensors}
+        values: dict[str, Tensor] = {**self._weights, **tensors}
         for function, inputs, outputs, attributes in self._steps:
             given = [
-                (known[value] if value else None) if isinstance(value, str) else value
+                (values[value] if value else None) if isinstance(value, str) else value
                 for value in inputs
             ]
-            found = function(*given, **attributes)
-            found = found if isinstance(found, tuple) else (found,)
-            known.update(zip(outputs, found, strict=False))
-        return {name: known[name] for name in self.outputs}
+            results = function(*given, **attributes)
+            results = results if isinstance(results, tuple) else (results,)
+            values.update(zip(outputs, results, strict=False))
+        return {name: values[name] for name in self.outputs}

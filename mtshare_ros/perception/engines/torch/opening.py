@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from mtshare_ros.bundle.manifest import Manifest
-from mtshare_ros.perception.engines.selftest import load_selftest, opened, run_selftest
+from mtshare_ros.perception.engines.selftest import load_selftest, open_with_fallback, run_selftest
 from mtshare_ros.perception.engines.torch.engine import TorchBundleEngine
 
 
@@ -30,4 +30,4 @@ def open_torch(
         run_selftest(engine, load_selftest(folder, manifest))
         return engine
 
-    return opened(precision, open_in)
+    return open_with_fallback(precision, open_in)

@@ -1,10 +1,18 @@
 """Launches that are recorded, with a driver that may refuse each call."""
 
 import ctypes
+from collections.abc import Callable
 
 import pytest
 
-from mtshare_ros.perception.engines.tensorrt.cuda_graph import CaptureError, RecordedLaunch
+from mtshare_ros.perception.engines.tensorrt import cuda_graph
+from mtshare_ros.perception.engines.tensorrt.cuda_graph import (
+    CaptureError,
+    RecordedLaunch,
+    driver_library,
+)
+from support.standins.device import DEVICE, Device, Stream
+from support.standins.pycuda_driver import Context, Libcuda
 
 
 class Driver:
@@ -58,3 +66,44 @@ def test_a_launch_that_fails_ends_the_recording():
 def test_a_driver_that_refuses_is_named(name):
     with pytest.raises(CaptureError, match=name.removesuffix("_v2")):
         RecordedLaunch(Driver(name), 5, lambda: None)
+
+
+def on(stream: Stream, ran: list[str], name: str) -> Callable[[], None]:
+    """Return what puts work on a stream that notes its name when it runs."""
+    return lambda: stream.put(lambda: ran.append(name))
+
+
+def test_nothing_runs_while_it_is_recorded_and_all_of_it_at_each_launch(device: Device) -> None:
+    stream, ran = Stream(DEVICE), []
+    recorded = RecordedLaunch(Libcuda(), stream.handle, on(stream, ran, "kernel"))
+    stream.run()
+    assert ran == []
+    context = Context()
+    context.push()
+    recorded.launch()
+    recorded.launch()
+    context.pop()
+    stream.run()
+    assert ran == ["kernel", "kernel"]
+
+
+def test_a_stream_can_be_used_after_a_launch_that_could_not_be_recorded(device: Device) -> None:
+    stream, ran = Stream(DEVICE), []
+
+    def waits() -> None:
+        stream.run()  # a captured stream can't be waited for
+
+    with pytest.raises(CaptureError, match="not permitted when stream is capturing"):
+        RecordedLaunch(Libcuda(), stream.handle, waits)
+    on(stream, ran, "later")()
+    stream.run()
+    assert ran == ["later"]
+
+
+def test_a_machine_without_a_driver_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> None:
+        raise OSError(f"{name}: cannot open shared object file")
+
+    monkeypatch.setattr(cuda_graph.ctypes, "CDLL", missing)
+    with pytest.raises(CaptureError, match=r"no CUDA driver: libcuda\.so\.1"):
+        driver_library()

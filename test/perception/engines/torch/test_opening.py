@@ -38,5 +38,5 @@ def test_half_precision_that_fails_gives_way_to_fp32() -> None:
             raise SelfTestError("normals are off")
         return precision
 
-    assert selftest.opened("fp16", open_in) == "fp32" and tried == ["fp16", "fp32"]
-    assert selftest.opened("fp32", open_in) == "fp32" and tried[2:] == ["fp32"]
+    assert selftest.open_with_fallback("fp16", open_in) == "fp32" and tried == ["fp16", "fp32"]
+    assert selftest.open_with_fallback("fp32", open_in) == "fp32" and tried[2:] == ["fp32"]

@@ -3,12 +3,16 @@
 from pathlib import Path
 
 import onnx
+import pytest
 import torch
 
 from mtshare_ros.bundle.folder import load_manifest
 from mtshare_ros.perception.engines.derived_graphs import derive_graphs
+from mtshare_ros.perception.engines.torch.engine import TorchBundleEngine
 from mtshare_ros.perception.engines.torch.graph_runner import TorchGraph
 from mtshare_ros.perception.engines.torch.state import TorchBundleState
+
+ROWS = [3, 7, 20]
 
 
 def test_every_cache_of_the_manifest_has_a_row_for_each_token(bundle_path: Path) -> None:
@@ -23,3 +27,59 @@ def test_every_cache_of_the_manifest_has_a_row_for_each_token(bundle_path: Path)
             tensor = state.tensors[f"{name}.{cache}"]
             assert len(tensor) == manifest.input.rows and not tensor.any()
     assert set(state.stages) == set(manifest.graphs)
+
+
+@pytest.fixture(scope="module")
+def torch_engine(bundle_path: Path) -> TorchBundleEngine:
+    manifest = load_manifest(bundle_path)
+    return TorchBundleEngine(bundle_path, manifest, torch.device("cpu"), "fp32")
+
+
+@pytest.fixture
+def state(torch_engine: TorchBundleEngine) -> TorchBundleState:
+    """Memory with random tokens, of which the rows ``ROWS`` are to be computed."""
+    state = torch_engine.new_state()
+    state.tensors["stem.tokens"].normal_(generator=torch.Generator().manual_seed(0))
+    state.tensors["base.index"][: len(ROWS)] = torch.tensor(ROWS)
+    return state
+
+
+def caches(engine: TorchBundleEngine, state: TorchBundleState) -> dict[str, torch.Tensor]:
+    names = engine.manifest.graphs["base"].state
+    return {name: state.tensors[f"base.{name}"].clone() for name in names}
+
+
+@torch.no_grad()
+def test_a_stage_writes_the_rows_of_its_index_and_no_others(
+    torch_engine: TorchBundleEngine, state: TorchBundleState
+) -> None:
+    before = caches(torch_engine, state)
+    state.stages["base"].run(len(ROWS))
+    for name, after in caches(torch_engine, state).items():
+        changed = (after != before[name]).flatten(1).any(dim=1)
+        assert changed.nonzero().flatten().tolist() == ROWS, name
+
+
+@torch.no_grad()
+def test_what_was_committed_can_be_taken_back(
+    torch_engine: TorchBundleEngine, state: TorchBundleState
+) -> None:
+    state.stages["base"].run(len(ROWS))
+    before = caches(torch_engine, state)
+    state.tensors["stem.tokens"].neg_()
+    state.stages["base"].run(len(ROWS))
+    assert any((new != before[name]).any() for name, new in caches(torch_engine, state).items())
+    state.stages["base"].undo(len(ROWS))
+    for name, after in caches(torch_engine, state).items():
+        assert torch.equal(after, before[name]), name
+
+
+def test_each_state_has_memory_of_its_own_as_the_manifest_says(
+    torch_engine: TorchBundleEngine,
+) -> None:
+    first, second = torch_engine.new_state(), torch_engine.new_state()
+    spec = torch_engine.manifest.input
+    assert first.hosts["stem.image"].shape == (1, 3, spec.height, spec.width)
+    assert first.hosts["base.index"].shape == (spec.rows,)
+    places = {tensor.data_ptr() for tensor in first.tensors.values()}
+    assert places.isdisjoint(tensor.data_ptr() for tensor in second.tensors.values())

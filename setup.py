@@ -41,7 +41,7 @@ FILES_IN_PACKAGE = [
 # A ROS installation brings these as Debian packages (see package.xml), whose names pip doesn't
 # know: so the package itself requires nothing, and pip users choose what they need.
 EXTRAS = {
-    "online": ["numpy", "opencv-python-headless", "onnxruntime"],
+    "online": ["numpy", "opencv-python-headless", "onnxruntime", "simplejpeg"],
     "ros": [
         "ros-rclpy[fastrtps]",
         "ros-sensor-msgs",

@@ -11,7 +11,8 @@ from sensor_msgs.msg import CompressedImage
 
 from mtshare_ros.datasets.bags import topics
 from mtshare_ros.datasets.bags.open_bag import Message, OpenBag
-from mtshare_ros.ros.images import ImageError, decode, encode
+from mtshare_ros.perception.camera.encodings import ImageError
+from mtshare_ros.ros.images import decode, encode
 
 _TYPES = (*topics.IMAGE_TYPES, topics.INFO_TYPE)
 

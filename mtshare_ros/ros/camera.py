@@ -10,23 +10,34 @@ from typing import Any
 
 import numpy as np
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy
-from rclpy.qos_overriding_options import QoSOverridingOptions
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
+from mtshare_ros.perception.camera.calibration import CalibrationError, Intrinsics
+from mtshare_ros.perception.camera.encodings import ImageError
 from mtshare_ros.perception.engines.interface import Engine, EngineError
 from mtshare_ros.perception.predictions import Predictions
 from mtshare_ros.perception.stopwatch import Stopwatch
 from mtshare_ros.perception.stream import PerceptionStream
 from mtshare_ros.perception.stream_settings import StreamSettings
-from mtshare_ros.ros import camera_info as intrinsics
+from mtshare_ros.ros.camera_calibration import CalibrationState, CameraCalibration
 from mtshare_ros.ros.frame_result import Result
-from mtshare_ros.ros.images import ImageError, decode
+from mtshare_ros.ros.images import decode
 from mtshare_ros.ros.node_log import Report
 from mtshare_ros.ros.outputs import Outputs
 from mtshare_ros.ros.parameter_values import FrameSettings
+from mtshare_ros.ros.quality_of_service import OVERRIDABLE, silent
+from mtshare_ros.ros.silence import why_silent
 from mtshare_ros.ros.statistics import Statistics
 from mtshare_ros.ros.worker import FairWorker
+from mtshare_ros.tasks import KINDS
+
+INPUT_PROFILE = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+LATCHED_PROFILE = QoSProfile(
+    depth=1,
+    reliability=ReliabilityPolicy.RELIABLE,
+    durability=DurabilityPolicy.TRANSIENT_LOCAL,
+)
 
 
 @dataclass
@@ -65,9 +76,8 @@ class Camera:
     Attributes:
         name: Name of the camera; empty for the only one.
         settings: Assign to change them from the next frame on.
+        calibration: Its CameraInfo.
         gave_up: Why no more frames should be taken, or None.
-        camera_info: The newest CameraInfo, or None.
-        camera_info_state: Whether the CameraInfo was used, in words.
     """
 
     def __init__(
@@ -99,8 +109,6 @@ class Camera:
         self.name = name
         self.settings = settings
         self.gave_up: str | None = None
-        self.camera_info: CameraInfo | None = None
-        self.camera_info_state = "none"
         self._node = node
         self._prefix = f"{name}/" if name else ""
         self._statistics = statistics
@@ -111,11 +119,16 @@ class Camera:
         self._resets: deque[str] = deque()
         self._failures = 0
         self._frame_id: str | None = None
+        self._focal_length: float | None = None
         self._free_since = 0.0
         self._subscriptions: list[Any] = []
+        image, info = (
+            node.resolve_topic_name(f"{self._prefix}{topic}") for topic in ("image", "camera_info")
+        )
+        self.calibration = CameraCalibration(image, info)
         self._outputs = Outputs(node, engine.manifest, self._prefix)
         try:
-            self._subscribe(transport)
+            self._subscribe(transport, image, info)
         except Exception:
             # The node lives on, and must not keep half of the topics.
             self.destroy()
@@ -126,6 +139,7 @@ class Camera:
         # What was cached before a pause shows another scene.
         self.reset("activated")
         self._failures, self.gave_up = 0, None
+        self.calibration.restart()
         self._worker = worker
 
     def stop(self) -> None:
@@ -146,6 +160,16 @@ class Camera:
         """Return the tasks that are computed, in the bundle's order."""
         wanted = self._outputs.wanted(self.settings.tasks)
         return tuple(t.name for t in self._stream.engine.manifest.tasks if t.name in wanted)
+
+    def calibration_state(self) -> CalibrationState:
+        """Return how the camera is calibrated."""
+        kinds = {t.name: KINDS[t.kind] for t in self._stream.engine.manifest.tasks}
+        return self.calibration.state(any(kinds[name].in_metres for name in self.computing()))
+
+    def why_silent(self) -> str:
+        """Return why no images come, in words: what is on the topic instead, and what to do."""
+        name = f"{self._prefix}image"
+        return why_silent(self._node, name, self._image_type, self._image_topic, INPUT_PROFILE)
 
     def take(self, message: Image | CompressedImage) -> None:
         """Let an image wait for the camera's turn, in place of one that waits already."""
@@ -191,39 +215,38 @@ class Camera:
             return
         image = decode(received.message)
         watch.lap("image")
-        info = self._fitting_info(image.shape[1], image.shape[0])
-        self._prepare_stream(header.frame_id, settings.stream)
-        focal_length = None if info is None else intrinsics.focal_length(info)
+        intrinsics = self._intrinsics(image.shape[1], image.shape[0], settings.intrinsics)
+        focal_length = None if intrinsics is None else intrinsics.focal_length
+        self._prepare_stream(header.frame_id, focal_length, settings.stream)
         predictions = self._stream.step(image, received.stamp, wanted, focal_length)
         watch.add(predictions.milliseconds)
         if received.abandoned:
             return
         max_depth, encoding = settings.stream.max_depth, settings.depth_encoding
-        self._outputs.publish(Result(header, image, predictions, info, max_depth, encoding))
+        result = Result(header, image, predictions, intrinsics, max_depth, encoding)
+        self._outputs.publish(result)
         watch.lap("publish")
         self._count(received, predictions, watch)
 
-    def _fitting_info(self, width: int, height: int) -> CameraInfo | None:
-        """Return the CameraInfo if it fits an image of that size."""
-        info = self.camera_info
-        if info is None:
-            return None
+    def _intrinsics(self, width: int, height: int, wish: str) -> Intrinsics | None:
         try:
-            intrinsics.check(info, width, height)
-        except intrinsics.CameraInfoError as error:
-            self.camera_info_state = str(error)
+            return self.calibration.intrinsics(width, height, wish)
+        except CalibrationError as error:
             self._report("camera_info", f"camera_info not used: {error}")
             return None
-        self.camera_info_state = f"{info.width}x{info.height}"
-        return info
 
-    def _prepare_stream(self, frame_id: str, settings: StreamSettings) -> None:
+    def _prepare_stream(
+        self, frame_id: str, focal_length: float | None, settings: StreamSettings
+    ) -> None:
         """Let new settings hold and drop the cache where that is due."""
         if settings is not self._stream.settings:
             self._stream.settings = settings
         if self._frame_id not in (None, frame_id):
             self.reset("frame_id")
-        self._frame_id = frame_id
+        elif self._frame_id is not None and self._focal_length != focal_length:
+            # Outputs that are carried from frame to frame have the scale of the frame before.
+            self.reset("camera_info")
+        self._frame_id, self._focal_length = frame_id, focal_length
         while self._resets:
             self._stream.reset(self._resets.popleft())
 
@@ -258,25 +281,27 @@ class Camera:
     def _report(self, kind: str, message: str) -> None:
         self._report_fault(f"{self.name} {kind}", f"{self._prefix}{message}")
 
-    def _subscribe(self, transport: str) -> None:
-        topic, type_ = f"{self._prefix}image", Image
+    def _subscribe(self, transport: str, image: str, info: str) -> None:
+        self._image_type, self._image_topic = Image, image
         if transport == "compressed":
             # As image_transport does it: a remapped ``image`` takes its sub-topic along.
-            topic = f"{self._node.resolve_topic_name(topic)}/compressed"
-            type_ = CompressedImage
-        self._add_subscription(type_, topic, self.take)
-        self._add_subscription(CameraInfo, f"{self._prefix}camera_info", self._take_camera_info)
-
-    def _take_camera_info(self, message: CameraInfo) -> None:
-        self.camera_info = message
-
-    def _add_subscription(self, type_: Any, topic: str, callback: Callable[[Any], None]) -> None:
+            self._image_type, self._image_topic = CompressedImage, f"{image}/compressed"
+        self._add_subscription(self._image_type, self._image_topic, self.take, INPUT_PROFILE)
+        calibrated = self.calibration.take
+        self._add_subscription(CameraInfo, info, calibrated, INPUT_PROFILE)
+        # Some cameras publish it once, for all who come later; only who asks for that gets it.
+        # Those that don't would be warned of on both sides.
         self._subscriptions.append(
             self._node.create_subscription(
-                type_,
-                topic,
-                callback,
-                QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT),
-                qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+                CameraInfo, info, calibrated, LATCHED_PROFILE, event_callbacks=silent()
+            )
+        )
+
+    def _add_subscription(
+        self, type_: Any, topic: str, callback: Callable[[Any], None], profile: QoSProfile
+    ) -> None:
+        self._subscriptions.append(
+            self._node.create_subscription(
+                type_, topic, callback, profile, qos_overriding_options=OVERRIDABLE
             )
         )

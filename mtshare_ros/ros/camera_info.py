@@ -1,66 +1,33 @@
-"""CameraInfo: does it fit an image, its focal length, and its copy for another size."""
+"""Intrinsics as a CameraInfo message."""
 
 from __future__ import annotations
 
-import copy
-import math
-
+import numpy as np
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
-from mtshare_ros.errors import UserError
-from mtshare_ros.perception.frame import MAX_FOCAL_LENGTH
+from mtshare_ros.perception.camera.calibration import Intrinsics
 
 
-class CameraInfoError(UserError):
-    """A CameraInfo doesn't describe the images; says what was found and what was expected."""
+def camera_info(intrinsics: Intrinsics, header: Header) -> CameraInfo:
+    """Return the message from which depth_image_proc makes the points that the node publishes.
 
+    It is of the whole image, with the raw image's distortion where there is one: rectified by it,
+    an image has these intrinsics.
 
-def check(info: CameraInfo, width: int, height: int) -> None:
-    """Raise CameraInfoError unless ``info`` describes images of that size.
-
-    Binning and regions of interest aren't followed: such a CameraInfo is of another size.
+    Args:
+        intrinsics: At the size of the outputs.
+        header: Header of the message (shared, not copied).
     """
-    if (info.width, info.height) != (width, height):
-        raise CameraInfoError(
-            f"camera_info is of {info.width}x{info.height}, the image of {width}x{height}"
-        )
-    if max(info.binning_x, info.binning_y) > 1:
-        raise CameraInfoError(
-            f"camera_info has binning {info.binning_x}x{info.binning_y}; expected none"
-        )
-    fx, fy = float(info.k[0]), float(info.k[4])
-    if not (math.isfinite(fx) and math.isfinite(fy) and fx > 0 and fy > 0):
-        raise CameraInfoError(f"camera_info has fx {fx}, fy {fy}; expected a calibrated camera")
-    cx, cy = float(info.k[2]), float(info.k[5])
-    if not (math.isfinite(cx) and math.isfinite(cy)):
-        raise CameraInfoError(f"camera_info has cx {cx}, cy {cy}; expected numbers")
-    if not 0.0 < focal_length(info) < MAX_FOCAL_LENGTH:
-        raise CameraInfoError(
-            f"camera_info has fx {fx} for {width} pixels; expected less than "
-            f"{MAX_FOCAL_LENGTH:g} widths"
-        )
-
-
-def focal_length(info: CameraInfo) -> float:
-    """Return fx in units of the image width."""
-    return float(info.k[0]) / float(info.width)
-
-
-def scaled(info: CameraInfo, width: int, height: int, header: Header) -> CameraInfo:
-    """Return a copy for the image resized to ``width`` x ``height``, as image_proc scales it."""
-    copied = copy.copy(info)
-    copied.header = header
-    copied.width, copied.height = width, height
-    sx, sy = width / info.width, height / info.height
-    k, p = info.k.copy(), info.p.copy()
-    k[0], k[2], k[4], k[5] = k[0] * sx, k[2] * sx, k[4] * sy, k[5] * sy
-    p[0], p[2], p[3] = p[0] * sx, p[2] * sx, p[3] * sx
-    p[5], p[6], p[7] = p[5] * sy, p[6] * sy, p[7] * sy
-    copied.k, copied.p = k, p
-    copied.roi = copy.copy(info.roi)
-    copied.roi.x_offset = int(info.roi.x_offset * sx)
-    copied.roi.y_offset = int(info.roi.y_offset * sy)
-    copied.roi.width = int(info.roi.width * sx)
-    copied.roi.height = int(info.roi.height * sy)
-    return copied
+    fx, fy, cx, cy = intrinsics.fx, intrinsics.fy, intrinsics.cx, intrinsics.cy
+    tx, ty = intrinsics.tx, intrinsics.ty
+    return CameraInfo(
+        header=header,
+        width=intrinsics.width,
+        height=intrinsics.height,
+        distortion_model=intrinsics.model or "plumb_bob",
+        d=list(intrinsics.d) or [0.0] * 5,
+        k=np.array([fx, 0.0, cx, 0.0, fy, cy, 0.0, 0.0, 1.0]),
+        r=np.eye(3).ravel(),
+        p=np.array([fx, 0.0, cx, tx, 0.0, fy, cy, ty, 0.0, 0.0, 1.0, 0.0]),
+    )

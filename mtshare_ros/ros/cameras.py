@@ -11,6 +11,7 @@ from mtshare_ros.perception.engines.interface import Engine
 from mtshare_ros.ros.camera import Camera, Received
 from mtshare_ros.ros.node_log import Report
 from mtshare_ros.ros.parameter_values import frame_settings
+from mtshare_ros.ros.quality_of_service import check_overrides
 from mtshare_ros.ros.statistics import Statistics
 from mtshare_ros.ros.worker import FairWorker
 
@@ -62,6 +63,9 @@ class Cameras:
                     report,
                     on_give_up,
                 )
+            topics = {subscription.topic_name for subscription in node.subscriptions}
+            topics.update(publisher.topic_name for publisher in node.publishers)
+            check_overrides(node, node._parameter_overrides, topics)
         except Exception:
             self._destroy()
             raise

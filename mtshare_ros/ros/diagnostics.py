@@ -9,6 +9,7 @@ from typing import Any
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.node import Node
 
+from mtshare_ros.ros.camera_calibration import CalibrationState
 from mtshare_ros.ros.statistics import Statistics, Summary
 
 _OVERLAPPING = ("total", "latency", "ros", "age", "wait", "carry")
@@ -44,7 +45,9 @@ class Condition:
         namesakes: Other nodes of the same name.
         cameras: Cameras that share the engine, with this one.
         computing: Tasks somebody subscribes to.
-        camera_info: The state of ``camera_info``, in words.
+        calibration: How the camera is calibrated.
+        damage: What is said of damaged pictures, or None where they are noticed.
+        silence: Returns why no images come, in words.
         progress: How far opening the bundle is, in words, where that takes long, or None.
         private_share: Sub-task -> private multiply-adds by those of the dense network.
         memory_mib: Resident memory of the process.
@@ -58,7 +61,9 @@ class Condition:
     namesakes: int = 0
     cameras: int = 1
     computing: tuple[str, ...] = ()
-    camera_info: str = "none"
+    calibration: CalibrationState = CalibrationState("none")
+    damage: str | None = None
+    silence: Callable[[], str] = lambda: "no images"
     progress: str | None = None
     private_share: Mapping[str, float] = field(default_factory=dict)
     memory_mib: float = 0.0
@@ -92,7 +97,7 @@ def status(
         "bundle": condition.bundle,
         "backend": condition.backend,
         "computing": ", ".join(condition.computing),
-        "camera_info": condition.camera_info,
+        "camera_info": condition.calibration.words,
         "fps": f"{summary.fps:.2f}",
         "received_fps": f"{summary.received_fps:.2f}",
         "resets": str(summary.resets),
@@ -102,6 +107,8 @@ def status(
     }
     if condition.cause is not None:
         values["cause"] = condition.cause
+    if condition.damage is not None:
+        values["damage"] = condition.damage
     if condition.progress is not None:
         values["progress"] = condition.progress
     values.update((fate, str(count)) for fate, count in summary.counts.items())
@@ -137,9 +144,19 @@ def _level(
     if grown["rejected"]:
         return warn, f"{grown['rejected']} images could not be read"
     if not grown["received"]:
-        return warn, "no images"
+        return warn, condition.silence()
     if grown["skipped"] and not grown["processed"]:
         return ok, "nobody subscribes"
+    level, message = _pace(condition, summary, grown, thresholds)
+    doubts = [text for text in (condition.calibration.warning, condition.damage) if text]
+    return max(level, warn) if doubts else level, "; ".join([message, *doubts])
+
+
+def _pace(
+    condition: Condition, summary: Summary, grown: Mapping[str, int], thresholds: Thresholds
+) -> tuple[bytes, str]:
+    """Return level and message of how fast the images of a camera that works are served."""
+    error, warn, ok = DiagnosticStatus.ERROR, DiagnosticStatus.WARN, DiagnosticStatus.OK
     rate = f"{summary.fps:.1f} of {summary.received_fps:.1f} images per second"
     latency = summary.milliseconds.get("latency", {}).get(95, 0.0)
     if latency > thresholds.warn_latency_ms:

@@ -9,11 +9,10 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
+from mtshare_ros.perception.camera.calibration import Intrinsics
 from mtshare_ros.perception.predictions import Predictions
-from mtshare_ros.ros import camera_info as intrinsics
 from mtshare_ros.tasks import UNLABELLED, Task
 
 
@@ -25,7 +24,7 @@ class Result:
         header: The input's, the header of every output.
         image: The input, (H', W', 3) uint8 RGB.
         predictions: The network's outputs, all of one size.
-        camera_info: The camera's, if it fits the input.
+        intrinsics: Those of the input, if they are known.
         max_depth: Depth that is the far end of the colour scale, in metres.
         depth_encoding: ``32FC1`` (metres) or ``16UC1`` (millimetres).
     """
@@ -33,15 +32,15 @@ class Result:
     header: Header
     image: NDArray[np.uint8]
     predictions: Predictions
-    camera_info: CameraInfo | None
+    intrinsics: Intrinsics | None
     max_depth: float
     depth_encoding: str = "32FC1"
 
 
-def camera_info(result: Result) -> CameraInfo | None:
+def output_intrinsics(result: Result) -> Intrinsics | None:
     """Return the intrinsics at the size of the maps, or None where there are none."""
-    size, info = result.predictions.size(), result.camera_info
-    return None if size is None or info is None else intrinsics.scaled(info, *size, result.header)
+    size, intrinsics = result.predictions.size(), result.intrinsics
+    return None if size is None or intrinsics is None else intrinsics.at_size(*size)
 
 
 def dirty_tokens(result: Result) -> NDArray[np.uint8] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
@@ -16,6 +17,7 @@ from std_srvs.srv import Trigger
 from mtshare_ros.bundle.folder import load_manifest
 from mtshare_ros.bundle.manifest import BundleError
 from mtshare_ros.errors import one_line
+from mtshare_ros.perception.camera.pictures import NOTICES_DAMAGE
 from mtshare_ros.ros import parameter_values
 from mtshare_ros.ros.cameras import Cameras
 from mtshare_ros.ros.diagnostics import Condition, Health
@@ -45,10 +47,11 @@ class PerceptionNode(LifecycleNode):
     ``unconfigured``, with the cause in its diagnostics.
     """
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, arguments: Sequence[str] | None = None, **options: Any) -> None:
         """Create the node; with ``autostart`` it configures and activates itself.
 
         Args:
+            arguments: Those that ROS was started with; None for the process's.
             options: Passed on to ``LifecycleNode``.
 
         Raises:
@@ -63,7 +66,7 @@ class PerceptionNode(LifecycleNode):
         self._reporter = Reporter(self.get_logger())
         self._forward_log = ForwardLog(self.get_logger())
         try:
-            self._values = parameter_values.declare(self)
+            self._values = parameter_values.declare(self, arguments or sys.argv)
         except ParameterError:
             self.destroy_node()
             raise
@@ -283,6 +286,12 @@ class PerceptionNode(LifecycleNode):
             backend=cameras.engine.name,
             stalled=cameras.in_work if cameras.in_work > STALLED else 0.0,
             computing=cameras.by_name[camera].computing(),
-            camera_info=cameras.by_name[camera].camera_info_state,
+            calibration=cameras.by_name[camera].calibration_state(),
+            damage=self._damage(),
+            silence=cameras.by_name[camera].why_silent,
             private_share={task: share.rho for task, share in manifest.private.items()},
         )
+
+    def _damage(self) -> str | None:
+        unnoticed = self._values["image_transport"] == "compressed" and not NOTICES_DAMAGE
+        return "damaged JPEGs are not noticed: install simplejpeg" if unnoticed else None

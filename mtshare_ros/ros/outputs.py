@@ -10,22 +10,23 @@ import numpy as np
 from numpy.typing import NDArray
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
-from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_msgs.msg import String
 
 from mtshare_ros.bundle.manifest import BundleError, Manifest
 from mtshare_ros.perception import palette
+from mtshare_ros.ros.camera_info import camera_info
 from mtshare_ros.ros.frame_result import (
     Result,
-    camera_info,
     dirty_tokens,
     label_info,
     label_info_json,
+    output_intrinsics,
 )
 from mtshare_ros.ros.images import ImagePacker
 from mtshare_ros.ros.kind_outputs import OUTPUTS
 from mtshare_ros.ros.points import CloudPacker
+from mtshare_ros.ros.quality_of_service import OVERRIDABLE
 from mtshare_ros.tasks import KINDS, UNLABELLED, Task, first_of_kind
 
 Pixels = Callable[[Result], "NDArray[Any] | None"]
@@ -126,7 +127,7 @@ class Outputs:
             type_,
             self._own + name,
             profile,
-            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+            qos_overriding_options=OVERRIDABLE,
         )
 
     def _add(
@@ -172,7 +173,7 @@ class Outputs:
                 f"{task.name}/camera_info",
                 CameraInfo,
                 (task.name,),
-                lambda r: camera_info(r) if task.name in r.predictions.maps else None,
+                lambda r: _camera_info(r) if task.name in r.predictions.maps else None,
             )
         if kind.has_classes:
             self._publish_labels(task)
@@ -192,17 +193,22 @@ class Outputs:
 
         def message(result: Result) -> PointCloud2 | None:
             maps = result.predictions.maps
-            depth, info = maps.get(depth_task), camera_info(result)
-            if depth is None or info is None:
+            depth, intrinsics = maps.get(depth_task), output_intrinsics(result)
+            if depth is None or intrinsics is None:
                 return None
             labels = None if label_task is None else maps.get(label_task)
             if labels is None:
                 labels = np.full(depth.shape, UNLABELLED, np.uint8)
             colours = palette.at_size(result.image, depth.shape)
-            return packer.pack(depth, labels, colours, info, result.header)
+            return packer.pack(depth, labels, colours, intrinsics, result.header)
 
         needed = tuple(name for name in (depth_task, label_task) if name is not None)
         self._add("points", PointCloud2, needed, message)
+
+
+def _camera_info(result: Result) -> CameraInfo | None:
+    intrinsics = output_intrinsics(result)
+    return None if intrinsics is None else camera_info(intrinsics, result.header)
 
 
 def _as_rgb(picture: Callable[[NDArray[Any], Result], NDArray[np.uint8]]) -> MapPixels:

@@ -11,6 +11,7 @@ from rclpy.node import Node
 
 from mtshare_ros.bundle.manifest import Manifest
 from mtshare_ros.perception.stream_settings import StreamSettings
+from mtshare_ros.ros.parameter_sources import check_unknown, given_to_all
 from mtshare_ros.ros.parameters import (
     ALL_TASKS,
     BY_NAME,
@@ -18,8 +19,8 @@ from mtshare_ros.ros.parameters import (
     START,
     TABLE,
     ParameterError,
-    named,
 )
+from mtshare_ros.ros.quality_of_service import PREFIX
 
 _REFUSALS = {
     CONFIGURE: "it is read when the node is configured; clean the node up first",
@@ -27,18 +28,25 @@ _REFUSALS = {
 }
 
 
-def declare(node: Node) -> dict[str, Any]:
+def declare(node: Node, arguments: Sequence[str]) -> dict[str, Any]:
     """Declare every parameter and return the values the node was started with.
 
+    Args:
+        node: The node.
+        arguments: Arguments of the process.
+
     Raises:
-        ParameterError: A value given at the start can't be taken, or there is no such parameter.
+        ParameterError: A value given at the start can't be taken, or there is no such parameter
+            and it was meant for this node.
     """
     # A misspelt name would else be passed over, and the default be used. rclpy has no public way
     # to the names that were given.
+    for_all = given_to_all(arguments, node.get_name())
     for name in node._parameter_overrides:
         # rclpy has declared its own by now; those of QoS come with their topics.
-        if not (name.startswith("qos_overrides.") or node.has_parameter(name)):
-            named(name)
+        known = name in BY_NAME or name.startswith(PREFIX) or node.has_parameter(name)
+        if not known:
+            node.get_logger().warning(check_unknown(name, node.get_name(), for_all))
     values = {}
     for parameter in TABLE:
         # Ranges are left to ``check``, whose message names the parameter and the limits.
@@ -82,12 +90,14 @@ class FrameSettings:
     Attributes:
         stream: Settings of the stream.
         tasks: Tasks that may be computed.
+        intrinsics: Which matrix of a CameraInfo is taken: one of ``calibration.WISHES``.
         depth_encoding: ``32FC1`` (metres) or ``16UC1`` (millimetres).
         max_failures: Failed frames in a row after which a camera gives up.
     """
 
     stream: StreamSettings
     tasks: frozenset[str]
+    intrinsics: str
     depth_encoding: str
     max_failures: int
 
@@ -111,6 +121,7 @@ def frame_settings(manifest: Manifest, values: Mapping[str, Any]) -> FrameSettin
             task_every=_task_every(manifest, values["task_every"]),
         ),
         tasks=_allowed_tasks(manifest, values["tasks"]),
+        intrinsics=values["intrinsics"],
         depth_encoding=values["depth_encoding"],
         max_failures=values["max_failures"],
     )

@@ -11,6 +11,7 @@ from typing import Any
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 
 from mtshare_ros.errors import UserError
+from mtshare_ros.perception.camera.calibration import AUTO, WISHES
 from mtshare_ros.perception.engines import BACKENDS, PRECISIONS
 
 NEXT_FRAME = "next frame"
@@ -155,6 +156,15 @@ TABLE = (
         "What to subscribe to: Image on `image`, or CompressedImage on `image/compressed`.",
         CONFIGURE,
         choices=("raw", "compressed"),
+    ),
+    Parameter(
+        "intrinsics",
+        AUTO,
+        "Which matrix of `camera_info` describes the images: `p` that of rectified ones, `k` that "
+        "of raw ones. `auto` is `k` where the topic's last name is `image_raw`, `image_color` or "
+        "`image_mono`, else `p`; where that matrix is all zero, the other.",
+        NEXT_FRAME,
+        choices=WISHES,
     ),
     Parameter(
         "cameras",

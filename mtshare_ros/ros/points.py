@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sensor_msgs.msg import CameraInfo, PointCloud2, PointField
+from sensor_msgs.msg import PointCloud2, PointField
 from std_msgs.msg import Header
+
+from mtshare_ros.perception.camera.calibration import Intrinsics
 
 POINT = np.dtype([("xyz", np.float32, 3), ("rgb", np.uint32), ("label", np.uint32)])
 """One point; names and packing of colour and label are those of PCL's ``PointXYZRGBL``."""
@@ -33,7 +35,7 @@ class CloudPacker:
         """Make an empty message."""
         self._message = PointCloud2()
         self._points = np.empty((0, 0), POINT)
-        self._camera: tuple[float, ...] = ()
+        self._intrinsics: Intrinsics | None = None
         self._rays = np.empty((0, 0, 2), np.float32)
 
     def pack(
@@ -41,41 +43,39 @@ class CloudPacker:
         depth: NDArray[np.float32],
         labels: NDArray[np.uint8],
         colours: NDArray[np.uint8],
-        info: CameraInfo,
+        intrinsics: Intrinsics,
         header: Header,
     ) -> PointCloud2:
         """Return the message; it holds until the next call.
 
-        A pixel (u, v) of depth z is the point ((u - cx) z / fx, (v - cy) z / fy, z) of the
-        optical frame: a pinhole camera, lens distortion is not undone. Where depth is NaN, so are
-        the three coordinates.
+        A pixel of depth z is the point (x z, y z, z) of the optical frame, where (x, y) is its
+        ray, see ``Intrinsics.rays``. Where depth is NaN or no ray is known, so are the three
+        coordinates.
 
         Args:
             depth: (H, W) float32 metres along the optical axis.
             labels: (H, W) uint8 class ids.
             colours: (H, W, 3) uint8 RGB.
-            info: Intrinsics at that size.
+            intrinsics: Those at that size.
             header: Header of the message (shared, not copied).
         """
         if self._points.shape != depth.shape:
             self._allocate(*depth.shape)
         xyz = self._points["xyz"]
-        np.multiply(self._rays_of(info, depth.shape), depth[..., None], out=xyz[..., :2])
-        xyz[..., 2] = depth
+        rays = self._rays_of(intrinsics)
+        np.multiply(rays, depth[..., None], out=xyz[..., :2])
+        # No coordinate is given alone: where there is no ray, depth has no place either.
+        xyz[..., 2] = np.where(np.isnan(rays[..., 0]), rays[..., 0], depth)
         red, green, blue = (colours[..., n].astype(np.uint32) for n in range(3))
         self._points["rgb"] = (red << 16) | (green << 8) | blue
         self._points["label"] = labels
         self._message.header = header
         return self._message
 
-    def _rays_of(self, info: CameraInfo, shape: tuple[int, ...]) -> NDArray[np.float32]:
-        fx, _, cx, _, fy, cy = (float(value) for value in info.k[:6])
-        camera = (fx, fy, cx, cy, *shape)
-        if camera != self._camera:
-            rows, columns = np.indices(shape[:2], np.float32)
-            self._rays = np.stack([(columns - cx) / fx, (rows - cy) / fy], axis=-1)
-            self._rays = self._rays.astype(np.float32)
-            self._camera = camera
+    def _rays_of(self, intrinsics: Intrinsics) -> NDArray[np.float32]:
+        if intrinsics != self._intrinsics:
+            self._rays = intrinsics.rays()
+            self._intrinsics = intrinsics
         return self._rays
 
     def _allocate(self, height: int, width: int) -> None:

@@ -101,4 +101,4 @@ def _start(args: Sequence[str] | None) -> PerceptionNode:
         # What rclpy raises has no public class; the lines of C it names say nothing to a user.
         said = re.sub(r", at \S+:\d+", "", str(error))
         raise StartError(f"ROS doesn't start: {said}") from None
-    return PerceptionNode()
+    return PerceptionNode(args)

@@ -15,6 +15,7 @@ from rclpy.node import Node
 
 from mtshare_ros.perception.engines.interface import EngineError
 from mtshare_ros.ros.camera import Camera, Received
+from mtshare_ros.ros.camera_calibration import CalibrationState
 from mtshare_ros.ros.parameter_values import frame_settings
 from mtshare_ros.ros.parameters import TABLE
 from mtshare_ros.ros.statistics import COUNTS, Statistics
@@ -211,12 +212,15 @@ def test_a_fault_while_the_process_shuts_down_is_not_counted(case: Case) -> None
 
 
 def test_a_camera_info_is_used_as_long_as_it_fits(case: Case) -> None:
-    assert case.camera.camera_info_state == "none"
-    case.camera.camera_info = GOOD_INFO
+    assert case.camera.calibration_state() == CalibrationState("none")
+    case.camera.calibration.take(GOOD_INFO)
     case.serve(0)
     case.camera.serve(Received(image(START + 1, size=(64, 48))))
-    assert [r.camera_info for r in case.outputs.results] == [GOOD_INFO, None]
-    assert case.camera.camera_info_state == "camera_info is of 160x120, the image of 64x48"
+    used, unused = (result.intrinsics for result in case.outputs.results)
+    assert used.focal_length == GOOD_INFO.k[0] / GOOD_INFO.width and unused is None
+    state = case.camera.calibration_state()
+    assert state.words == "camera_info is of 160x120; expected one of the images, which are 64x48"
+    assert state.warning == f"camera_info is not used: {state.words}"
     assert [kind for kind, _ in case.reports] == ["front camera_info"]
 
 

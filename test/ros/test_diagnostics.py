@@ -1,7 +1,7 @@
 """Counts, times and levels."""
 
-import dataclasses
 import logging
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,6 +9,7 @@ import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
 
 from mtshare_ros.ros import diagnostics
+from mtshare_ros.ros.camera_calibration import CalibrationState
 from mtshare_ros.ros.diagnostics import Condition, Thresholds
 from mtshare_ros.ros.node_log import ForwardLog, Reporter
 from mtshare_ros.ros.process_usage import resident_mib
@@ -27,6 +28,7 @@ def test_the_level_says_what_is_wrong_now():
     ok, warn, error = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
     expected = [
         (status(), warn, "no images"),
+        (status(replace(ACTIVE, silence=lambda: "no images: why")), warn, "no images: why"),
         (status(received=3, processed=3), ok, "9.5 of 0.0 images per second"),
         (status(received=3, skipped=3), ok, "nobody subscribes"),
         (status(received=3, rejected=2), warn, "2 images could not be read"),
@@ -50,7 +52,15 @@ TIMES = {
 
 
 def slow(
-    latency=150.0, fps=10.0, dirty=0.95, cameras=1, reset=None, resets=0, carried=0.0, **counts
+    latency=150.0,
+    fps=10.0,
+    dirty=0.95,
+    cameras=1,
+    reset=None,
+    resets=0,
+    carried=0.0,
+    condition=ACTIVE,
+    **counts,
 ):
     """Return the status of a camera of 30 frames per second, by what is wrong with it."""
     times = {**TIMES, "latency": latency}
@@ -64,7 +74,7 @@ def slow(
         last_reset=reset,
         carried_fraction=carried,
     )
-    condition = dataclasses.replace(ACTIVE, cameras=cameras)
+    condition = replace(condition, cameras=cameras)
     thresholds = Thresholds(warn_dropped=0.5, warn_latency_ms=200.0, error_latency_ms=1000.0)
     return diagnostics.status("n", condition, summary, NOTHING, thresholds)
 
@@ -107,12 +117,12 @@ def test_levels_change_at_the_thresholds(dropped, latency, level):
 
 
 def test_what_is_wrong_with_the_node_as_a_whole_comes_first():
-    stalled = dataclasses.replace(ACTIVE, stalled=3.2)
+    stalled = replace(ACTIVE, stalled=3.2)
     expected = [
         (stalled, DiagnosticStatus.ERROR, "the engine has been at one frame for 3.2 s"),
-        (dataclasses.replace(stalled, cause="gone"), DiagnosticStatus.ERROR, "gone"),
+        (replace(stalled, cause="gone"), DiagnosticStatus.ERROR, "gone"),
         (
-            dataclasses.replace(ACTIVE, namesakes=2),
+            replace(ACTIVE, namesakes=2),
             DiagnosticStatus.WARN,
             "2 other nodes have this name; their outputs mix",
         ),
@@ -123,7 +133,7 @@ def test_what_is_wrong_with_the_node_as_a_whole_comes_first():
 
 
 def test_memory_share_and_resets_are_told():
-    condition = dataclasses.replace(ACTIVE, private_share={"depth": 0.17}, memory_mib=123.45)
+    condition = replace(ACTIVE, private_share={"depth": 0.17}, memory_mib=123.45)
     summary = Summary(NOTHING, 0.0, {}, None, resets=2, last_reset="clock")
     found = diagnostics.status("n", condition, summary, NOTHING)
     values = {pair.key: pair.value for pair in found.values}
@@ -227,3 +237,21 @@ def test_what_the_package_logs_reaches_the_node_s_log_while_it_lives() -> None:
     forward.stop()
     source.warning("too late")
     assert seen == [("info", "backend onnxruntime: why"), ("warning", "hm")]
+
+
+def test_a_doubt_about_the_calibration_or_the_pictures_is_a_warning_beside_the_rate():
+    unused = CalibrationState("of 1x1", "camera_info is not used: of 1x1")
+    calm = replace(ACTIVE, calibration=unused, damage="damage is not noticed")
+    found = status(calm, received=3, processed=3)
+    assert found.level == DiagnosticStatus.WARN
+    assert found.message == (
+        "9.5 of 0.0 images per second; camera_info is not used: of 1x1; damage is not noticed"
+    )
+    values = {entry.key: entry.value for entry in found.values}
+    assert values["camera_info"] == "of 1x1" and values["damage"] == "damage is not noticed"
+    late = slow(latency=1500.0, received=30, processed=10, condition=calm)
+    assert late.level == DiagnosticStatus.ERROR and "not used" in late.message
+    good = replace(ACTIVE, calibration=CalibrationState("fx 256.0 (P)"))
+    found = status(good, received=3, processed=3)
+    assert found.level == DiagnosticStatus.OK
+    assert {entry.key: entry.value for entry in found.values}["camera_info"] == "fx 256.0 (P)"

@@ -44,7 +44,7 @@ def test_all_outputs_of_a_frame_have_its_stamp_frame_and_one_size(context, bundl
         wait_for(info.get_subscription_count, "camera_info subscribed")
         k = [150.0, 0.0, 80.0, 0.0, 150.0, 60.0, 0.0, 0.0, 1.0]
         info.publish(CameraInfo(width=160, height=120, k=k))
-        wait_for(lambda: camera_of(node).camera_info, "camera_info")
+        wait_for(lambda: camera_of(node).calibration.info, "camera_info")
         send(node, camera, image(START))
         assert camera.received["segmentation/label_info_json"], "labels come before the mask"
         topics = (*IMAGES, *PICTURES, "depth/camera_info")
@@ -173,15 +173,15 @@ def test_the_focal_length_of_a_camera_info_that_fits_is_used(context, bundle_pat
         connected(node, camera, "depth")
         taken = camera_of(node)
         for width, fx, says in (
-            (160, 80.0, "160x120"),
+            (160, 80.0, "fx 80.0 (K)"),
             (320, 80.0, "camera_info is of 320x120"),
-            (160, 160000.0, "expected less than 1000 widths"),
+            (160, 4801.0, "fx 4801 for 160 pixels; expected 16 to 4800"),
         ):
-            taken.camera_info = CameraInfo(
+            taken.calibration.info = CameraInfo(
                 width=width, height=120, k=[fx, 0, 80.0, 0, 80.0, 60.0, 0, 0, 1.0]
             )
             send(node, camera, image(START + len(steps)))
-            assert says in condition(node).camera_info
+            assert says in condition(node).calibration.words
         assert [step.focal_length for step in steps] == [0.5, None, None]
 
 

@@ -33,7 +33,7 @@ def give_info(node, camera):
     info = camera.node.create_publisher(CameraInfo, "camera_info", 1)
     wait_for(info.get_subscription_count, "camera_info subscribed")
     info.publish(GOOD_INFO)
-    wait_for(lambda: camera_of(node).camera_info, "camera_info")
+    wait_for(lambda: camera_of(node).calibration.info, "camera_info")
 
 
 @pytest.mark.parametrize("output_size", ["model", "input"])

@@ -115,7 +115,7 @@ def test_the_documentation_has_the_table_as_it_is():
 
 def test_the_shipped_parameter_file_holds_the_defaults():
     text = (ROOT / "config" / "perception.yaml").read_text()
-    values = yaml.safe_load(text)["/**"]["ros__parameters"]
+    values = yaml.safe_load(text)["/**/perception_node"]["ros__parameters"]
     assert values == {name: DEFAULTS[name] for name in values}
 
 

@@ -2,18 +2,20 @@
 
 import sys
 import types
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from sensor_msgs.msg import CameraInfo, PointField
+from sensor_msgs.msg import PointField
 from std_msgs.msg import Header
 
+from mtshare_ros.perception.camera.calibration import Intrinsics
 from mtshare_ros.ros.frame_result import label_info
 from mtshare_ros.ros.kind_outputs import millimetres
 from mtshare_ros.ros.points import POINT, CloudPacker
 from mtshare_ros.tasks import ROOM_CLASSES, SEGMENTATION
 
-INFO = CameraInfo(width=4, height=3, k=[2.0, 0.0, 1.5, 0.0, 4.0, 1.0, 0.0, 0.0, 1.0])
+INTRINSICS = Intrinsics(4, 3, fx=2.0, fy=4.0, cx=1.5, cy=1.0, source="P")
 SIZES = {PointField.FLOAT32: "f4", PointField.UINT32: "u4"}
 
 
@@ -32,13 +34,13 @@ def read(cloud):
     return {name: points[name] for name in dtype.names}
 
 
-def pack(packer, seed=0, shape=(3, 4)):
+def pack(packer, seed=0, shape=(3, 4), intrinsics=INTRINSICS):
     random = np.random.default_rng(seed)
     depth = random.uniform(0.5, 5.0, shape).astype(np.float32)
     depth[1, 2] = np.nan
     labels = random.integers(0, 256, shape, np.uint8)
     colours = random.integers(0, 256, (*shape, 3), np.uint8)
-    return depth, labels, colours, packer.pack(depth, labels, colours, INFO, Header())
+    return depth, labels, colours, packer.pack(depth, labels, colours, intrinsics, Header())
 
 
 def test_a_pixel_is_the_point_that_a_pinhole_camera_sees_there():
@@ -69,13 +71,40 @@ def test_a_packer_keeps_its_memory_and_follows_size_and_camera():
     depth, *_, second = pack(packer, seed=1)
     assert second.data is memory
     assert (read(second)["z"] == depth)[~np.isnan(depth)].all()
-    depth, *_, wide = pack(packer, shape=(3, 8))
+    twice = INTRINSICS.at_size(8, 3)
+    depth, *_, wide = pack(packer, shape=(3, 8), intrinsics=twice)
     assert (wide.height, wide.width, len(wide.data)) == (3, 8, 24 * POINT.itemsize)
-    other = CameraInfo(width=8, height=3, k=[4.0, 0.0, 3.5, 0.0, 4.0, 1.0, 0.0, 0.0, 1.0])
-    moved = packer.pack(
-        depth, np.zeros((3, 8), np.uint8), np.zeros((3, 8, 3), np.uint8), other, Header()
-    )
-    assert read(moved)["x"][0, 0] == pytest.approx(-3.5 / 4.0 * depth[0, 0])
+
+
+@pytest.mark.parametrize("changed", ["fx", "fy", "cx", "cy"])
+def test_a_packer_follows_every_number_of_a_camera_that_is_calibrated_anew(changed):
+    packer = CloudPacker()
+    pack(packer)
+    other = replace(INTRINSICS, **{changed: getattr(INTRINSICS, changed) + 0.5})
+    depth, *_, moved = pack(packer, intrinsics=other)
+    for axis, value in (("x", (3 - other.cx) / other.fx), ("y", (2 - other.cy) / other.fy)):
+        assert read(moved)[axis][2, 3] == pytest.approx(value * depth[2, 3], rel=1e-5)
+
+
+def lens(k1, k2):
+    """Return the intrinsics of raw images of 64x48."""
+    distortion = (k1, k2, 0.0, 0.0, 0.0)
+    return Intrinsics(64, 48, 40.0, 40.0, 32.0, 24.0, "K", d=distortion, model="plumb_bob")
+
+
+def test_a_pixel_that_no_ray_reaches_has_no_point():
+    raw = lens(-0.9, 0.3)
+    found = read(pack(CloudPacker(), shape=(48, 64), intrinsics=raw)[-1])
+    assert all(np.isnan(found[axis][0, 0]) for axis in "xyz")
+    assert all(np.isfinite(found[axis][24, 32]) for axis in "xyz")
+
+
+def test_distortion_of_raw_images_is_undone():
+    raw = lens(-0.1, 0.0)
+    found = read(pack(CloudPacker(), shape=(48, 64), intrinsics=raw)[-1])
+    ray = np.array([found["x"][4, 60], found["y"][4, 60]]) / found["z"][4, 60]
+    radius = ray @ ray
+    assert ray * (1 - 0.1 * radius) * 40 + (32, 24) == pytest.approx((60, 4), abs=0.02)
 
 
 def test_millimetres_round_and_are_zero_where_depth_is_invalid_or_too_far():

@@ -36,7 +36,8 @@ IMAGES = {
     "long encoding": _image("x" * 500),
     "encoding with a line break": _image("rgb8\n"),
     "encoding of a compressed image": _image("jpeg"),
-    "planar yuv": _image("nv12", step=160),
+    "planar yuv without colour": _image("nv12", step=160),
+    "colours without names": _image("8UC3"),
     "seven channels": _image("16UC7"),
     "depth of NaN": _floats(NAN),
     "depth of infinity": _floats(INFINITY),
@@ -93,5 +94,7 @@ INFOS = {
     "cx NaN": _info(cx=NAN),
     "cy infinite": _info(cy=-INFINITY),
     "binned": _info(binning_x=2, binning_y=2),
+    "identity": _info(fx=1.0, fy=1.0, cx=0.0, cy=0.0),
+    "P of NaN": _info(p=[NAN] * 12),
 }
 """CameraInfos that don't describe an image of 160x120."""

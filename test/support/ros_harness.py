@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from subprocess import Popen
 from typing import Any
@@ -113,14 +113,17 @@ def spinning(node: Node) -> Iterator[None]:
 
 
 @contextmanager
-def perception_node(context: Context, **parameters: Any) -> Iterator[PerceptionNode]:
-    """Run the node with some parameters, spinning."""
+def perception_node(
+    context: Context, options: Mapping[str, Any] | None = None, **parameters: Any
+) -> Iterator[PerceptionNode]:
+    """Run the node with some options of its constructor and some parameters, spinning."""
     # A lifecycle node stays in the graph until its cycles are collected.
     gc.collect()
     given = {"diagnostics_period": 0.05, **parameters}
     node = PerceptionNode(
         context=context,
         parameter_overrides=[Parameter(name, value=value) for name, value in given.items()],
+        **(options or {}),
     )
     try:
         with spinning(node):
@@ -145,7 +148,11 @@ class Peer:
 
     def camera(self, prefix: str) -> Any:
         """Return the publisher of another camera's images."""
-        return self.node.create_publisher(Image, f"{prefix}image", 1)
+        return self.camera_on(f"{prefix}image")
+
+    def camera_on(self, topic: str) -> Any:
+        """Return the publisher of images on a topic."""
+        return self.node.create_publisher(Image, topic, 1)
 
     def listen(self, *topics: str, type_: Any = Image) -> None:
         """Subscribe to outputs of the node."""

@@ -106,7 +106,7 @@ def test_the_cloud_and_the_overlay_are_of_the_first_of_their_kinds(
         info = camera.node.create_publisher(CameraInfo, "camera_info", 1)
         wait_for(info.get_subscription_count, "camera_info subscribed")
         info.publish(GOOD_INFO)
-        wait_for(lambda: camera_of(node).camera_info, "camera_info")
+        wait_for(lambda: camera_of(node).calibration.info, "camera_info")
         connected(node, camera, "far_depth", "segmentation")
         sent = image(5 * SECOND)
         send(node, camera, sent)

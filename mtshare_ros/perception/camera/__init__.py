@@ -1,0 +1,1 @@
+"""What a camera sends, as plain bytes and numbers: pictures and calibration; no ROS."""

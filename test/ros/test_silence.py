@@ -1,0 +1,87 @@
+"""Why no images come."""
+
+import time
+
+import pytest
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import String
+
+from mtshare_ros.ros.camera import INPUT_PROFILE
+from mtshare_ros.ros.silence import why_silent
+from support.ros_harness import wait_for
+
+
+@pytest.fixture
+def node(context):
+    made = Node("listener", context=context)
+    yield made
+    made.destroy_node()
+
+
+@pytest.fixture
+def driver(context):
+    made = Node("driver", namespace="/front", context=context)
+    yield made
+    made.destroy_node()
+
+
+def reason(node, type_=Image, topic="/image", profile=INPUT_PROFILE):
+    return why_silent(node, "image", type_, topic, profile)
+
+
+def says(node, text, **arguments):
+    wait_for(lambda: text in reason(node, **arguments), text)
+
+
+def test_nobody_publishes(node):
+    wait_for(lambda: reason(node) == "no images: nobody publishes on /image", "no topic")
+
+
+def test_the_topics_with_images_are_named_and_how_to_remap(node, driver):
+    driver.create_publisher(Image, "image_raw", 1)
+    driver.create_publisher(Image, "image_rect", 1)
+    driver.create_publisher(String, "words", 1)
+    says(
+        node,
+        "there are images on /front/image_raw, /front/image_rect: remap image:=/front/image_raw",
+    )
+    assert "image_transport" not in reason(node)
+
+
+def test_images_of_the_other_transport_are_named_with_the_parameter(node, driver):
+    driver.create_publisher(CompressedImage, "image_raw/compressed", 1)
+    says(node, "remap image:=/front/image_raw and set image_transport to compressed")
+    says(
+        node,
+        "there are images on /front/image_raw: remap image:=/front/image_raw",
+        type_=CompressedImage,
+        topic="/image/compressed",
+    )
+
+
+def test_another_type_on_the_topic_is_named_with_its_publisher(node, driver):
+    driver.create_publisher(String, "/image", 1)
+    says(node, "/image has std_msgs/msg/String of /front/driver, expected sensor_msgs/msg/Image")
+
+
+def test_a_quality_of_service_that_does_not_fit_is_named(node, driver):
+    driver.create_publisher(Image, "/image", QoSProfile(depth=1))
+    latched = QoSProfile(
+        depth=1,
+        reliability=ReliabilityPolicy.RELIABLE,
+        durability=DurabilityPolicy.TRANSIENT_LOCAL,
+    )
+    says(node, "the QoS of /front/driver on /image doesn't fit:", profile=latched)
+
+
+def test_a_publisher_that_fits_and_sends_nothing_is_named_with_its_quality(node, driver):
+    driver.create_publisher(Image, "/image", 1)
+    says(node, "/front/driver (reliable, volatile) publishes on /image, but sends nothing")
+
+
+def test_outputs_of_the_node_are_not_suggested(node):
+    node.create_publisher(Image, "~/overlay", 1)
+    time.sleep(0.2)
+    assert reason(node) == "no images: nobody publishes on /image"

@@ -23,8 +23,8 @@ from mtshare_ros.study.delta_m import (
 )
 from mtshare_ros.study.room_scores import RoomScores, open_rooms, score
 from mtshare_ros.study.study_config import Study, StudyError, System
-from mtshare_ros.study.trained_task import full_parameters, predict, record_of, steps_of
-from mtshare_ros.training.stored import stage_path
+from mtshare_ros.study.trained_task import full_parameters, predict, steps_of
+from mtshare_ros.training.stored import record_of, stage_path
 
 PerSeed = dict[str, Values]
 """Run -> values."""

@@ -15,12 +15,11 @@ from mtshare_ros.network.pretrained import load_backbone
 from mtshare_ros.network.single_task import SharedEncoder, SingleTaskNetwork
 from mtshare_ros.network.units import SubTask
 from mtshare_ros.progress import OnStep, silent
-from mtshare_ros.training.checkpoints import load_tensors
 from mtshare_ros.training.configuration import TrainingConfig
 from mtshare_ros.training.data_sets import open_data_sets
 from mtshare_ros.training.loop import Job, LoopSettings, fit
 from mtshare_ros.training.stage_settings import BaseStage, Stage
-from mtshare_ros.training.stored import load_network, stage_path
+from mtshare_ros.training.stored import load_network, record_of
 from mtshare_ros.training.validation import validate
 
 
@@ -120,7 +119,6 @@ class StageContext:
             task: The task.
             network: Gives its head where the stage trained none for the task.
         """
-        _, record = load_tensors(stage_path(self.run, stage))
-        if task not in record.get("tasks", ()):
+        if task not in record_of(self.run, stage).get("tasks", ()):
             return network.head
         return load_network(self.run, stage, task)[0].head

@@ -50,9 +50,12 @@ class Job(nn.Module, ABC):
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Return named losses whose sum is minimised."""
 
-    @abstractmethod
     def optimizers(self, weight_decay: float) -> list[torch.optim.Optimizer]:
-        """Return the optimisers; only the first one's learning rate follows the phases."""
+        """Return the optimisers: AdamW over all that is trained, if a job doesn't say otherwise.
+
+        Only the first one's learning rate follows the phases.
+        """
+        return [adamw([self], weight_decay)]
 
     def gauges(self) -> dict[str, float]:
         """Return further values to log."""

@@ -70,19 +70,17 @@ class StageContext:
         job.task_of = self.tasks
         settings = LoopSettings(
             folder=self.run,
+            config=self.config,
             identity=stage.model_dump(mode="json", exclude_defaults=True),
             seed=self.seed(stage),
-            jitter=self.config.data.colour_jitter,
-            weight_decay=self.config.weight_decay,
             resume=self.resume,
-            crop=self.config.data.crop,
             on_step=self.on_step,
         )
         stills = self.data.train
         if job.frames > 1:
             assert self.data.clips is not None
             stills = self.data.clips
-        record = fit(job, stage.name, stage.phases, stills, settings, self.fabric)
+        record = fit(job, stage, stills, settings, self.fabric)
         return {
             "kind": stage.kind,
             "network": self.network.to_dict(),

@@ -53,11 +53,8 @@ def scaled(info: CameraInfo, width: int, height: int, header: Header) -> CameraI
     copied.header = header
     copied.width, copied.height = width, height
     sx, sy = width / info.width, height / info.height
-    k, p = info.k.copy(), info.p.copy()
-    k[0], k[2], k[4], k[5] = k[0] * sx, k[2] * sx, k[4] * sy, k[5] * sy
-    p[0], p[2], p[3] = p[0] * sx, p[2] * sx, p[3] * sx
-    p[5], p[6], p[7] = p[5] * sy, p[6] * sy, p[7] * sy
-    copied.k, copied.p = k, p
+    copied.k = info.k * [sx, 1, sx, 1, sy, sy, 1, 1, 1]
+    copied.p = info.p * [sx, 1, sx, sx, 1, sy, sy, sy, 1, 1, 1, 1]
     copied.roi = copy.copy(info.roi)
     copied.roi.x_offset = int(info.roi.x_offset * sx)
     copied.roi.y_offset = int(info.roi.y_offset * sy)

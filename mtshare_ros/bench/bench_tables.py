@@ -5,11 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from mtshare_ros.bench.markdown_table import markdown_table
 from mtshare_ros.bench.result_reader import main_count, rows_of, time_of
 
 _SHARES = {1.0: "all tokens dirty", 0.5: "half", 0.25: "a quarter", 0.125: "an eighth"}
 Rows = Sequence[dict[str, Any]]
+
+
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table whose first column is aligned to the left and whose others to the right."""
+    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
+    return "\n".join(
+        f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines
+    )
 
 
 def title_of(setting: dict[str, Any]) -> str:
@@ -33,29 +40,17 @@ def label_of(row: dict[str, Any]) -> str:
     return str(row["name"])
 
 
-def terminal(result: dict[str, Any], setting: int) -> list[tuple[str, ...]]:
+def terminal(result: dict[str, Any], setting: int) -> list[list[str]]:
     """Return cells: case, tasks, p50 (or mean), p95, p99, times faster, ideal."""
-    return [
-        (
-            label_of(row),
-            str(row["tasks"]),
-            *_times(row),
-            f"{row['ratio']:.2f}",
-            _ideal(row),
-        )
-        for row in rows_of(result, setting)
-    ]
+    rows = rows_of(result, setting)
+    return [[label_of(row), str(row["tasks"]), *_figures(row)] for row in rows]
 
 
 def close_look(rows: Rows) -> str:
     """Return a table of all cases of ``main_count`` tasks."""
     count = main_count({row["tasks"] for row in rows})
     header = ("p50, ms", "p95, ms", "p99, ms", "times faster", "ideal, ms")
-    cells = [
-        (label_of(row), *_times(row), f"{row['ratio']:.2f}", _ideal(row))
-        for row in rows
-        if row["tasks"] == count
-    ]
+    cells = [[label_of(row), *_figures(row)] for row in rows if row["tasks"] == count]
     return markdown_table((_tasks(count), *header), cells)
 
 
@@ -118,10 +113,8 @@ def _tasks(count: int) -> str:
     return "1 task" if count == 1 else f"{count} tasks"
 
 
-def _times(row: dict[str, Any]) -> list[str]:
-    """Return the time of a frame, its p95 and its p99."""
-    return [f"{time:.1f}" for time in (time_of(row), row["p95_ms"], row["p99_ms"])]
-
-
-def _ideal(row: dict[str, Any]) -> str:
-    return f"{row['ideal_ms']:.1f}" if "ideal_ms" in row and row["kind"] != "separate" else ""
+def _figures(row: dict[str, Any]) -> list[str]:
+    """Return the time of a frame, its p95 and its p99, how many times faster it is, and ideal."""
+    times = [f"{time:.1f}" for time in (time_of(row), row["p95_ms"], row["p99_ms"])]
+    has_ideal = "ideal_ms" in row and row["kind"] != "separate"
+    return [*times, f"{row['ratio']:.2f}", f"{row['ideal_ms']:.1f}" if has_ideal else ""]

@@ -15,7 +15,6 @@ from torch.utils.flop_counter import FlopCounterMode
 from mtshare_ros.bundle.manifest import Manifest
 from mtshare_ros.network.config import FINE_STRIDE, NetworkConfig
 from mtshare_ros.network.single_task import SharedEncoder
-from mtshare_ros.tasks import Task
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ def count_work(manifest: Manifest) -> Work:
     """Count the parts of a bundle's network."""
     config = NetworkConfig.from_dict(manifest.network)
     with torch.device("meta"):  # shapes alone: nothing is computed
-        network = SharedEncoder(config, _channels(manifest.tasks)).eval()
+        network = SharedEncoder(config, {t.name: t.channels for t in manifest.tasks}).eval()
         width, height = config.size
         image = torch.empty(1, 3, height, width)
         tokens = torch.empty(1, config.rows, config.width)
@@ -78,10 +77,6 @@ def count_work(manifest: Manifest) -> Work:
         rho={task: share.rho for task, share in manifest.private.items()},
         prefix=config.prefix / config.rows,
     )
-
-
-def _channels(tasks: Sequence[Task]) -> dict[str, int]:
-    return {task.name: task.channels for task in tasks}
 
 
 @torch.no_grad()

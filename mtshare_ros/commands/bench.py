@@ -76,7 +76,24 @@ def bench(
         if options[name]:
             raise OptionError(f"{name}: not with {'a bundle' if name in refused else '--engine'}")
     if engine is not None:
-        _bench_engine(bundle, engine, precision, output, rounds or 200, threads, command)
+        if bundle is None:
+            raise OptionError("--engine needs a bundle: mtshare bench BUNDLE --engine tensorrt")
+        from mtshare_ros.bench.engine_benchmark import bench_engine
+
+        with progress("compiling and measuring") as on_step:
+            result = bench_engine(
+                bundle,
+                engine,
+                precision,
+                output,
+                on_step,
+                rounds=rounds or 200,
+                threads=threads,
+                command=command,
+            )
+        typer.echo(", ".join(f"{key}: {value}" for key, value in result["machine"].items()))
+        _print_tables(result)
+        typer.echo(str(output))
         return
     sizes = size or (ALL_SIZES if everything else [_DEFAULT_SIZE])
     pixels = [parse_size(text) for text in dict.fromkeys(sizes)]
@@ -120,35 +137,6 @@ def bench_report(
     update_page(output, results)
     for path in (*files, output):
         typer.echo(str(path))
-
-
-def _bench_engine(
-    bundle: Path | None,
-    engine: str,
-    precision: str,
-    output: Path,
-    rounds: int,
-    threads: int,
-    command: str,
-) -> None:
-    if bundle is None:
-        raise OptionError("--engine needs a bundle: mtshare bench BUNDLE --engine tensorrt")
-    from mtshare_ros.bench.engine_benchmark import bench_engine
-
-    with progress("compiling and measuring") as on_step:
-        result = bench_engine(
-            bundle,
-            engine,
-            precision,
-            output,
-            on_step,
-            rounds=rounds,
-            threads=threads,
-            command=command,
-        )
-    typer.echo(", ".join(f"{key}: {value}" for key, value in result["machine"].items()))
-    _print_tables(result)
-    typer.echo(str(output))
 
 
 def _print_tables(result: dict[str, Any]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from mtshare_ros.evaluation.report.overview import write_overview
 from mtshare_ros.evaluation.report.report_files import PAGE_NAME, write_report
 from mtshare_ros.evaluation.scores import Recording, Run
 from mtshare_ros.metrics import class_count
+from mtshare_ros.progress import OnCount, silent
 from mtshare_ros.replay.replay_bag import ReplayResult, replay
 from mtshare_ros.tasks import KINDS
 
@@ -43,9 +43,7 @@ class DemoResult:
     files: tuple[Path, ...]
 
 
-def run_demo(
-    bundle: Path, bag: Path, output: Path, on_frame: Callable[[int, int], None] | None = None
-) -> DemoResult:
+def run_demo(bundle: Path, bag: Path, output: Path, on_frame: OnCount = silent) -> DemoResult:
     """Play a clip through the live node, record what it publishes, and score that.
 
     Raises:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -63,7 +64,10 @@ def evaluate(
     """Score a bundle on a bag or a data set and write a report."""
     if bool(bag) == (dataset is not None) or (dataset is None) == bool(root):
         raise OptionError("expected either --bag BAG, or --dataset NAME with --root DIR")
-    from mtshare_ros.evaluation.evaluate import evaluate_bag, evaluate_images, evaluate_stills
+    from mtshare_ros.evaluation.bag_frames import BagFrames
+    from mtshare_ros.evaluation.evaluate import evaluate as score
+    from mtshare_ros.evaluation.image_sets import ImageFrames
+    from mtshare_ros.evaluation.room_views import RoomFrames, Stills
     from mtshare_ros.evaluation.run_options import Options
     from mtshare_ros.evaluation.stopping import StoppedEarly
 
@@ -77,7 +81,8 @@ def evaluate(
     try:
         with progress("evaluating") as on_frame:
             if bag:
-                numbers = evaluate_bag(bundle, bag[0], output, options, on_frame, topic, record)
+                clip = partial(BagFrames, bag[0], topic)
+                numbers = score(bundle, clip, output, options, on_frame, record)
             elif dataset != "rooms":
                 from mtshare_ros.datasets.image_sets.kinds import open_images
 
@@ -86,11 +91,12 @@ def evaluate(
                     raise OptionError(f"--root: found {len(root)}, expected one for {dataset}")
                 images = open_images(dataset, root[0], split, normal_axes)
                 images = images if names is None else images.only(names)
-                numbers = evaluate_images(
-                    bundle, images, dataset, output, options, protocol, on_frame
-                )
+                photos = partial(ImageFrames, images, dataset, protocol)
+                numbers = score(bundle, photos, output, options.of_single_images(), on_frame)
             else:
-                numbers = evaluate_stills(bundle, root or [], output, options, on_frame)
+                options = options.of_single_images()
+                views = partial(RoomFrames, Stills(root or []))
+                numbers = score(bundle, views, output, options, on_frame)
     except StoppedEarly as early:
         numbers, stop = early.numbers, early
     print_report(numbers)

@@ -141,12 +141,13 @@ def reuse(
     from mtshare_ros.study.reuse.reuse_study import Options, compare_reuse
 
     asked = {
-        "policies": tuple(policy or ()) or None,
-        "budgets": tuple(budget or ()) or None,
+        "policies": policy,
+        "budgets": budget,
         "change_threshold": threshold,
-        "carried": tuple(carry or ()) or None,
+        "carried": carry,
     }
-    given: dict[str, Any] = {key: value for key, value in asked.items() if value is not None}
+    # What is not asked for keeps its default.
+    given: dict[str, Any] = {key: value for key, value in asked.items() if value not in (None, [])}
     options = Options(threads=threads, **given)
     with progress("comparing") as on_frame:
         found, files = compare_reuse(bundle, bag, output, options, on_frame)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any
 
 from mtshare_ros.errors import OptionError
 from mtshare_ros.evaluation.frames import InputFrame
@@ -27,13 +25,7 @@ class _Given:
 
     predictions: Predictions
 
-    def step(
-        self,
-        image: NDArray[np.uint8],
-        stamp: int,
-        wanted: Collection[str],
-        focal_length: float | None = None,
-    ) -> Predictions:
+    def step(self, *_: Any, **__: Any) -> Predictions:
         return self.predictions
 
     def reset(self, reason: str = "requested") -> None:
@@ -91,7 +83,9 @@ class Baselines:
             if stream is not None:
                 held.append(_Baseline(name, stream, tasks))
                 continue
-            other = _open_other(name, options)
+            if not Path(name).is_dir():
+                raise OptionError(f"--baseline {name!r}: expected {_EXPECTED}")
+            other = options.open(Path(name))
             common = _common(tasks, other.manifest.tasks, name)
             others.append(_Baseline(name, open_stream(other, options.policy, settings), common))
         self._baselines = held + others
@@ -109,12 +103,6 @@ class Baselines:
         for baseline in self._baselines:
             baseline.step(frame, scores)
         return dense
-
-
-def _open_other(name: str, options: Options) -> Engine:
-    if not Path(name).is_dir():
-        raise OptionError(f"--baseline {name!r}: expected {_EXPECTED}")
-    return options.open(Path(name))
 
 
 def _common(tasks: Sequence[Task], others: Sequence[Task], name: str) -> list[Task]:

@@ -2,118 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import nullcontext
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mtshare_ros.datasets.image_sets.image_set import ImageSet
-from mtshare_ros.evaluation.bag_frames import BagFrames
 from mtshare_ros.evaluation.baselines import Baselines
 from mtshare_ros.evaluation.frames import InputFrame, Source
-from mtshare_ros.evaluation.image_sets import ImageFrames
 from mtshare_ros.evaluation.outcome import Maps, Outcome
 from mtshare_ros.evaluation.output_bag import PredictionBag
 from mtshare_ros.evaluation.policies import open_stream, warm_up
 from mtshare_ros.evaluation.report.report_files import write_report
-from mtshare_ros.evaluation.room_views import RoomFrames, Stills
 from mtshare_ros.evaluation.run_options import Options
 from mtshare_ros.evaluation.scores import Run, Scores
-from mtshare_ros.evaluation.stopping import OnFrame, StoppedEarly, run_over
+from mtshare_ros.evaluation.stopping import StoppedEarly, run_over
 from mtshare_ros.perception.predictions import Predictions
-
-
-def evaluate_bag(
-    bundle: Path,
-    bag: Path,
-    output: Path,
-    options: Options,
-    on_frame: OnFrame | None = None,
-    topic: str | None = None,
-    record: Path | None = None,
-) -> dict[str, Any]:
-    """Score a bundle on a bag's frames, in order, and write the report.
-
-    Args:
-        bundle: The bundle's folder.
-        bag: The bag.
-        output: Folder of the report.
-        options: How to run.
-        on_frame: Called after each frame.
-        topic: Topic of the bag's images; see ``ClipReader``.
-        record: Bag to write the images and the predictions to.
-
-    Returns:
-        The content of ``report.json``.
-
-    Raises:
-        BagError: The bag can't be read or has no images of a camera.
-        UserError: As of ``evaluate``.
-        StoppedEarly: As of ``evaluate``.
-    """
-    return evaluate(bundle, partial(BagFrames, bag, topic), output, options, on_frame, record)
-
-
-def evaluate_stills(
-    bundle: Path,
-    roots: Sequence[Path],
-    output: Path,
-    options: Options,
-    on_frame: OnFrame | None = None,
-) -> dict[str, Any]:
-    """Score a bundle on rendered views of rooms, each computed densely, and write the report.
-
-    Args:
-        bundle: The bundle's folder.
-        roots: Folders of views; each texture pool in them is reported by itself too.
-        output: Folder of the report.
-        options: How to run; the policy is ``dense`` whatever it says, as no view has a past.
-        on_frame: Called after each view.
-
-    Returns:
-        The content of ``report.json``.
-
-    Raises:
-        StillsError: A folder has no views that this version reads.
-        UserError: As of ``evaluate``.
-        StoppedEarly: As of ``evaluate``.
-    """
-    options = options.of_single_images()
-    return evaluate(bundle, partial(RoomFrames, Stills(roots)), output, options, on_frame)
-
-
-def evaluate_images(
-    bundle: Path,
-    opened: ImageSet,
-    kind: str,
-    output: Path,
-    options: Options,
-    protocol: str = "stretch",
-    on_frame: OnFrame | None = None,
-) -> dict[str, Any]:
-    """Score a bundle on images, each computed densely, and write the report.
-
-    Args:
-        bundle: The bundle's folder.
-        opened: The images.
-        kind: What kind of data set they are.
-        output: Folder of the report.
-        options: How to run; the policy is ``dense`` whatever it says, as no image has a past.
-        protocol: One of ``image_sets.PROTOCOLS``.
-        on_frame: Called after each image.
-
-    Returns:
-        The content of ``report.json``; ``legacy`` has further variants of published tables.
-
-    Raises:
-        DatasetError: The first file can't be read.
-        UserError: As of ``evaluate``.
-        StoppedEarly: As of ``evaluate``.
-    """
-    options = options.of_single_images()
-    source = partial(ImageFrames, opened, kind, protocol)
-    return evaluate(bundle, source, output, options, on_frame)
+from mtshare_ros.progress import OnCount, silent
 
 
 def evaluate(
@@ -121,7 +24,7 @@ def evaluate(
     source: Source,
     output: Path,
     options: Options,
-    on_frame: OnFrame | None = None,
+    on_frame: OnCount = silent,
     record: Path | None = None,
 ) -> dict[str, Any]:
     """Score a bundle on frames, in order, and write the report.
@@ -131,9 +34,9 @@ def evaluate(
 
     Args:
         bundle: The bundle's folder.
-        source: Opens the frames.
+        source: Opens the frames, for instance ``partial(BagFrames, bag)``.
         output: Folder of the report.
-        options: How to run.
+        options: How to run; for frames without a past, ``of_single_images``.
         on_frame: Called after each frame.
         record: Bag to write the images and the predictions to.
 
@@ -141,6 +44,7 @@ def evaluate(
         The content of ``report.json``.
 
     Raises:
+        UserError: The source can't be read.
         OptionError: An option can't be used, or the bundle doesn't fit the frames.
         BundleError: The bundle can't be used.
         StoppedEarly: Ctrl-C, the source is damaged, or the engine failed: what came before is in

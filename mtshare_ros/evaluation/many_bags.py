@@ -7,15 +7,18 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from mtshare_ros.bundle.folder import file_digest
 from mtshare_ros.errors import JobError, OptionError, exit_status, one_line
-from mtshare_ros.evaluation.evaluate import evaluate_bag
+from mtshare_ros.evaluation.bag_frames import BagFrames
+from mtshare_ros.evaluation.evaluate import evaluate
 from mtshare_ros.evaluation.report.report_files import JSON_NAME
 from mtshare_ros.evaluation.run_options import Options
+from mtshare_ros.progress import OnCount, silent
 
 SUMMARY = "summary.json"
 """File of the summary in the output's folder."""
@@ -26,9 +29,6 @@ _FAILURE = "failure.txt"
 
 _LOCAL: dict[str, Any] = {"include_dashboard": False}
 """Options of a Ray cluster that is started here."""
-
-OnBag = Callable[[int, int], None]
-"""Called after each bag with the bags done and the bags in all."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def evaluate_bags(
     workers: int = 1,
     ray_address: str | None = None,
     topic: str | None = None,
-    on_bag: OnBag | None = None,
+    on_bag: OnCount = silent,
 ) -> dict[str, Any]:
     """Evaluate bags side by side; a bag that fails is reported and does not stop the others.
 
@@ -92,7 +92,7 @@ def evaluate_bags(
         ray_address: A Ray cluster to use instead (``local`` starts one here). Bundle, bags and
             output must have the same paths on its machines.
         topic: Topic of the images; see ``ClipReader``.
-        on_bag: Called after each bag.
+        on_bag: Called after each bag with the bags done and those in all.
 
     Returns:
         The content of ``summary.json``.
@@ -109,8 +109,7 @@ def evaluate_bags(
     done = len(jobs) - len(todo)
     for _ in _run_on_ray(todo, ray_address) if ray_address else _run_here(todo, workers):
         done += 1
-        if on_bag is not None:
-            on_bag(done, len(jobs))
+        on_bag(done, len(jobs))
     summary = summarise(jobs)
     (output / SUMMARY).write_text(json.dumps(summary, indent=2) + "\n")
     return summary
@@ -135,7 +134,8 @@ def _work(job: Job) -> None:
         (job.folder / name).unlink(missing_ok=True)
     job.folder.mkdir(parents=True, exist_ok=True)
     try:
-        evaluate_bag(job.bundle, job.bag, job.folder, job.options, topic=job.topic)
+        source = partial(BagFrames, job.bag, job.topic)
+        evaluate(job.bundle, source, job.folder, job.options)
         (job.folder / _KEY).write_text(json.dumps(job.key()))
     except Exception as error:
         reason = one_line(error)

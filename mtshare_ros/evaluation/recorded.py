@@ -99,33 +99,23 @@ def score_recording(
         The scores, and the frame with the fewest recomputed tokens.
     """
     scores = Scores(predictions.tasks)
-    matching = _Matching(iter(predictions))
+    following = iter(predictions)
+    recorded = next(following, None)
     calmest: Outcome | None = None
     start: int | None = None
     for frame in clip:
         start = frame.stamp if start is None else start
-        recorded = matching.at(frame.stamp)
-        if recorded is not None:
-            truths = truths_of(frame, predictions.tasks)
-            label = time_label(frame.stamp - start)
-            outcome = Outcome(frame.rgb, recorded.maps, truths, recorded.dirty, label=label)
-            scores.update(outcome)
-            if calmest is None or outcome.dirty_fraction < calmest.dirty_fraction:
-                calmest = outcome
+        while recorded is not None and recorded.stamp < frame.stamp:
+            recorded = next(following, None)
+        if recorded is None or recorded.stamp > frame.stamp:
+            continue
+        truths = truths_of(frame, predictions.tasks)
+        label = time_label(frame.stamp - start)
+        outcome = Outcome(frame.rgb, recorded.maps, truths, recorded.dirty, label=label)
+        scores.update(outcome)
+        if calmest is None or outcome.dirty_fraction < calmest.dirty_fraction:
+            calmest = outcome
     return scores, calmest
-
-
-class _Matching:
-    """Finds recorded frames by their stamps, which have to be asked for in order."""
-
-    def __init__(self, recorded: Iterator[Recorded]) -> None:
-        self.recorded = recorded
-        self.next = next(recorded, None)
-
-    def at(self, stamp: int) -> Recorded | None:
-        while self.next is not None and self.next.stamp < stamp:
-            self.next = next(self.recorded, None)
-        return self.next if self.next is not None and self.next.stamp == stamp else None
 
 
 def _topic(bag: OpenBag, suffix: str) -> str:

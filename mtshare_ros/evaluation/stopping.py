@@ -10,9 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from mtshare_ros.errors import JobError, exit_status, one_line
-
-OnFrame = Callable[[int, int], None]
-"""Called after each frame with the frames done and the frames in all."""
+from mtshare_ros.progress import OnCount, silent
 
 _Item = TypeVar("_Item")
 
@@ -39,7 +37,7 @@ def run_over(
     source: Iterable[_Item],
     total: int,
     step: Callable[[_Item], None],
-    on_frame: OnFrame | None = None,
+    on_frame: OnCount = silent,
 ) -> BaseException | None:
     """Call ``step`` with every frame, in order.
 
@@ -49,7 +47,7 @@ def run_over(
         source: The frames.
         total: How many there should be.
         step: What to do with each.
-        on_frame: Called after each.
+        on_frame: Called after each with the frames done and those in all.
 
     Returns:
         Why the run ended early, or None.
@@ -64,8 +62,7 @@ def run_over(
             for item in source:
                 step(item)
                 done += 1
-                if on_frame is not None:
-                    on_frame(done, total)
+                on_frame(done, total)
                 if interrupted.is_set():
                     return KeyboardInterrupt(f"interrupted after {done} of {total} frames")
         except Exception as error:

@@ -15,11 +15,7 @@ ALLOWED_OPERATORS = frozenset(
     "Mul Relu Reshape ScatterND Slice Softmax Split Sqrt Squeeze Sub Transpose Unsqueeze".split()
 )
 """Operators used here, each taken by TensorRT 10.0's parser."""
-_ALLOWED_TYPES = {
-    onnx.TensorProto.FLOAT: "float32",
-    onnx.TensorProto.FLOAT16: "float16",
-    onnx.TensorProto.INT64: "int64",
-}
+_ALLOWED_TYPES = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.INT64)
 
 
 class GraphError(JobError):

@@ -10,10 +10,9 @@ from mtshare_ros.bundle.manifest import Manifest
 from mtshare_ros.export.writer import write_bundle
 from mtshare_ros.network.units import SubTask
 from mtshare_ros.tasks import Task
-from mtshare_ros.training.checkpoints import load_tensors
 from mtshare_ros.training.configuration import ConfigError, load_config
 from mtshare_ros.training.data_sets import focal_length_of_record, tasks_of_record
-from mtshare_ros.training.stored import load_network, stage_path
+from mtshare_ros.training.stored import load_network, record_of, stage_path
 from mtshare_ros.training.stored_subtasks import load_subtasks
 
 
@@ -60,9 +59,7 @@ def export_run(run: Path, output: Path, only: Collection[str] = ()) -> Manifest:
         tasks = tasks_of_record(trained_record)
         subtasks |= {tasks[task]: subtask for task, subtask in trained.items()}
     used = _lineage(run, needed)
-    records = {
-        s.name: load_tensors(stage_path(run, s.name))[1] for s in config.stages if s.name in used
-    }
+    records = {s.name: record_of(run, s.name) for s in config.stages if s.name in used}
     base_name = record["task"] if "task" in record else record["tasks"][0]
     base_task = tasks_of_record(record)[base_name]
     return write_bundle(
@@ -82,7 +79,7 @@ def _lineage(run: Path, stages: Collection[str]) -> set[str]:
     """Return stages and all that they were built on."""
     lineage: set[str] = set()
     for stage in stages:
-        settings = load_tensors(stage_path(run, stage))[1]["settings"]
+        settings = record_of(run, stage)["settings"]
         before = [settings[key] for key in ("base", "start") if settings.get(key)]
         lineage |= {stage} | _lineage(run, before)
     return lineage

@@ -36,13 +36,6 @@ def write_onnx(
     Raises:
         ValueError: The exported graph's inputs or outputs are not the ones asked for.
     """
-    save_model(to_onnx(module, inputs, outputs), path)
-
-
-def to_onnx(
-    module: nn.Module, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]
-) -> onnx.ModelProto:
-    """Export ``module`` with fp32 weights."""
     example, shapes = [], []
     for tensor in inputs:
         sizes = [_EXAMPLE_ROWS if n is None else n for n in tensor.shape]
@@ -82,7 +75,7 @@ def to_onnx(
         names = [value.name for value in values]
         if names != [t.name for t in expected]:
             raise ValueError(f"{type(module).__name__}: exported {kind} are {names}")
-    return model
+    _save(model, path)
 
 
 class _Positional(nn.Module):
@@ -97,7 +90,7 @@ class _Positional(nn.Module):
         return self.module(*inputs)
 
 
-def save_model(model: onnx.ModelProto, path: Path) -> None:
+def _save(model: onnx.ModelProto, path: Path) -> None:
     """Write ``model`` with its large weights as fp16 where that loses nothing."""
     casts = []
     for initializer in model.graph.initializer:

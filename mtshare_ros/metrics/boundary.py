@@ -29,7 +29,7 @@ class BoundaryMetric(Additive):
     def update(self, prediction: NDArray[Any], truth: NDArray[Any]) -> None:
         """Add one frame: (H, W) uint8 probability, and (H, W) float truth."""
         check_probability(prediction, truth)
-        counts = count_boundaries(prediction, truth, self.max_distance)
+        (counts,) = count_boundaries(prediction, truth, [self.max_distance])
         self.matched = self.matched + counts.matched
         self.predicted = self.predicted + counts.predicted
         self.actual += counts.actual

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from mtshare_ros.datasets.lines import outlines
 from mtshare_ros.errors import OptionError
-from mtshare_ros.metrics.boundary_matching import LEVELS, THOUSANDTHS, count_at
+from mtshare_ros.metrics.boundary_matching import LEVELS, THOUSANDTHS, count_boundaries
 from mtshare_ros.progress import OnCount, silent
 
 SUFFIXES = (".png", ".npy", ".mat")
@@ -42,14 +42,6 @@ class BoundaryScore:
     precision: float
     recall: float
     images: int
-
-
-@dataclass(frozen=True)
-class _Image:
-    prediction: Path
-    truth: Path
-    outline: bool
-    max_distances: tuple[float, ...]
 
 
 def score_folders(
@@ -79,22 +71,20 @@ def score_folders(
         OptionError: A file is missing or can't be read, or the sizes of two differ.
     """
     pairs = _pairs(predictions, truths, names)
-    tolerances = tuple(max_distances)
-    jobs = [_Image(a, b, outline, tolerances) for a, b in pairs]
-    sums = np.zeros((len(tolerances), 3, len(LEVELS)), np.int64)
+    sums = np.zeros((len(max_distances), 3, len(LEVELS)), np.int64)
     # Spawned: a forked child would share OpenCV's threads.
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        running = [pool.submit(_count, job) for job in jobs]
+        running = [pool.submit(_count, *pair, outline, max_distances) for pair in pairs]
         try:
             for done, finished in enumerate(as_completed(running), start=1):
                 sums += finished.result()
-                on_image(done, len(jobs))
+                on_image(done, len(pairs))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     if not sums[0, 2, 0]:
-        raise OptionError(f"{truths}: no boundary in {len(jobs)} images; expected lines above 0")
-    return [_score(t, s, len(jobs)) for t, s in zip(tolerances, sums, strict=True)]
+        raise OptionError(f"{truths}: no boundary in {len(pairs)} images; expected lines above 0")
+    return [_score(d, s, len(pairs)) for d, s in zip(max_distances, sums, strict=True)]
 
 
 def write_scores(path: Path, scores: Sequence[BoundaryScore]) -> None:
@@ -117,17 +107,18 @@ def _score(max_distance: float, sums: NDArray[np.int64], images: int) -> Boundar
     )
 
 
-def _count(image: _Image) -> NDArray[np.int64]:
+def _count(
+    prediction: Path, truth: Path, outline: bool, max_distances: Sequence[float]
+) -> NDArray[np.int64]:
     """Return (tolerances, 3, 101): pairs, predicted and actual pixels."""
     cv2.setNumThreads(1)  # The processes are what runs in parallel.
-    probability = _read_probability(image.prediction)
-    truth = read_lines(image.truth, image.outline)
-    if probability.shape != truth.shape:
+    probability, lines = _read_probability(prediction), read_lines(truth, outline)
+    if probability.shape != lines.shape:
         raise OptionError(
-            f"{image.prediction}: {probability.shape[1]}x{probability.shape[0]}, but"
-            f" {image.truth}: {truth.shape[1]}x{truth.shape[0]}; expected one size"
+            f"{prediction}: {probability.shape[1]}x{probability.shape[0]}, but"
+            f" {truth}: {lines.shape[1]}x{lines.shape[0]}; expected one size"
         )
-    counts = count_at(probability, truth.astype(np.float32), image.max_distances)
+    counts = count_boundaries(probability, lines.astype(np.float32), max_distances)
     levels = len(LEVELS)
     return np.stack([(c.matched, c.predicted, np.full(levels, c.actual)) for c in counts])
 

@@ -55,14 +55,9 @@ class BoundaryCounts:
 
 
 def count_boundaries(
-    probability: NDArray[np.uint8], truth: NDArray[np.float32], max_distance: float = MAX_DISTANCE
-) -> BoundaryCounts:
-    """Return the counts of one frame, as ``count_at``."""
-    return count_at(probability, truth, [max_distance])[0]
-
-
-def count_at(
-    probability: NDArray[np.uint8], truth: NDArray[np.float32], max_distances: Sequence[float]
+    probability: NDArray[np.uint8],
+    truth: NDArray[np.float32],
+    max_distances: Sequence[float] = (MAX_DISTANCE,),
 ) -> list[BoundaryCounts]:
     """Return the counts of one frame for each of several tolerances.
 

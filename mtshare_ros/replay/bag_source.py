@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 from rclpy.serialization import deserialize_message, serialize_message
@@ -15,21 +15,6 @@ from mtshare_ros.perception.camera.encodings import ImageError
 from mtshare_ros.ros.images import decode, encode
 
 _TYPES = (*topics.IMAGE_TYPES, topics.INFO_TYPE)
-
-
-@dataclass(frozen=True)
-class BagMessage:
-    """One message to publish.
-
-    Attributes:
-        is_image: Whether it is an Image; else it is a CameraInfo.
-        time: When it was recorded, in nanoseconds.
-        data: The serialized message.
-    """
-
-    is_image: bool
-    time: int
-    data: bytes
 
 
 class BagSource:
@@ -53,27 +38,27 @@ class BagSource:
             self.frames = bag.count(self._images, topics.IMAGE_TYPES)
             self.start = bag.start
             info = next(bag.messages([topics.CAMERA_INFO], [topics.INFO_TYPE]), None)
-            self.first_camera_info = None if info is None else bytes(info.data)
+            self.first_camera_info = None if info is None else info.data
 
-    def messages(self) -> Iterator[BagMessage]:
-        """Yield the messages in the order of their recording; compressed images are decoded.
+    def messages(self) -> Iterator[Message]:
+        """Yield every Image and CameraInfo as recorded; a CompressedImage becomes an Image.
 
         Raises:
             BagError: The bag is damaged, or an image can't be decoded.
         """
         with OpenBag(self._path) as bag:
             for message in bag.messages([self._images, topics.CAMERA_INFO], _TYPES):
-                data = bytes(message.data)
                 if message.type == topics.COMPRESSED_TYPE:
-                    data = _decompressed(bag, message)
-                yield BagMessage(message.type != topics.INFO_TYPE, message.time, data)
+                    message = _decompressed(bag, message)
+                yield message
 
 
-def _decompressed(bag: OpenBag, message: Message) -> bytes:
-    """Return a compressed image as a serialized Image."""
-    packed: CompressedImage = deserialize_message(bytes(message.data), CompressedImage)
+def _decompressed(bag: OpenBag, message: Message) -> Message:
+    """Return a compressed image as an Image."""
+    packed: CompressedImage = deserialize_message(message.data, CompressedImage)
     try:
         image = decode(packed)
     except ImageError as error:
         raise bag.error(f"/{message.topic}: {error}") from None
-    return bytes(serialize_message(encode(image, "rgb8", packed.header)))
+    data = serialize_message(encode(image, "rgb8", packed.header))
+    return replace(message, type=topics.RAW_TYPE, data=data)

@@ -6,7 +6,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.context import Context
@@ -19,6 +19,7 @@ from std_msgs.msg import String
 
 from mtshare_ros.bundle.manifest import Manifest
 from mtshare_ros.datasets.bags import topics
+from mtshare_ros.replay.recorder import Tally
 from mtshare_ros.ros.diagnostics import status_name
 from mtshare_ros.ros.kind_outputs import task_topics
 
@@ -34,22 +35,8 @@ def stamp_of(data: bytes) -> int:
     return int(seconds) * 1_000_000_000 + int(nanoseconds)
 
 
-class Recording(Protocol):
-    """What a listener does with the messages that it hears; see ``Recorder``."""
-
-    failure: str | None
-
-    def add_topic(self, topic: str, message_type: str) -> int:
-        """Return the number under which messages of ``topic`` are added."""
-        ...
-
-    def add(self, number: int, stamp: int, data: bytes) -> None:
-        """Add a serialized message with its time in nanoseconds."""
-        ...
-
-
 class Listener:
-    """Publishes a camera's messages, records all outputs and notes when they came.
+    """Publishes a camera's messages, hands on all outputs and notes when they came.
 
     Attributes:
         sent: Stamp -> when the image was published (``time.perf_counter``, seconds).
@@ -58,15 +45,16 @@ class Listener:
         heard: When those diagnostics came (``time.perf_counter``, seconds).
     """
 
-    def __init__(
-        self, context: Context, manifest: Manifest, recorder: Recording, start: int
-    ) -> None:
-        """Create the topics of a bundle and listen; the bag's time begins at ``start``."""
+    def __init__(self, context: Context, manifest: Manifest, taker: Tally, start: int) -> None:
+        """Create the topics of a bundle and listen; ``taker`` gets what is heard.
+
+        The bag's time begins at ``start``.
+        """
         self.sent: dict[int, float] = {}
         self.arrived: dict[str, dict[int, float]] = {}
         self.diagnostics: dict[str, str] = {}
         self.heard = 0.0
-        self._recorder = recorder
+        self._taker = taker
         self._now = start
         self._node = Node("mtshare_replay", context=context, enable_rosout=False)
         self._image = self._node.create_publisher(Image, f"/{topics.IMAGE}", 1)
@@ -88,7 +76,7 @@ class Listener:
     @property
     def failure(self) -> str | None:
         """Why messages are not recorded any more, or None."""
-        return self._recorder.failure
+        return self._taker.failure
 
     def publish_image(self, data: bytes) -> None:
         """Publish a serialized Image and note when."""
@@ -115,7 +103,7 @@ class Listener:
 
     def _record(self, topic: str, type_: Any) -> None:
         type_name = f"{type_.__module__.split('.')[0]}/msg/{type_.__name__}"
-        number = self._recorder.add_topic(topic, type_name)
+        number = self._taker.add_topic(topic, type_name)
         profile = QoSProfile(depth=10)
         if type_ is String:
             profile.durability = DurabilityPolicy.TRANSIENT_LOCAL
@@ -131,7 +119,7 @@ class Listener:
             stamp = stamp_of(data) if type_ in (Image, CameraInfo) else self._now
             if arrived is not None:
                 arrived[stamp] = time.perf_counter()
-            self._recorder.add(number, stamp, data)
+            self._taker.add(number, stamp, data)
             if type_ is DiagnosticArray:
                 self._hear(deserialize_message(data, DiagnosticArray))
 

@@ -7,11 +7,16 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+import rclpy
+from rclpy.context import Context
+from rclpy.signals import SignalHandlerOptions
+
 from mtshare_ros.bundle.manifest import Manifest
 from mtshare_ros.errors import UserError
-from mtshare_ros.replay.listener import Listener, Recording
-from mtshare_ros.replay.local_context import local_context
+from mtshare_ros.replay.listener import Listener
 from mtshare_ros.replay.node_process import NodeProcess, ReplayFailedError, Value
+from mtshare_ros.replay.recorder import Tally
+from mtshare_ros.ros.middleware import environment
 from mtshare_ros.ros.statistics import COUNTS, PERCENTILES
 
 READY_TIMEOUT = 60.0
@@ -116,10 +121,35 @@ class LiveNode:
 
 
 @contextmanager
+def local_context(domain_id: int) -> Iterator[Context]:
+    """Yield a ROS context that is seen on this machine only.
+
+    It is created with the variables of ``middleware.environment``.
+    """
+    variables = environment()
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    context = Context()
+    try:
+        # Signals stay with the caller: Ctrl-C is a KeyboardInterrupt here.
+        rclpy.init(
+            context=context, domain_id=domain_id, signal_handler_options=SignalHandlerOptions.NO
+        )
+        yield context
+    finally:
+        context.try_shutdown()
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
 def live_node(
     manifest: Manifest,
     parameters: Mapping[str, Value],
-    recording: Recording,
+    taker: Tally,
     start: int = 0,
     domain_id: int | None = None,
 ) -> Iterator[LiveNode]:
@@ -128,7 +158,7 @@ def live_node(
     Args:
         manifest: Manifest of the node's bundle.
         parameters: The node's parameters.
-        recording: Takes the node's outputs.
+        taker: Takes the node's outputs.
         start: Time at which the played messages begin, in nanoseconds.
         domain_id: ROS domain to use; by default one made from the process id.
 
@@ -139,7 +169,7 @@ def live_node(
     """
     domain = 1 + os.getpid() % 100 if domain_id is None else domain_id
     with local_context(domain) as context, NodeProcess(parameters, domain) as process:
-        listener = Listener(context, manifest, recording, start)
+        listener = Listener(context, manifest, taker, start)
         try:
             node = LiveNode(process, listener)
             node.wait_until_ready()

@@ -9,8 +9,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
-from pathlib import Path
-from types import TracebackType
 
 from mtshare_ros.datasets.bags import topics
 from mtshare_ros.errors import JobError
@@ -74,12 +72,7 @@ class NodeProcess:
         """Return this."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """End the process if it still runs."""
         if self._process.poll() is None:
             self._process.kill()
@@ -121,8 +114,3 @@ class NodeProcess:
         self._log.seek(0)
         lines = self._log.read().decode(errors="replace").strip().splitlines()
         return lines[-1] if lines else "it wrote nothing"
-
-
-def bundle_parameter(bundle: Path) -> str:
-    """Return the parameter's value for a bundle, valid in any working directory."""
-    return str(bundle.resolve())

@@ -5,10 +5,8 @@ from __future__ import annotations
 import contextlib
 import struct
 import tempfile
-import threading
 from collections import Counter
 from pathlib import Path
-from types import TracebackType
 
 from mtshare_ros.datasets.bags.file import NEWEST_VERSION, BagFile
 from mtshare_ros.errors import JobError
@@ -16,40 +14,19 @@ from mtshare_ros.errors import JobError
 _RECORD = struct.Struct("<HqI")
 
 
-class Recorder:
-    """Keeps serialized messages in a temporary file until ``write``; a context manager.
-
-    Compressing while the node runs would take its cores, and a minute of messages would fill the
-    memory; appending to a file costs one copy.
+class Tally:
+    """Counts serialized messages and keeps none; one thread adds them.
 
     Attributes:
         counts: Topic -> number of messages.
-        failure: Why no more messages are kept (a full disk), or None.
+        failure: Why no more messages are taken, or None.
     """
 
-    def __init__(self, folder: Path) -> None:
-        """Keep the messages in a temporary file in ``folder``."""
+    def __init__(self) -> None:
+        """Start from zero."""
         self.counts: Counter[str] = Counter()
         self.failure: str | None = None
-        self._folder = folder
         self._topics: list[tuple[str, str]] = []
-        self._lock = threading.Lock()
-        self._spool = tempfile.TemporaryFile(dir=folder)
-
-    def __enter__(self) -> Recorder:
-        """Return this."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Forget the messages."""
-        # A full disk does not take what the buffer still holds, which nobody needs any more.
-        with contextlib.suppress(OSError):
-            self._spool.close()
 
     def add_topic(self, topic: str, message_type: str) -> int:
         """Return the number under which messages of ``topic`` are added.
@@ -58,23 +35,49 @@ class Recorder:
             topic: Full name.
             message_type: For instance ``sensor_msgs/msg/Image``.
         """
-        with self._lock:
-            self._topics.append((topic, message_type))
-            return len(self._topics) - 1
+        self._topics.append((topic, message_type))
+        return len(self._topics) - 1
 
     def add(self, number: int, stamp: int, data: bytes) -> None:
-        """Add a serialized message with its time in nanoseconds; see ``failure``."""
-        with self._lock:
-            if self.failure is not None:
-                return
-            try:
-                self._spool.write(_RECORD.pack(number, stamp, len(data)))
-                self._spool.write(data)
-            except OSError as error:
-                # The listener's thread calls this, and must go on.
-                self.failure = f"messages can't be kept in {self._folder}: {error.strerror}"
-                return
-            self.counts[self._topics[number][0]] += 1
+        """Take a serialized message with its time in nanoseconds."""
+        self.counts[self._topics[number][0]] += 1
+
+
+class Recorder(Tally):
+    """Keeps serialized messages in a temporary file until ``write``; a context manager.
+
+    Compressing while the node runs would take its cores, and a minute of messages would fill the
+    memory; appending to a file costs one copy. A full disk is a ``failure``.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Keep the messages in a temporary file in ``folder``."""
+        super().__init__()
+        self._folder = folder
+        self._spool = tempfile.TemporaryFile(dir=folder)
+
+    def __enter__(self) -> Recorder:
+        """Return this."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Forget the messages."""
+        # A full disk does not take what the buffer still holds, which nobody needs any more.
+        with contextlib.suppress(OSError):
+            self._spool.close()
+
+    def add(self, number: int, stamp: int, data: bytes) -> None:
+        """Keep a serialized message with its time in nanoseconds; see ``failure``."""
+        if self.failure is not None:
+            return
+        try:
+            self._spool.write(_RECORD.pack(number, stamp, len(data)))
+            self._spool.write(data)
+        except OSError as error:
+            # The listener's thread calls this, and must go on.
+            self.failure = f"messages can't be kept in {self._folder}: {error.strerror}"
+            return
+        super().add(number, stamp, data)
 
     def write(self, path: Path) -> None:
         """Write all messages as a compressed MCAP bag; ``path`` must not exist.

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from mtshare_ros.bundle.folder import load_manifest
+from mtshare_ros.datasets.bags import topics
+from mtshare_ros.progress import OnCount, silent
 from mtshare_ros.replay.bag_source import BagSource
 from mtshare_ros.replay.live_node import SETTLE, LiveNode, Percentiles, ReplayError, live_node
-from mtshare_ros.replay.node_process import Value, bundle_parameter
+from mtshare_ros.replay.node_process import Value
 from mtshare_ros.replay.recorder import Recorder
 from mtshare_ros.ros.statistics import PERCENTILES
 
@@ -55,7 +57,7 @@ def replay(
     *,
     rate: float = 1.0,
     parameters: Mapping[str, Value] | None = None,
-    on_progress: Callable[[int, int], None] | None = None,
+    on_progress: OnCount = silent,
     domain_id: int | None = None,
 ) -> ReplayResult:
     """Play a bag's images through the node, in a process of its own, and record what it publishes.
@@ -90,7 +92,7 @@ def replay(
     given = {
         "diagnostics_period": DIAGNOSTICS_PERIOD,
         **(parameters or {}),
-        "bundle": bundle_parameter(bundle),
+        "bundle": str(bundle.resolve()),
         "image_transport": "raw",
         "autostart": True,
     }
@@ -104,12 +106,7 @@ def replay(
         return _result(output, sent, node, recorder)
 
 
-def _play(
-    source: BagSource,
-    node: LiveNode,
-    rate: float,
-    on_progress: Callable[[int, int], None] | None,
-) -> int:
+def _play(source: BagSource, node: LiveNode, rate: float, on_progress: OnCount) -> int:
     """Publish the bag at its pace and return the number of images."""
     if source.first_camera_info is not None:
         # Ahead of the first image: two topics have no order between them.
@@ -121,13 +118,12 @@ def _play(
             first, started = message.time, time.perf_counter()
         due = started + (message.time - first) / (1e9 * rate)
         time.sleep(max(0.0, due - time.perf_counter()))
-        if not message.is_image:
+        if message.type == topics.INFO_TYPE:
             node.listener.publish_camera_info(message.data)
             continue
         node.listener.publish_image(message.data)
         sent += 1
-        if on_progress is not None:
-            on_progress(sent, source.frames)
+        on_progress(sent, source.frames)
         node.check()
     return sent
 

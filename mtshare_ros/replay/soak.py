@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -16,9 +15,12 @@ from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import Image
 
 from mtshare_ros.bundle.folder import load_manifest
+from mtshare_ros.datasets.bags import topics
+from mtshare_ros.progress import silent
 from mtshare_ros.replay.bag_source import BagSource
 from mtshare_ros.replay.live_node import LiveNode, live_node
-from mtshare_ros.replay.node_process import Value, bundle_parameter
+from mtshare_ros.replay.node_process import Value
+from mtshare_ros.replay.recorder import Tally
 from mtshare_ros.ros.images import decode, encode
 from mtshare_ros.ros.process_usage import cpu_seconds, resident_mib
 
@@ -33,25 +35,6 @@ MAX_P99_RATIO = 1.25
 _LONGEST_CLIP = 150
 """Images of the bag that are played."""
 _STAMP = struct.Struct("<iI")
-
-
-class Tally:
-    """Takes the place of a recorder: counts messages and keeps none."""
-
-    def __init__(self) -> None:
-        """Start from zero."""
-        self.counts: Counter[str] = Counter()
-        self.failure: str | None = None
-        self._topics: list[str] = []
-
-    def add_topic(self, topic: str, message_type: str) -> int:
-        """Return the number under which messages of ``topic`` are counted."""
-        self._topics.append(topic)
-        return len(self._topics) - 1
-
-    def add(self, number: int, stamp: int, data: bytes) -> None:
-        """Count a message."""
-        self.counts[self._topics[number]] += 1
 
 
 @dataclass(frozen=True)
@@ -116,7 +99,7 @@ def soak(
     *,
     size: tuple[int, int] | None = None,
     parameters: Mapping[str, Value] | None = None,
-    on_sample: Callable[[Sample], None] | None = None,
+    on_sample: Callable[[Sample], object] = silent,
     domain_id: int | None = None,
 ) -> SoakResult:
     """Send a bag's images to the live node at ``RATE``, to and fro, and watch it.
@@ -138,7 +121,7 @@ def soak(
     """
     manifest = load_manifest(bundle)
     images = _images(BagSource(bag), size)
-    given = {**(parameters or {}), "bundle": bundle_parameter(bundle)}
+    given = {**(parameters or {}), "bundle": str(bundle.resolve())}
     tally = Tally()
     with live_node(manifest, given, tally, domain_id=domain_id) as node:
         before = cpu_seconds(node.process.pid)
@@ -150,7 +133,7 @@ def soak(
 
 def _images(source: BagSource, size: tuple[int, int] | None) -> list[bytes]:
     """Return the first serialized images of a bag, stretched to a size."""
-    images = (message.data for message in source.messages() if message.is_image)
+    images = (message.data for message in source.messages() if message.type == topics.RAW_TYPE)
     return [_stretched(data, size) for data in islice(images, _LONGEST_CLIP)]
 
 
@@ -181,7 +164,7 @@ def _play(
     images: list[bytes],
     seconds: float,
     node: LiveNode,
-    on_sample: Callable[[Sample], None] | None,
+    on_sample: Callable[[Sample], object],
 ) -> list[Sample]:
     samples: list[Sample] = []
     started = time.monotonic()
@@ -194,8 +177,7 @@ def _play(
             node.process.check()
             p99 = float(node.listener.diagnostics.get("latency_ms_p99", "nan"))
             samples.append(Sample(now, resident_mib(node.process.pid), p99))
-            if on_sample is not None:
-                on_sample(samples[-1])
+            on_sample(samples[-1])
         time.sleep(max(0.0, number / RATE - now))
         node.listener.publish_image(data)
     raise AssertionError("the camera never ends")

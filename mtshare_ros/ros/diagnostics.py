@@ -216,21 +216,15 @@ class Health:
             warn_latency_ms=values["warn_latency_ms"],
             error_latency_ms=values["error_latency_ms"],
         )
-        name = self._node.get_fully_qualified_name()
+        node = self._node.get_fully_qualified_name()
         message = DiagnosticArray()
         for camera, now in statistics.items():
             summary = now.summary()
             before, counts = self._before.get(camera, (now, {}))
-            message.status.append(
-                status(
-                    status_name(name, camera),
-                    condition(camera),
-                    summary,
-                    # Those of another configuration say nothing about this one.
-                    counts if before is now else {},
-                    thresholds,
-                )
-            )
+            # Counts of another configuration say nothing about this one.
+            previous = counts if before is now else {}
+            name = status_name(node, camera)
+            message.status.append(status(name, condition(camera), summary, previous, thresholds))
             self._before[camera] = now, summary.counts
         message.header.stamp = self._node.get_clock().now().to_msg()
         self._publisher.publish(message)

@@ -61,7 +61,7 @@ class Parameter:
     name: str
     default: Any
     description: str
-    holds_from: str
+    holds_from: str = NEXT_FRAME
     choices: tuple[str, ...] = ()
     range: tuple[float, float] | None = None
     rule: Callable[[Any], bool] | None = None
@@ -181,14 +181,12 @@ TABLE = (
         [ALL_TASKS],
         "Tasks that may be computed: `all`, or names of the bundle's tasks. Of these, one is "
         "computed while somebody subscribes to a topic of it.",
-        NEXT_FRAME,
     ),
     Parameter(
         "task_every",
         [f"{ALL_TASKS}:1"],
         "How often a task is computed: `TASK:FRAMES`, `all` for those that have none of their "
         "own. `normals:2` computes the normals in every second of the frames that are computed.",
-        NEXT_FRAME,
         rule=are_rates,
         rule_words="TASK:FRAMES with 1 to 9999 frames, each task once",
     ),
@@ -196,14 +194,12 @@ TABLE = (
         "policy",
         "tokens",
         "`tokens` recomputes the tokens that are stale, `dense` all of them in every frame.",
-        NEXT_FRAME,
         choices=("tokens", "dense"),
     ),
     Parameter(
         "max_dirty_fraction",
         1.0,
         "Largest part of the tokens that is recomputed in a frame.",
-        NEXT_FRAME,
         range=(0.01, 1.0),
     ),
     Parameter(
@@ -211,7 +207,6 @@ TABLE = (
         0.0,
         "Time for one frame, from the image to the decoded outputs: as many tokens are recomputed "
         "as it has room for, learned while running. 0 for any time.",
-        NEXT_FRAME,
         range=(0.0, 10000.0),
     ),
     Parameter(
@@ -219,14 +214,12 @@ TABLE = (
         30.0,
         "A token is dirty when its change beyond noise, in grey levels of 255, times the frames "
         "since it was computed is above this.",
-        NEXT_FRAME,
         range=(0.0, 100000.0),
     ),
     Parameter(
         "max_age",
         30,
         "Frames after which a token is recomputed though nothing changed.",
-        NEXT_FRAME,
         range=(1, 100000),
     ),
     Parameter(
@@ -235,35 +228,30 @@ TABLE = (
         "Frames in a row that are not computed: the outputs of the frame before them are carried "
         "along with the image's motion, which takes a few milliseconds of one CPU core. 0 "
         "computes every frame.",
-        NEXT_FRAME,
         range=(0, 1000),
     ),
     Parameter(
         "output_size",
         "model",
         "Size of all outputs: the network's or the input image's.",
-        NEXT_FRAME,
         choices=("model", "input"),
     ),
     Parameter(
         "max_depth",
         20.0,
         "Depth beyond this is invalid (NaN), in metres.",
-        NEXT_FRAME,
         range=(0.1, 1000.0),
     ),
     Parameter(
         "depth_encoding",
         "32FC1",
         "Encoding of `~/depth/image`: metres with NaN invalid, or millimetres with 0 invalid.",
-        NEXT_FRAME,
         choices=("32FC1", "16UC1"),
     ),
     Parameter(
         "max_failures",
         10,
         "Failed frames in a row after which the node gives up and goes back to `unconfigured`.",
-        NEXT_FRAME,
         range=(1, 100000),
     ),
     Parameter(
@@ -271,14 +259,12 @@ TABLE = (
         10.0,
         "Time for one frame, in seconds, after which the engine counts as hung: the frame's "
         "result is never published, and the node goes back to `unconfigured`.",
-        NEXT_FRAME,
         range=(0.1, 600.0),
     ),
     Parameter(
         "warn_dropped",
         0.5,
         "Part of the images dropped, since the last message, from which the diagnostics warn.",
-        NEXT_FRAME,
         range=(0.0, 1.0),
     ),
     Parameter(
@@ -286,14 +272,12 @@ TABLE = (
         200.0,
         "Time from an image's callback to its last output (95th percentile) from which the "
         "diagnostics warn.",
-        NEXT_FRAME,
         range=(1.0, 60000.0),
     ),
     Parameter(
         "error_latency_ms",
         1000.0,
         "The same time from which the diagnostics report an error.",
-        NEXT_FRAME,
         range=(1.0, 60000.0),
     ),
     Parameter("autostart", True, "Configure and activate the node by itself.", START),

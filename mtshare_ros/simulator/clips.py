@@ -9,14 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtshare_ros.datasets.seeds import related_seed
-from mtshare_ros.simulator.exposure import Exposure
 from mtshare_ros.simulator.movement.movers import Movement, free_space
 from mtshare_ros.simulator.movement.trajectories import KINDS, camera_path, start_pose
 from mtshare_ros.simulator.poses import Intrinsics, Pose, robot_intrinsics
 from mtshare_ros.simulator.render import Renderer
 from mtshare_ros.simulator.room import make_room
 from mtshare_ros.simulator.scene import compile_scene
-from mtshare_ros.simulator.sensor import Sensor, expose, random_sensor
+from mtshare_ros.simulator.sensor import Exposure, Sensor, expose, random_sensor
 
 RATE = 30
 """Frames per second."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mtshare_ros.simulator.things.parts import Thing, Vector
 from mtshare_ros.simulator.things.style import Style
@@ -153,8 +152,3 @@ def place_on(style: Style, plan: Plan, below: Placed, thing: Thing) -> None:
     at = (float(below.pos[0] + c * lx - s * ly), float(below.pos[1] + s * lx + c * ly))
     yaw = style.between(-np.pi, np.pi)
     plan.put(thing, (*at, below.thing.support), yaw, blocks=False)
-
-
-def floor_samples(rng: np.random.Generator, plan: Plan, count: int) -> NDArray[np.float64]:
-    """Return ``(count, 2)`` random points of the floor, metres."""
-    return np.asarray(rng.uniform(-1, 1, (count, 2)) * plan.half)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mtshare_ros.simulator.layout import Placed, Plan, floor_samples
+from mtshare_ros.simulator.layout import Placed, Plan
 from mtshare_ros.simulator.room import Room
 
 FOCAL_PER_WIDTH = 0.8
@@ -82,7 +82,7 @@ def look(position: NDArray[np.float64], yaw: float, pitch: float, roll: float) -
 def sample_pose(rng: np.random.Generator, room: Room) -> Pose:
     """Draw a camera pose: on free floor, roughly level, with something to see ahead."""
     best, best_free = (0.0, 0.0, 0.0), -np.inf
-    for x, y in floor_samples(rng, room.plan, 60):
+    for x, y in rng.uniform(-1, 1, (60, 2)) * room.plan.half:
         free = room.plan.clearance(x, y)
         if free <= best_free:
             continue

@@ -101,14 +101,9 @@ class Renderer:
         if self._scene is None:
             raise RuntimeError("no scene loaded: call load() before render()")
         scene, visual = self._scene, self._visual
+        everything = mujoco.mjtCatBit.mjCAT_ALL
         mujoco.mjv_updateScene(
-            scene.model,
-            scene.data,
-            self._option,
-            None,
-            self._camera,
-            mujoco.mjtCatBit.mjCAT_ALL,
-            visual,
+            scene.model, scene.data, self._option, None, self._camera, everything, visual
         )
         self._aim(pose)
         rgb = self._draw(segment=False)

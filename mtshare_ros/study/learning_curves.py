@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.signal import lfilter
 
-from mtshare_ros.study.trained_task import record_of, steps_of
+from mtshare_ros.study.trained_task import steps_of
 from mtshare_ros.tasks import TASKS
+from mtshare_ros.training.stored import record_of
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,7 @@ def read_curves(run: Path, stage: str) -> list[Curve]:
     log = EventAccumulator(str(folder), size_guidance={"scalars": 0})
     log.Reload()
     logged = log.Tags()["scalars"]
-    auxiliary = record_of(run, stage)["settings"].get("auxiliary", 1.0)
-    tasks = record_of(run, stage).get("tasks", ())
+    record = record_of(run, stage)
     before = sum(steps_of(run, stage)[:-1])
     curves = []
     for task in TASKS:
@@ -50,25 +51,17 @@ def read_curves(run: Path, stage: str) -> list[Curve]:
         loss = np.array([event.value for event in events])
         factor = f"{task}_factor"
         if factor in logged:
-            loss = _unweighted(loss, np.array([event.value for event in log.Scalars(factor)]))
-        if task in tasks[1:]:
-            loss = loss / auxiliary
+            # What was logged is factor * loss - log(factor).
+            factors = np.array([event.value for event in log.Scalars(factor)])
+            loss = (loss + np.log(factors)) / factors
+        if task in record.get("tasks", ())[1:]:
+            loss = loss / record["settings"].get("auxiliary", 1.0)
         steps = np.array([event.step for event in events]) + before
         curves.append(Curve(stage, task, steps, smoothed(loss)))
     return curves
 
 
-def _unweighted(logged: NDArray[np.float64], factor: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the loss of which ``factor * loss - log(factor)`` was logged."""
-    return (logged + np.log(factor)) / factor
-
-
 def smoothed(values: NDArray[np.float64], keep: float = 0.9) -> NDArray[np.float64]:
     """Return the exponential moving average, not biased towards the start."""
-    average, weight = 0.0, 0.0
-    result = np.empty(len(values))
-    for n, value in enumerate(values):
-        average = keep * average + (1 - keep) * value
-        weight = keep * weight + (1 - keep)
-        result[n] = average / weight
-    return result
+    average = lfilter([1 - keep], [1, -keep], values)
+    return np.asarray(average / (1 - keep ** np.arange(1, len(values) + 1)))

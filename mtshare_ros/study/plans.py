@@ -11,8 +11,7 @@ from mtshare_ros.bundle.manifest import LayerShare
 from mtshare_ros.network.config import NetworkConfig
 from mtshare_ros.network.units import SubTask
 from mtshare_ros.study.study_config import Study, StudyError, System
-from mtshare_ros.study.trained_task import record_of
-from mtshare_ros.training.stored import stage_path
+from mtshare_ros.training.stored import record_of, stage_path
 from mtshare_ros.training.stored_subtasks import load_subtasks
 
 Shares = tuple[tuple[LayerShare, ...], ...]
@@ -66,9 +65,11 @@ def plan_of(study: Study, system: System) -> tuple[Plan, NetworkConfig]:
     Raises:
         StudyError: No run has all its stages, or it can't be exported.
     """
-    run = next((run for run in study.runs if _is_trained(run, system)), None)
-    if run is None:
+    stages = system.tasks.values()
+    complete = [run for run in study.runs if all(stage_path(run, s).is_file() for s in stages)]
+    if not complete:
         raise StudyError("in no run complete")
+    run = complete[0]
     records = {task: record_of(run, stage) for task, stage in system.tasks.items()}
     config = NetworkConfig.from_dict(next(iter(records.values()))["network"])
     subtasks = [task for task, record in records.items() if task in record.get("shares", ())]
@@ -83,10 +84,6 @@ def plan_of(study: Study, system: System) -> tuple[Plan, NetworkConfig]:
     # The reference is what others do: dense networks.
     full = system.rho == 1.0 and system.name != study.reference
     return Plan("full" if full else "dense", tasks), config
-
-
-def _is_trained(run: Path, system: System) -> bool:
-    return all(stage_path(run, stage).is_file() for stage in system.tasks.values())
 
 
 def _units_plan(

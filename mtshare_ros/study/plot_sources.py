@@ -10,13 +10,9 @@ from mtshare_ros.bundle.manifest import LayerShare
 from mtshare_ros.network.config import NetworkConfig
 from mtshare_ros.study.learning_curves import read_curves
 from mtshare_ros.study.study_config import Study, StudyError
-from mtshare_ros.study.study_plots import (
-    accuracy_over_time,
-    learning_curves,
-    private_shares,
-)
-from mtshare_ros.study.trained_task import record_of
-from mtshare_ros.training.stored import stage_path
+from mtshare_ros.study.study_plots import accuracy_over_time, learning_curves, private_shares
+from mtshare_ros.training.stored import record_of, stage_path
+from mtshare_ros.training.stored_subtasks import shares_of_record
 
 
 def draw(
@@ -62,11 +58,8 @@ def draw_stage_shares(run: Path, stage: str, path: Path) -> None:
     record = record_of(run, stage)
     if "shares" not in record:
         raise StudyError(f"{run}: stage {stage} is of kind {record['kind']}: it has no sub-tasks")
-    shares = {
-        task: [LayerShare(**share) for share in layers]
-        for task, layers in record["shares"].items()
-    }
-    private_shares(shares, _whole(NetworkConfig.from_dict(record["network"])), path)
+    config = NetworkConfig.from_dict(record["network"])
+    private_shares(shares_of_record(record), _whole(config), path)
 
 
 def draw_bundle_shares(bundle: Path, path: Path) -> None:
@@ -99,7 +92,5 @@ def _trained_stages(study: Study) -> dict[str, Path]:
 
 
 def _has_units(run: Path, stage: str) -> bool:
-    layers = [
-        share for units in record_of(run, stage).get("shares", {}).values() for share in units
-    ]
-    return any(share["heads"] or share["neurons"] for share in layers)
+    subtasks = shares_of_record(record_of(run, stage)).values()
+    return any(share.heads or share.neurons for layers in subtasks for share in layers)

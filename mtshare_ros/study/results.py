@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,8 @@ from mtshare_ros.study.delta_m import (
 )
 from mtshare_ros.study.room_scores import RoomScores, open_rooms, score
 from mtshare_ros.study.study_config import Study, StudyError, System
-from mtshare_ros.study.trained_task import full_parameters, predict, record_of, steps_of
-from mtshare_ros.training.stored import stage_path
+from mtshare_ros.study.trained_task import full_parameters, predict, steps_of
+from mtshare_ros.training.stored import record_of, stage_path
 
 PerSeed = dict[str, Values]
 """Run -> values."""
@@ -62,10 +62,9 @@ class _Numbers:
         self.missing = missing_stages(study)
         self._require_reference()
         self.stills = open_rooms(study.data)
-        self._scores: dict[tuple[Path, str, str], RoomScores] = {}
-        self._values: dict[tuple[Path, str, str], Values] = {}
-        rooms = len(self.stills.seeds)
-        self.weights = room_weights(rooms, study.resamples, study.seed)
+        self.weights = room_weights(len(self.stills.seeds), study.resamples, study.seed)
+        # Of a run, a stage and a task; systems share stages.
+        self._scores, self._values = cache(self._score), cache(self._resample)
 
     def _require_reference(self) -> None:
         needed = set(self.study.system(self.study.reference).tasks.values())
@@ -99,30 +98,23 @@ class _Numbers:
             "missing": self.missing,
         }
 
-    def _trained(self, run: Path, stage: str) -> bool:
-        return stage not in self.missing.get(str(run), ())
+    def _runs(self, stage: str) -> list[Path]:
+        """Return the runs that have finished a stage."""
+        return [run for run in self.study.runs if stage not in self.missing.get(str(run), ())]
 
     def _score(self, run: Path, stage: str, task: str) -> RoomScores:
-        key = (run, stage, task)
-        if key not in self._scores:
-            study = self.study
-            self._scores[key] = score(
-                run, stage, task, study.data, self.stills, study.size, self.on_step
-            )
-        return self._scores[key]
+        study = self.study
+        return score(run, stage, task, study.data, self.stills, study.size, self.on_step)
+
+    def _resample(self, run: Path, stage: str, task: str) -> Values:
+        return self._scores(run, stage, task).resampled(self.weights, self.study.metrics[task])
 
     def _per_seed(self, system: System, task: str) -> PerSeed:
         """Return the values of the metric of Delta_m, by run; fewer where stages lack."""
-        stage, metric = system.tasks.get(task), self.study.metrics[task]
-        values = {}
-        for run in self.study.runs:
-            if stage is None or not self._trained(run, stage):
-                continue
-            key = (run, stage, task)
-            if key not in self._values:
-                self._values[key] = self._score(*key).resampled(self.weights, metric)
-            values[str(run)] = self._values[key]
-        return values
+        if task not in system.tasks:
+            return {}
+        stage = system.tasks[task]
+        return {str(run): self._values(run, stage, task) for run in self._runs(stage)}
 
     def _changes(self, system: System, reference: str) -> dict[str, PerSeed]:
         """Return task -> run -> relative change against a reference."""
@@ -173,19 +165,18 @@ class _Numbers:
         scored = {}
         for task, metric in self.study.metrics.items():
             stage = system.tasks.get(task, "")
-            runs = [run for run in self.study.runs if stage and self._trained(run, stage)]
+            runs = self._runs(stage) if stage else []
             if not runs:
                 continue
-            whole = {str(run): self._score(run, stage, task).whole() for run in runs}
+            whole = {str(run): self._scores(run, stage, task).whole() for run in runs}
             keys = (metric, *self.study.columns.get(task, ()))
             trained = predict(runs[0], stage, task)
+            whole_network = full_parameters(trained.config, task)
             scored[task] = {
                 "stage": stage,
                 "steps": list(steps_of(runs[0], stage)),
                 "parameters": trained.parameters,
-                "parameters_percent": 100.0
-                * trained.parameters
-                / full_parameters(trained.config, task),
+                "parameters_percent": 100.0 * trained.parameters / whole_network,
                 "metrics": {
                     key: {
                         "value": float(np.mean([scores[key] for scores in whole.values()])),
@@ -203,8 +194,8 @@ class _Numbers:
             return system.rho
         shares = []
         for task, stage in system.tasks.items():
-            run = next((run for run in self.study.runs if self._trained(run, stage)), None)
-            rho = record_of(run, stage).get("rho") if run is not None else None
+            runs = self._runs(stage)
+            rho = record_of(runs[0], stage).get("rho") if runs else None
             if isinstance(rho, dict) and task in rho:
                 shares.append(float(rho[task]))
         return float(np.mean(shares)) if shares else None

@@ -22,10 +22,10 @@ from mtshare_ros.errors import OptionError
 from mtshare_ros.metrics import Additive, MetricSettings, State, metric_for
 from mtshare_ros.perception.decode import Decoder, decode
 from mtshare_ros.progress import OnStep, silent
-from mtshare_ros.study.trained_task import predict, record_of
+from mtshare_ros.study.trained_task import predict
 from mtshare_ros.tasks import ROOM_CLASSES, TASKS, Task
 from mtshare_ros.training.batches import truth_maps, validation_batches
-from mtshare_ros.training.stored import stage_path
+from mtshare_ros.training.stored import record_of, stage_path
 
 BIN_DEG = 0.1
 """Bins of the angles of one room: coarser than of a whole set, since one is kept per room."""

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
-from mtshare_ros.bench.markdown_table import markdown_table
+from mtshare_ros.bench.bench_tables import markdown_table
 from mtshare_ros.metrics.names import METRICS
 
 _NONE = "–"
@@ -33,7 +32,7 @@ def markdown(results: dict[str, Any], timing: dict[str, Any] | None = None) -> s
 
 def _about(results: dict[str, Any]) -> str:
     level, draws = results["bootstrap"]["level_percent"], results["bootstrap"]["resamples"]
-    reference = _row(results, results["reference"])
+    reference = next(r for r in results["systems"] if r["name"] == results["reference"])
     lines = [
         results["description"],
         f"{results['stills']} images of {results['rooms']} test rooms ({results['data']});"
@@ -48,30 +47,22 @@ def _about(results: dict[str, Any]) -> str:
 
 
 def _accuracy(results: dict[str, Any]) -> str:
-    tasks = results["metrics"]
-    header = ["", "ρ", *(_heading(task, key) for task, key in tasks.items())]
-    header += ["Δm, %", "seeds"]
-    columns = [_metric_column(results, task, key) for task, key in tasks.items()]
-    columns.append(_bold_best(results, lambda row: row["delta_m"], _interval, higher=True))
-    rows = [
-        [row["title"], _rho(row["rho"]), *(column[n] for column in columns), _seeds(row)]
-        for n, row in enumerate(results["systems"])
+    systems, tasks = results["systems"], results["metrics"].items()
+    header = ["", "ρ", *(_heading(task, key) for task, key in tasks), "Δm, %", "seeds"]
+    columns = [
+        [_or_none(row["rho"], "{:.3g}".format) for row in systems],
+        *(_metric_column(results, task, key) for task, key in tasks),
+        _bold_best([row["delta_m"] for row in systems], _interval, higher=True),
+        [_seeds(row) for row in systems],
     ]
-    return markdown_table(header, rows)
+    return _by_system(results, header, columns)
 
 
 def _changes(results: dict[str, Any]) -> str:
     tasks = list(results["metrics"])
-    header = ["%, against the reference", *tasks]
-    columns = [
-        _bold_best(results, partial(_change, task=task), _interval, higher=True) for task in tasks
-    ]
-    return markdown_table(header, _titled(results, columns))
-
-
-def _change(row: dict[str, Any], task: str) -> dict[str, Any] | None:
-    change: dict[str, Any] | None = row["tasks"].get(task, {}).get("change")
-    return change
+    changes = [[row["tasks"][task]["change"] for row in results["systems"]] for task in tasks]
+    columns = [_bold_best(of_task, _interval, higher=True) for of_task in changes]
+    return _by_system(results, ["%, against the reference", *tasks], columns)
 
 
 def _further(results: dict[str, Any]) -> str:
@@ -80,15 +71,15 @@ def _further(results: dict[str, Any]) -> str:
         return ""
     columns = [_metric_column(results, task, key) for task, key in keys]
     header = ["", *(_heading(task, key) for task, key in keys)]
-    return markdown_table(header, _titled(results, columns))
+    return _by_system(results, header, columns)
 
 
-def _titled(results: dict[str, Any], columns: Sequence[Sequence[str]]) -> list[list[str]]:
-    """Return a row for each system: its title, then its cell of each column."""
-    return [
-        [row["title"], *(column[n] for column in columns)]
-        for n, row in enumerate(results["systems"])
-    ]
+def _by_system(
+    results: dict[str, Any], header: Sequence[str], columns: Sequence[Sequence[str]]
+) -> str:
+    """Return a table with a row for each system: its title, then its cell of each column."""
+    titles = [row["title"] for row in results["systems"]]
+    return markdown_table(header, list(zip(titles, *columns, strict=True)))
 
 
 def _cost(results: dict[str, Any], timing: dict[str, Any] | None) -> str:
@@ -134,33 +125,23 @@ def _about_times(timing: dict[str, Any]) -> str:
 def _metric_column(results: dict[str, Any], task: str, key: str) -> list[str]:
     metric = METRICS[key]
     digits = {"%": 1, "m": 3, "°": 2}.get(metric.unit, 3)
-
-    def value(row: dict[str, Any]) -> dict[str, Any] | None:
-        cell: dict[str, Any] | None = row["tasks"].get(task, {}).get("metrics", {}).get(key)
-        return cell
-
+    scored = [row["tasks"].get(task, {}).get("metrics", {}) for row in results["systems"]]
     return _bold_best(
-        results,
-        value,
+        [metrics.get(key) for metrics in scored],
         lambda cell: f"{cell['value'] * metric.factor:.{digits}f}",
         higher=metric.higher_is_better,
     )
 
 
 def _bold_best(
-    results: dict[str, Any],
-    value: Callable[[dict[str, Any]], dict[str, Any] | None],
-    text: Callable[[dict[str, Any]], str],
-    *,
-    higher: bool,
+    cells: Sequence[dict[str, Any] | None], text: Callable[[dict[str, Any]], str], *, higher: bool
 ) -> list[str]:
-    """Return a cell per system, the best one bold; ``value`` gives something with a ``value``."""
-    given = [value(row) for row in results["systems"]]
-    numbers = [cell["value"] for cell in given if cell is not None]
+    """Return the texts of cells that have a ``value``, the best one bold."""
+    numbers = [cell["value"] for cell in cells if cell is not None]
     best = (max if higher else min)(numbers, default=None)
     return [
         f"**{text(cell)}**" if cell is not None and cell["value"] == best else _or_none(cell, text)
-        for cell in given
+        for cell in cells
     ]
 
 
@@ -212,10 +193,6 @@ def _share(fraction: float) -> str:
     return "all tokens" if fraction == 1.0 else f"{100 * fraction:g} % of the tokens"
 
 
-def _rho(rho: float | None) -> str:
-    return _NONE if rho is None else f"{rho:.3g}"
-
-
 def _heading(task: str, key: str) -> str:
     metric = METRICS[key]
     unit = f", {metric.unit}" if metric.unit else ""
@@ -224,11 +201,6 @@ def _heading(task: str, key: str) -> str:
 
 def _title(results: dict[str, Any], name: str) -> str:
     return next((row["title"] for row in results["systems"] if row["name"] == name), name)
-
-
-def _row(results: dict[str, Any], name: str) -> dict[str, Any]:
-    named: dict[str, Any] = next(row for row in results["systems"] if row["name"] == name)
-    return named
 
 
 def _or_none(value: Any, text: Callable[[Any], str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
 from mtshare_ros.bench.cases import Case, DenseCase, SceneCamera, StreamCase
@@ -40,7 +41,6 @@ class TimedCases:
         self._rivals = Rivals(config, tasks, folder, threads)
         self._spec = input_spec(config, FOCAL_LENGTH)
         self.cases: list[Case] = [DenseCase(SEPARATE, self._rivals.separate(tasks), self._spec)]
-        self._shared: int | None = None
         self._units: dict[Plan, dict[float, int]] = {}
 
     def candidates(self, plan: Plan, trained: bool) -> dict[str, dict[float, int]]:
@@ -49,7 +49,7 @@ class TimedCases:
         if plan.kind == "dense":
             return dense
         if plan.kind == "shared":
-            return {"one dense graph": dict.fromkeys(STUDY_FRACTIONS, self._shared_case())}
+            return {"one dense graph": dict.fromkeys(STUDY_FRACTIONS, self._shared_case)}
         if plan.kind == "units":
             return {"base and sub-tasks": self._streams(plan, trained)}
         everything = LayerShare(self._config.heads, self._config.hidden)
@@ -57,11 +57,10 @@ class TimedCases:
         whole = Plan("units", plan.tasks, shares)
         return {**dense, "every unit private": self._streams(whole, False)}
 
+    @cached_property
     def _shared_case(self) -> int:
-        if self._shared is None:
-            self._shared = len(self.cases)
-            self.cases.append(DenseCase(SHARED, self._rivals.shared(self._tasks), self._spec))
-        return self._shared
+        self.cases.append(DenseCase(SHARED, self._rivals.shared(self._tasks), self._spec))
+        return len(self.cases) - 1
 
     def _streams(self, plan: Plan, trained: bool) -> dict[float, int]:
         if plan in self._units:
@@ -84,6 +83,5 @@ class TimedCases:
 
 def _trained(plan: Plan) -> tuple[SingleTaskNetwork, dict[Task, SubTask]]:
     base, _ = load_network(plan.run, plan.stages[0])
-    stages = dict(zip(plan.tasks[1:], plan.stages[1:], strict=True))
-    loaded = {task: load_subtasks(plan.run, stage)[0][task] for task, stage in stages.items()}
-    return base, {TASKS[task]: subtask for task, subtask in loaded.items()}
+    stages = zip(plan.tasks[1:], plan.stages[1:], strict=True)
+    return base, {TASKS[task]: load_subtasks(plan.run, stage)[0][task] for task, stage in stages}

@@ -17,9 +17,8 @@ from mtshare_ros.network.config import NetworkConfig
 from mtshare_ros.network.single_task import SingleTaskNetwork
 from mtshare_ros.study.study_config import StudyError
 from mtshare_ros.tasks import TASKS
-from mtshare_ros.training.checkpoints import load_tensors
 from mtshare_ros.training.jobs.reference import load_elementwise
-from mtshare_ros.training.stored import load_network, stage_path
+from mtshare_ros.training.stored import load_network, record_of
 from mtshare_ros.training.stored_subtasks import load_subtasks
 
 
@@ -30,14 +29,12 @@ class Trained:
     Attributes:
         raw: Images (B, 3, H, W), normalised -> raw map (B, C, H / 4, W / 4).
         config: Sizes of the network.
-        record: The stage's record.
         parameters: What this task adds to the others of its system: a whole network, a
             sub-task's private units and head, or a head beside a shared encoder.
     """
 
     raw: Callable[[Tensor], Tensor]
     config: NetworkConfig
-    record: dict[str, Any]
     parameters: int
 
 
@@ -48,20 +45,18 @@ def predict(run: Path, stage: str, task: str) -> Trained:
         StudyError: The stage did not train this task.
         CheckpointError: The stage is not finished.
     """
-    record = load_tensors(stage_path(run, stage))[1]
+    record = record_of(run, stage)
     _check_task(run, stage, task, record)
     if record["kind"] == "elementwise":
         return _elementwise(run, stage, task)
     if task not in record.get("shares", ()):
-        network, record = load_network(run, stage, task)
+        network, _ = load_network(run, stage, task)
         joint = record["kind"] == "joint"
         added = network.head if joint and task != record["tasks"][0] else network
-        return Trained(network, network.config, record, _parameters(added))
+        return Trained(network, network.config, _parameters(added))
     base, _ = load_network(run, record["base"])
     subtask = load_subtasks(run, stage)[0][task]
-
-    raw = partial(subtask.on_images, base)
-    return Trained(raw, base.config, record, _parameters(subtask))
+    return Trained(partial(subtask.on_images, base), base.config, _parameters(subtask))
 
 
 def _elementwise(run: Path, stage: str, task: str) -> Trained:
@@ -70,13 +65,7 @@ def _elementwise(run: Path, stage: str, task: str) -> Trained:
     base, _ = load_network(run, record["base"])
     network = subtasks[task].merged(base).eval()
     changed = round(subtasks[task].density * _parameters(network.transformer))
-    parameters = changed + _parameters(network.head)
-    return Trained(network, network.config, record, parameters)
-
-
-def record_of(run: Path, stage: str) -> dict[str, Any]:
-    """Return the record of a finished stage."""
-    return load_tensors(stage_path(run, stage))[1]
+    return Trained(network, network.config, changed + _parameters(network.head))
 
 
 def full_parameters(config: NetworkConfig, task: str) -> int:

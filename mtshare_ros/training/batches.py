@@ -98,6 +98,22 @@ class SmallStills:
         return {kind: array[index] for kind, array in self._kept.items()}
 
 
+def _fitted(
+    stills: Stills,
+    index: int,
+    size: tuple[int, int],
+    wanted: Collection[str],
+    crop: CropSettings | None,
+    rng: np.random.Generator | None = None,
+) -> Sample:
+    """Return an image with its truth at ``size``: stretched, or cut out by ``crops.cut``."""
+    sample = stills.stored(index)
+    keys = wanted_keys(sample, wanted)
+    if crop is None:
+        return _resize(sample, size, keys)
+    return cut(sample, keys, stills.tasks, size, crop, rng)
+
+
 def _tensor(truth: NDArray[Any]) -> Tensor:
     """Return the truth of a task, (B, H, W, ...), as its loss takes it."""
     if truth.ndim == 4:
@@ -199,7 +215,7 @@ def _drawn_clips(
 
 def draw_batch(stills: Stills, settings: BatchSettings, seed: tuple[int, ...]) -> Batch:
     """Draw an augmented training batch; the same ``seed`` gives the same batch."""
-    count, crop = settings.count, settings.crop
+    size, count, wanted = settings.size, settings.count, settings.wanted
     rng = np.random.default_rng(seed)
     if settings.frames == 1:
         chosen = rng.integers(len(stills), size=count)
@@ -213,14 +229,9 @@ def draw_batch(stills: Stills, settings: BatchSettings, seed: tuple[int, ...]) -
     )
     samples = []
     for place in range(part.start, part.stop):
-        sample = stills.stored(int(chosen[place]))
-        keys = wanted_keys(sample, settings.wanted)
-        if crop is None:
-            samples.append(_resize(sample, settings.size, keys))
-        else:
-            of_image = np.random.default_rng((*seed, place))
-            samples.append(cut(sample, keys, stills.tasks, settings.size, crop, of_image))
-    return to_batch(samples, settings.wanted, changes.part(part))
+        index, of_image = int(chosen[place]), np.random.default_rng((*seed, place))
+        samples.append(_fitted(stills, index, size, wanted, settings.crop, of_image))
+    return to_batch(samples, wanted, changes.part(part))
 
 
 def training_batches(
@@ -249,13 +260,5 @@ def validation_batches(
     Whole images are stretched; with ``crop`` they are put in the middle of its frame.
     """
     for start in range(0, len(stills), count):
-        samples = []
-        for index in range(start, min(start + count, len(stills))):
-            sample = stills.stored(index)
-            keys = wanted_keys(sample, wanted)
-            samples.append(
-                _resize(sample, size, keys)
-                if crop is None
-                else cut(sample, keys, stills.tasks, size, crop)
-            )
-        yield to_batch(samples, wanted)
+        indices = range(start, min(start + count, len(stills)))
+        yield to_batch([_fitted(stills, i, size, wanted, crop) for i in indices], wanted)

@@ -41,6 +41,11 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise CheckpointError(f"{path}: not a checkpoint of this project: {error}") from error
 
 
+def part_of(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Return the tensors whose names begin with ``prefix``, without it."""
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+
 def progress_tensors(
     module: nn.Module, optimizers: list[torch.optim.Optimizer]
 ) -> dict[str, Tensor]:
@@ -57,10 +62,7 @@ def restore_progress(
     tensors: dict[str, Tensor], module: nn.Module, optimizers: list[torch.optim.Optimizer]
 ) -> None:
     """Inverse of ``progress_tensors``."""
-    prefix = "model/"
-    module.load_state_dict(
-        {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}
-    )
+    module.load_state_dict(part_of(tensors, "model/"))
     for number, optimizer in enumerate(optimizers):
         state: dict[int, dict[str, Tensor]] = {}
         for name, value in tensors.items():

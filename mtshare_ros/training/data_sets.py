@@ -48,9 +48,7 @@ def open_data_sets(config: TrainingConfig) -> DataSets:
 
 def _open_rooms(config: TrainingConfig) -> DataSets:
     data = config.data
-    train, validation = StillsDataset(data.train), StillsDataset(data.validation)
-    _check_rooms(data.train, train)
-    _check_rooms(data.validation, validation)
+    train, validation = _rooms(data.train), _rooms(data.validation)
     _check_apart(data.train, train, data.validation, validation.seeds)
     return DataSets(train, validation, _open_clips(config, validation.seeds))
 
@@ -72,8 +70,7 @@ def _open_clips(config: TrainingConfig, validation_seeds: Collection[int]) -> St
     data = config.data
     if data.clips is None:
         return None
-    clips = StillsDataset(data.clips)
-    _check_rooms(data.clips, clips)
+    clips = _rooms(data.clips)
     _check_apart(data.clips, clips, data.validation, validation_seeds)
     longest = max(stage.clip_frames() for stage in config.stages)
     if clips.clip_length < longest:
@@ -83,14 +80,16 @@ def _open_clips(config: TrainingConfig, validation_seeds: Collection[int]) -> St
     return clips
 
 
-def _check_rooms(folder: Path, stills: StillsDataset) -> None:
-    """Refuse stills with other classes, and rooms that are kept for tests."""
+def _rooms(folder: Path) -> StillsDataset:
+    """Open stills; refuse other classes, and rooms that are kept for tests."""
+    stills = StillsDataset(folder)
     expected = [c.name for c in ROOM_CLASSES]
     if stills.meta["classes"] != expected:
         raise ConfigError(f"{folder}: classes {stills.meta['classes']}, expected {expected}")
     splits = {split_of(seed) for seed in stills.seeds} - {"train", "validation"}
     if splits:
         raise ConfigError(f"{folder}: holds rooms of {sorted(splits)}, which are never trained on")
+    return stills
 
 
 def _check_apart(

@@ -25,9 +25,10 @@ from mtshare_ros.training.checkpoints import (
     restore_progress,
     save_tensors,
 )
-from mtshare_ros.training.crops import CropSettings
+from mtshare_ros.training.configuration import TrainingConfig
 from mtshare_ros.training.devices import with_global_batch_norms
-from mtshare_ros.training.stage_settings import Phase
+from mtshare_ros.training.stage_settings import Phase, Stage
+from mtshare_ros.training.stored import checkpoint_path
 
 CHECKPOINT_SECONDS = 120.0
 LOG_STEPS = 25
@@ -50,9 +51,12 @@ class Job(nn.Module, ABC):
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Return named losses whose sum is minimised."""
 
-    @abstractmethod
     def optimizers(self, weight_decay: float) -> list[torch.optim.Optimizer]:
-        """Return the optimisers; only the first one's learning rate follows the phases."""
+        """Return the optimisers: AdamW over all that is trained, if a job doesn't say otherwise.
+
+        Only the first one's learning rate follows the phases.
+        """
+        return [adamw([self], weight_decay)]
 
     def gauges(self) -> dict[str, float]:
         """Return further values to log."""
@@ -65,22 +69,18 @@ class LoopSettings:
 
     Attributes:
         folder: Where the checkpoint and the logs go.
+        config: The configuration that the stage is part of.
         identity: Settings of the stage; a checkpoint of others is refused.
         seed: Seed of the order and the augmentation.
-        jitter: Colour jitter.
-        weight_decay: AdamW's weight decay on matrices.
         resume: Whether to go on from the checkpoint of this stage, if there is one.
-        crop: How random crops are taken; None stretches whole images.
         on_step: Called after each step, in the first process only.
     """
 
     folder: Path
+    config: TrainingConfig
     identity: dict[str, Any]
     seed: int
-    jitter: float
-    weight_decay: float
     resume: bool
-    crop: CropSettings | None = None
     on_step: OnStep = silent
 
 
@@ -131,14 +131,9 @@ class _Log:
 
 
 def fit(
-    job: Job,
-    stage: str,
-    phases: Sequence[Phase],
-    stills: Stills,
-    settings: LoopSettings,
-    fabric: Fabric,
+    job: Job, stage: Stage, stills: Stills, settings: LoopSettings, fabric: Fabric
 ) -> dict[str, Any]:
-    """Train ``job`` through ``phases``; it ends on the CPU, in training mode.
+    """Train ``job`` through the phases of ``stage``; it ends on the CPU, in training mode.
 
     Returns:
         A record: steps, images seen and seconds of training, resumed runs included.
@@ -147,10 +142,10 @@ def fit(
         FloatingPointError: A loss is not finite.
         CheckpointError: The stage's checkpoint was made with other settings.
     """
-    path = settings.folder / f"{stage}.checkpoint.safetensors"
+    path = checkpoint_path(settings.folder, stage.name)
     if fabric.world_size > 1:
         with_global_batch_norms(job)
-    optimizers = job.optimizers(settings.weight_decay)
+    optimizers = job.optimizers(settings.config.weight_decay)
     trained = [p for group in optimizers[0].param_groups for p in group["params"]]
     wrapped, *stepping = fabric.setup(job, *optimizers)
     done, seconds = 0, 0.0
@@ -158,30 +153,30 @@ def fit(
         tensors, record = load_tensors(path)
         if record["settings"] != settings.identity:
             raise CheckpointError(
-                f"{path}: made with other settings of stage {stage}; delete it to start anew"
+                f"{path}: made with other settings of stage {stage.name}; delete it to start anew"
             )
         restore_progress(tensors, job, optimizers)
         done, seconds = record["step"], record["seconds"]
-    total = sum(phase.steps for phase in phases)
+    total = sum(phase.steps for phase in stage.phases)
 
     def save(step: int) -> None:
         if fabric.is_global_zero:
             record = {"settings": settings.identity, "step": step, "seconds": seconds}
             save_tensors(path, progress_tensors(job, optimizers), record)
 
-    log = _Log(fabric, settings, stage, done)
+    log = _Log(fabric, settings, stage.name, done)
     job.train()
     saved = last = time.monotonic()
     first = 0
-    for number, phase in enumerate(phases):
+    for number, phase in enumerate(stage.phases):
         start = max(done - first, 0)
         drawing = BatchSettings(
             size=phase.size,
             count=phase.batch,
             wanted=set(job.tasks),
-            jitter=settings.jitter,
+            jitter=settings.config.data.colour_jitter,
             noise=phase.noise,
-            crop=settings.crop,
+            crop=settings.config.data.crop,
             frames=job.frames,
             rank=fabric.global_rank,
             world=fabric.world_size,
@@ -198,7 +193,9 @@ def fit(
             loss = torch.stack(list(losses.values())).sum()
             if not torch.isfinite(loss):
                 values = {name: float(value) for name, value in losses.items()}
-                raise FloatingPointError(f"stage {stage}, step {first + step}: losses {values}")
+                raise FloatingPointError(
+                    f"stage {stage.name}, step {first + step}: losses {values}"
+                )
             for optimizer in stepping:
                 optimizer.zero_grad(set_to_none=True)
             fabric.backward(loss)
@@ -217,5 +214,5 @@ def fit(
     save(total)
     job.cpu()
     fabric.barrier()
-    images = sum(phase.steps * phase.batch for phase in phases)
+    images = sum(phase.steps * phase.batch for phase in stage.phases)
     return {"steps": total, "images": images, "seconds": round(seconds, 1)}

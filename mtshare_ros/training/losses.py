@@ -1,12 +1,12 @@
-"""One loss per kind of task, on the raw map upsampled to the truth's size."""
+"""One loss per kind of task, on the raw map upsampled to the truth's size, and their weights."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mtshare_ros.tasks import UNLABELLED, Task
@@ -141,3 +141,31 @@ def distillation_loss(task: Task, raw: Tensor, followed: Tensor) -> Tensor:
     network", 2015, at temperature 1). Others: the task's loss with the teacher as the truth.
     """
     return LOSSES[task.kind].teacher(raw.float(), followed.float())
+
+
+class LossWeights(nn.Module):
+    """Fixed factors; or learned ones besides, exp(-s), from homoscedastic uncertainty.
+
+    Kendall, Gal, Cipolla, "Multi-task learning using uncertainty to weigh losses", CVPR 2018.
+    """
+
+    def __init__(self, fixed: Mapping[str, float], learn: bool) -> None:
+        """Weigh the losses of the tasks in ``fixed``; learned factors start at 1."""
+        super().__init__()
+        self.fixed = fixed
+        self.log_variance = nn.ParameterDict(
+            {task: nn.Parameter(torch.zeros(()), learn) for task in fixed}
+        )
+
+    def forward(self, task: str, loss: Tensor) -> Tensor:
+        """Return a task's weighted loss, with the term that keeps its learned factor finite."""
+        s, loss = self.log_variance[task], self.fixed[task] * loss
+        return torch.exp(-s) * loss + s if s.requires_grad else loss
+
+    def gauges(self) -> dict[str, float]:
+        """Return the learned factors."""
+        return {
+            f"{task}_factor": float(torch.exp(-s.detach()))
+            for task, s in self.log_variance.items()
+            if s.requires_grad
+        }

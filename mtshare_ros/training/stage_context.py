@@ -15,12 +15,11 @@ from mtshare_ros.network.pretrained import load_backbone
 from mtshare_ros.network.single_task import SharedEncoder, SingleTaskNetwork
 from mtshare_ros.network.units import SubTask
 from mtshare_ros.progress import OnStep, silent
-from mtshare_ros.training.checkpoints import load_tensors
 from mtshare_ros.training.configuration import TrainingConfig
 from mtshare_ros.training.data_sets import open_data_sets
 from mtshare_ros.training.loop import Job, LoopSettings, fit
 from mtshare_ros.training.stage_settings import BaseStage, Stage
-from mtshare_ros.training.stored import load_network, stage_path
+from mtshare_ros.training.stored import load_network, record_of
 from mtshare_ros.training.validation import validate
 
 
@@ -71,19 +70,17 @@ class StageContext:
         job.task_of = self.tasks
         settings = LoopSettings(
             folder=self.run,
+            config=self.config,
             identity=stage.model_dump(mode="json", exclude_defaults=True),
             seed=self.seed(stage),
-            jitter=self.config.data.colour_jitter,
-            weight_decay=self.config.weight_decay,
             resume=self.resume,
-            crop=self.config.data.crop,
             on_step=self.on_step,
         )
         stills = self.data.train
         if job.frames > 1:
             assert self.data.clips is not None
             stills = self.data.clips
-        record = fit(job, stage.name, stage.phases, stills, settings, self.fabric)
+        record = fit(job, stage, stills, settings, self.fabric)
         return {
             "kind": stage.kind,
             "network": self.network.to_dict(),
@@ -120,7 +117,6 @@ class StageContext:
             task: The task.
             network: Gives its head where the stage trained none for the task.
         """
-        _, record = load_tensors(stage_path(self.run, stage))
-        if task not in record.get("tasks", ()):
+        if task not in record_of(self.run, stage).get("tasks", ()):
             return network.head
         return load_network(self.run, stage, task)[0].head

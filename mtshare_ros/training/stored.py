@@ -13,11 +13,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from mtshare_ros.network.config import NetworkConfig
 from mtshare_ros.network.single_task import SharedEncoder, SingleTaskNetwork
-from mtshare_ros.training.checkpoints import load_tensors
+from mtshare_ros.training.checkpoints import load_tensors, part_of
 from mtshare_ros.training.data_sets import tasks_of_record
 
 
@@ -29,6 +27,11 @@ def stage_path(run: Path, stage: str) -> Path:
 def checkpoint_path(run: Path, stage: str) -> Path:
     """Return the file of a stage's progress; it goes when the stage is finished."""
     return run / f"{stage}.checkpoint.safetensors"
+
+
+def record_of(run: Path, stage: str) -> dict[str, Any]:
+    """Return the record of a finished stage."""
+    return load_tensors(stage_path(run, stage))[1]
 
 
 def load_network(
@@ -59,8 +62,3 @@ def load_shared(run: Path, stage: str) -> tuple[SharedEncoder, dict[str, Any]]:
     shared = SharedEncoder(config, {name: tasks[name].channels for name in record["tasks"]})
     shared.load_state_dict(tensors)
     return shared.eval(), record
-
-
-def part_of(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """Return the tensors whose names begin with ``prefix``, without it."""
-    return {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}

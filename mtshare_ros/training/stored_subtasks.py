@@ -11,9 +11,9 @@ from torch import nn
 from mtshare_ros.bundle.manifest import LayerShare
 from mtshare_ros.network.config import NetworkConfig
 from mtshare_ros.network.units import SubTask
-from mtshare_ros.training.checkpoints import load_tensors
+from mtshare_ros.training.checkpoints import load_tensors, part_of
 from mtshare_ros.training.data_sets import tasks_of_record
-from mtshare_ros.training.stored import part_of, stage_path
+from mtshare_ros.training.stored import stage_path
 
 
 def _replaced() -> type[SubTask]:
@@ -27,14 +27,21 @@ FORMS: dict[str, Callable[[], type[SubTask]]] = {"added": lambda: SubTask, "repl
 """Form of private units, as a configuration names it -> a function that returns its class."""
 
 
+def shares_of_record(record: dict[str, Any]) -> dict[str, list[LayerShare]]:
+    """Return task -> private units of each block; empty where no sub-tasks were trained."""
+    return {
+        task: [LayerShare(**share) for share in layers]
+        for task, layers in record.get("shares", {}).items()
+    }
+
+
 def load_subtasks(run: Path, stage: str) -> tuple[dict[str, SubTask], dict[str, Any]]:
     """Return the sub-tasks that a stage trained by task name, and the stage's record."""
     tensors, record = load_tensors(stage_path(run, stage))
     config = NetworkConfig.from_dict(record["network"])
     modules, tasks = nn.ModuleDict(), tasks_of_record(record)
     form = FORMS[record["form"]]()
-    for name, shares in record["shares"].items():
-        layers = [LayerShare(**share) for share in shares]
-        modules[name] = form(config, layers, tasks[name].channels)
+    for name, shares in shares_of_record(record).items():
+        modules[name] = form(config, shares, tasks[name].channels)
     modules.load_state_dict(part_of(tensors, "subtasks.") or tensors)
     return {name: module.eval() for name, module in modules.items()}, record

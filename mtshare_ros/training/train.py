@@ -9,12 +9,11 @@ from typing import Any
 import yaml
 
 from mtshare_ros.progress import OnStep, silent
-from mtshare_ros.training.checkpoints import load_tensors
 from mtshare_ros.training.configuration import ConfigError, TrainingConfig, load_config
 from mtshare_ros.training.devices import open_fabric
 from mtshare_ros.training.stage_context import StageContext
 from mtshare_ros.training.stages import train_stage
-from mtshare_ros.training.stored import stage_path
+from mtshare_ros.training.stored import record_of, stage_path
 from mtshare_ros.training.subtask_settings import parse_stage
 
 
@@ -54,7 +53,7 @@ def train(
     if kept.exists():
         if not resume:
             raise ConfigError(f"{run}: a run is there already; pass --resume or another --output")
-        _check_same(config_path, config, kept)
+        _check_same(config_path, config, run)
     fabric = open_fabric(config.precision)
     _check_batches(config, fabric.world_size)
     # It looks at the data before a file is made.
@@ -69,7 +68,7 @@ def train(
             continue
         if not stage_path(run, stage.name).exists():
             train_stage(context, stage)
-        _, records[stage.name] = load_tensors(stage_path(run, stage.name))
+        records[stage.name] = record_of(run, stage.name)
     return records
 
 
@@ -83,8 +82,9 @@ def _check_batches(config: TrainingConfig, world: int) -> None:
                 )
 
 
-def _check_same(path: Path, config: TrainingConfig, kept: Path) -> None:
+def _check_same(path: Path, config: TrainingConfig, run: Path) -> None:
     """Refuse to go on with a run whose data, network or finished stages were set otherwise."""
+    kept = run / "config.yaml"
     now, then = (c.model_dump(mode="json") for c in (config, load_config(kept)))
     if then["data"]["clips"] is None:  # no stage has used clips yet
         then["data"]["clips"] = now["data"]["clips"]
@@ -95,8 +95,8 @@ def _check_same(path: Path, config: TrainingConfig, kept: Path) -> None:
                 f" has {then[key]}"
             )
     for stage in config.stages:
-        finished = stage_path(kept.parent, stage.name)
-        if finished.exists() and parse_stage(load_tensors(finished)[1]["settings"]) != stage:
+        finished = stage_path(run, stage.name)
+        if finished.exists() and parse_stage(record_of(run, stage.name)["settings"]) != stage:
             raise ConfigError(
                 f"{path}: stage {stage.name} differs from the one trained in {finished}"
             )

@@ -6,7 +6,22 @@ from typing import Any
 
 import pytest
 
-from mtshare_ros.bench.bench_tables import added_by_tasks, by_tasks, close_look, fixed_share
+from mtshare_ros.bench.bench_tables import (
+    added_by_tasks,
+    by_tasks,
+    close_look,
+    fixed_share,
+    markdown_table,
+)
+
+
+def test_the_first_column_is_left_and_a_bar_does_not_split_a_cell() -> None:
+    text = markdown_table(["way", "ms"], [["a|b", "1.0"], ["c", "2.0"]])
+    assert text.splitlines() == ["| way | ms |", "| --- | ---: |", "| a/b | 1.0 |", "| c | 2.0 |"]
+
+
+def test_a_table_without_rows_is_its_header() -> None:
+    assert markdown_table(("case",), []) == "| case |\n| --- |"
 
 
 def test_the_tables_show_each_case_of_three_tasks_and_medians_by_tasks(result: Any) -> None:

@@ -11,12 +11,12 @@ import pytest
 
 from mtshare_ros import cli
 from mtshare_ros.evaluation.baselines import Baselines
-from mtshare_ros.evaluation.evaluate import evaluate_bag
 from mtshare_ros.evaluation.frames import InputFrame
 from mtshare_ros.evaluation.outcome import Outcome
 from mtshare_ros.evaluation.policies import open_stream
 from mtshare_ros.evaluation.run_options import Options
 from mtshare_ros.evaluation.scores import Scores
+from support.evaluations import evaluate_bag
 from support.samples import coarse_image
 from support.teacher_files import write_bag
 

@@ -3,12 +3,14 @@
 import json
 import shutil
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 
 from mtshare_ros import cli
-from mtshare_ros.evaluation.evaluate import evaluate_bag
+from mtshare_ros.evaluation.bag_frames import BagFrames
+from mtshare_ros.evaluation.evaluate import evaluate
 from mtshare_ros.evaluation.run_options import Options
 from mtshare_ros.simulator.clip_bag import ClipWriter
 from mtshare_ros.simulator.clips import ClipFrame
@@ -62,28 +64,33 @@ def test_a_bag_is_scored_and_the_report_written(capsys, tmp_path, bundle_path, c
     assert report["disagreement"]["depth"] > 0
 
 
+def report_of(bundle, bag, output, **options):
+    """Return the report of a bundle on a bag."""
+    return evaluate(bundle, partial(BagFrames, bag, None), output, Options(**options))
+
+
 def test_the_dense_policy_computes_everything_and_agrees_with_itself(tmp_path, bundle_path, clip):
-    report = evaluate_bag(bundle_path, clip, tmp_path, Options(policy="dense"))
+    report = report_of(bundle_path, clip, tmp_path, policy="dense")
     assert report["dirty_fraction"] == {"mean": 1.0, "max": 1.0}
     assert report["disagreement"] == dict.fromkeys(SCORED, 0.0)
 
 
 def test_holding_computes_every_third_frame(tmp_path, bundle_path, clip):
-    report = evaluate_bag(bundle_path, clip, tmp_path, Options(policy="hold:3"))
+    report = report_of(bundle_path, clip, tmp_path, policy="hold:3")
     assert report["dirty_fraction"]["mean"] == pytest.approx(3 / FRAMES)
     assert report["policy"] == "hold:3"
     assert report["frames"] == FRAMES
 
 
 def test_warped_frames_cost_less_than_computed_ones(tmp_path, bundle_path, clip):
-    report = evaluate_bag(bundle_path, clip, tmp_path, Options(policy="warp:3"))
+    report = report_of(bundle_path, clip, tmp_path, policy="warp:3")
     assert report["dirty_fraction"]["mean"] == pytest.approx(3 / FRAMES)
     assert report["frames"] == FRAMES and report["disagreement"]
 
 
 def test_a_budget_lowers_what_is_computed(tmp_path, bundle_path, clip):
-    free = evaluate_bag(bundle_path, clip, tmp_path, Options())
-    tight = evaluate_bag(bundle_path, clip, tmp_path, Options(max_dirty_fraction=0.05))
+    free = report_of(bundle_path, clip, tmp_path)
+    tight = report_of(bundle_path, clip, tmp_path, max_dirty_fraction=0.05)
     assert tight["dirty_fraction"]["mean"] < free["dirty_fraction"]["mean"]
 
 
@@ -147,7 +154,7 @@ def test_the_smallest_image_and_the_longest_lens_that_a_bag_may_have_are_evaluat
     tmp_path, bundle_path
 ):
     bag = write_frame(tmp_path / "edge.mcap", (16, 16), label=15, widths=999.0)
-    assert evaluate_bag(bundle_path, bag, tmp_path, Options())["frames"] == 1
+    assert report_of(bundle_path, bag, tmp_path)["frames"] == 1
 
 
 @pytest.mark.parametrize(

@@ -19,12 +19,12 @@ import pytest
 from mtshare_ros import cli
 from mtshare_ros.datasets.bags.open_bag import BagError
 from mtshare_ros.datasets.bags.reader import ClipReader
-from mtshare_ros.evaluation.evaluate import evaluate_bag
 from mtshare_ros.evaluation.many_bags import evaluate_bags
 from mtshare_ros.evaluation.run_options import Options
 from mtshare_ros.evaluation.stopping import StoppedEarly, run_over
 from mtshare_ros.perception.engines.interface import EngineError
 from mtshare_ros.perception.stream import PerceptionStream
+from support.evaluations import evaluate_bag
 from support.teacher_files import write_bag
 
 FRAMES = 40

@@ -10,7 +10,7 @@ import scipy.io
 from mtshare_ros.datasets.lines import outlines
 from mtshare_ros.errors import OptionError
 from mtshare_ros.metrics.boundary_files import read_lines, score_folders
-from mtshare_ros.metrics.boundary_matching import count_at, count_boundaries
+from mtshare_ros.metrics.boundary_matching import count_boundaries
 from support.line_drawings import line, write_folders
 
 
@@ -49,9 +49,9 @@ def test_several_tolerances_at_once_are_those_one_by_one():
     rng = np.random.default_rng(0)
     probability = cv2.GaussianBlur(rng.integers(0, 256, (40, 50)).astype(np.uint8), (0, 0), 2)
     truth = (rng.random((40, 50)) < 0.1).astype(np.float32)
-    both = count_at(probability, truth, [0.01, 0.05])
+    both = count_boundaries(probability, truth, [0.01, 0.05])
     for counts, distance in zip(both, (0.01, 0.05), strict=True):
-        alone = count_boundaries(probability, truth, distance)
+        (alone,) = count_boundaries(probability, truth, [distance])
         assert np.array_equal(counts.matched, alone.matched)
         assert np.array_equal(counts.predicted, alone.predicted)
     assert both[0].matched.sum() < both[1].matched.sum()

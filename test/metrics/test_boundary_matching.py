@@ -113,7 +113,7 @@ def test_the_counts_are_those_of_each_threshold_by_itself():
     edge = np.zeros(SIZE, np.float32)
     edge[:, :-1] = truth[:, 1:] != truth[:, :-1]
     edge[40:50, 60:80] = np.nan
-    found = count_boundaries(probability // 40 * 40, edge)  # seven levels: most cuts are alike
+    (found,) = count_boundaries(probability // 40 * 40, edge)  # seven levels: most cuts are alike
     ridges = np.where(np.isnan(edge), 0, suppress(probability // 40 * 40))
     matcher = _Matcher(thin(edge == 1), 0.011 * DIAGONAL)
     for index, level in enumerate(LEVELS):
@@ -132,7 +132,7 @@ def test_an_image_of_nyud_takes_seconds_and_not_minutes():
     noise = cv2.GaussianBlur(np.random.default_rng(0).normal(size=size), (0, 0), 3.0)
     probability = np.clip(3 * probability + 200 * noise, 0, 255).astype(np.uint8)
     started = time.process_time()
-    counts = count_boundaries(probability, edge)
+    (counts,) = count_boundaries(probability, edge)
     # A wall clock would measure what else runs.
     assert time.process_time() - started < 4.0
     assert 2000 < counts.actual < 20000 and len(set(counts.predicted)) > 80

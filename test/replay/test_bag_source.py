@@ -5,6 +5,7 @@ import pytest
 from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
+from mtshare_ros.datasets.bags import topics
 from mtshare_ros.datasets.bags.open_bag import BagError
 from mtshare_ros.replay.bag_source import BagSource
 from mtshare_ros.replay.recorder import Recorder
@@ -18,10 +19,10 @@ def test_images_come_raw_in_their_order_with_their_camera_info(tmp_path, compres
     source = BagSource(write_bag(tmp_path / "bag", compressed))
     assert (source.frames, source.start) == (len(STAMPS), START)
     messages = list(source.messages())
-    assert [m.time for m in messages if m.is_image] == STAMPS
+    assert [m.time for m in messages if m.type == topics.RAW_TYPE] == STAMPS
     assert len(messages) == 2 * len(STAMPS)
     for message in messages:
-        if message.is_image:
+        if message.type == topics.RAW_TYPE:
             found = deserialize_message(message.data, Image)
             assert found.header == header(message.time)
             assert np.array_equal(decode(found), decode(image(message.time)))

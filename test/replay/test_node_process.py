@@ -1,14 +1,11 @@
 """The process of the live node."""
 
-from pathlib import Path
-
 import pytest
 
 from mtshare_ros.errors import exit_status
 from mtshare_ros.replay.node_process import (
     NodeProcess,
     ReplayFailedError,
-    bundle_parameter,
     parameter_arguments,
 )
 from mtshare_ros.ros.parameters import ParameterError
@@ -31,11 +28,6 @@ def test_parameters_are_arguments_that_ros_reads_with_their_types():
     ]  # fmt: skip
     with pytest.raises(ParameterError, match="no parameter 'speed'"):
         parameter_arguments({"speed": 1})
-
-
-def test_a_bundle_is_named_by_its_whole_path(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    assert bundle_parameter(Path("models/room")) == str(tmp_path / "models" / "room")
 
 
 def test_the_last_words_of_a_node_are_the_last_line_that_it_wrote():

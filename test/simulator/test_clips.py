@@ -7,7 +7,7 @@ import pytest
 
 from mtshare_ros.datasets.bags.reader import ClipReader
 from mtshare_ros.errors import OptionError
-from mtshare_ros.simulator import exposure
+from mtshare_ros.simulator import sensor
 from mtshare_ros.simulator.clips import render_clip
 from mtshare_ros.simulator.movement.trajectories import KINDS
 from mtshare_ros.simulator.simulate import write_clip
@@ -61,8 +61,8 @@ def test_a_cut_shows_another_room_and_the_clip_goes_on():
 
 def test_exposure_changes_touch_brightness_and_nothing_else(monkeypatch):
     # Corrections more often than a camera's, so that a short clip has some.
-    monkeypatch.setattr(exposure, "SHORTEST", 3)
-    monkeypatch.setattr(exposure, "LONGEST", 5)
+    monkeypatch.setattr(sensor, "SHORTEST", 3)
+    monkeypatch.setattr(sensor, "LONGEST", 5)
     plain = list(render_clip("static", SEED, 14, SIZE))
     hunting = list(render_clip("static", SEED, 14, SIZE, exposure_changes=True))
     for one, other in zip(plain, hunting, strict=True):
@@ -75,7 +75,7 @@ def test_exposure_changes_touch_brightness_and_nothing_else(monkeypatch):
 
 
 def test_exposure_stays_within_what_a_camera_corrects():
-    hunting = exposure.Exposure(np.random.default_rng(0))
+    hunting = sensor.Exposure(np.random.default_rng(0))
     factors = [hunting.step() for _ in range(2000)]
     assert 0.6 < min(factors) < 0.75 and 1.3 < max(factors) < 1.6
 

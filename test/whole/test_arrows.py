@@ -91,7 +91,6 @@ NEED_MORE = {
     "perception/engines/tensorrt/state.py": {"tensorrt", "pycuda"},
     "perception/engines/torch/engine.py": {"torch", "onnx"},
     "perception/engines/torch/graph_runner.py": {"torch", "onnx"},
-    "perception/engines/torch/opening.py": {"torch", "onnx"},
     "perception/engines/torch/state.py": {"torch"},
 }
 """Files of the robot's rooms that are themselves the use of something absent on most robots."""

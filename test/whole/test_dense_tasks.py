@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,9 @@ from mtshare_ros.bundle.folder import load_manifest
 from mtshare_ros.bundle.manifest import BundleError, LayerShare
 from mtshare_ros.commands.demo import run_demo
 from mtshare_ros.errors import OptionError
-from mtshare_ros.evaluation.evaluate import evaluate_bag, evaluate_stills
+from mtshare_ros.evaluation.evaluate import evaluate
 from mtshare_ros.evaluation.pictures import map_pictures
-from mtshare_ros.evaluation.room_views import Stills
+from mtshare_ros.evaluation.room_views import RoomFrames, Stills
 from mtshare_ros.evaluation.run_options import Options
 from mtshare_ros.export.random_bundle import random_bundle
 from mtshare_ros.perception.engines import open_engine
@@ -29,6 +30,7 @@ from mtshare_ros.simulator.simulate import write_clip
 from mtshare_ros.tasks import BOUNDARY, SALIENCY, TASKS
 from mtshare_ros.training import data_sets
 from mtshare_ros.training.train import train
+from support.evaluations import evaluate_bag
 from support.fake_stills import PHASE, FakeStills, write_config
 from support.fake_stills import config as fake_config
 from support.samples import SMALL
@@ -107,7 +109,9 @@ def test_rooms_of_other_classes_are_refused_though_no_task_has_classes(
     two: Path, tmp_path: Path
 ) -> None:
     render_stills(tmp_path / "rooms", range(200_000, 200_001), 1, (48, 36), 1)
-    numbers = evaluate_stills(two, [tmp_path / "rooms"], tmp_path / "out", Options(threads=1))
+    views = partial(RoomFrames, Stills([tmp_path / "rooms"]))
+    options = Options(threads=1).of_single_images()
+    numbers = evaluate(two, views, tmp_path / "out", options)
     assert set(numbers["tasks"]) <= set(NEW) and "boundary" in numbers["tasks"]
     meta = tmp_path / "rooms" / "meta.json"
     meta.write_text(json.dumps({**json.loads(meta.read_text()), "classes": ["sky"]}))

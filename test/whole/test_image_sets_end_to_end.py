@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,13 @@ import pytest
 
 from mtshare_ros import cli
 from mtshare_ros.bundle.folder import load_manifest
+from mtshare_ros.datasets.image_sets.image_set import ImageSet
 from mtshare_ros.datasets.image_sets.kinds import open_images
 from mtshare_ros.datasets.image_sets.vocabularies import NYUD_CLASSES, PART_CLASSES, PASCAL_CLASSES
 from mtshare_ros.errors import OptionError
 from mtshare_ros.evaluation import image_sets
-from mtshare_ros.evaluation.evaluate import evaluate_images
-from mtshare_ros.evaluation.image_sets import centred
+from mtshare_ros.evaluation.evaluate import evaluate
+from mtshare_ros.evaluation.image_sets import ImageFrames, centred
 from mtshare_ros.evaluation.run_options import Options
 from mtshare_ros.export.export_run import export_run
 from mtshare_ros.training.configuration import ConfigError, load_config
@@ -99,19 +101,27 @@ def test_a_bundle_is_scored_on_its_data_set(
     assert (tmp_path / "index.html").stat().st_size > 10000
 
 
+def score(
+    bundle: Path, opened: ImageSet, kind: str, output: Path, protocol: str = "stretch"
+) -> dict[str, Any]:
+    """Return the report of a bundle on images."""
+    source = partial(ImageFrames, opened, kind, protocol)
+    return evaluate(bundle, source, output, Options().of_single_images())
+
+
 def test_a_protocol_of_another_size_is_refused_and_another_data_set_too(
     tmp_path: Path, trained: tuple[str, Path, Path]
 ) -> None:
     kind, root, bundle = trained
     opened = open_images(kind, root, "val")
     with pytest.raises(OptionError, match="protocol invpt of .*expected a bundle for .*64x48"):
-        evaluate_images(bundle, opened, kind, tmp_path, Options(), "invpt")
+        score(bundle, opened, kind, tmp_path, "invpt")
     with pytest.raises(OptionError, match="protocol mtl: of nyud, pascal_context, not folder"):
-        evaluate_images(bundle, opened, "folder", tmp_path, Options(), "mtl")
+        score(bundle, opened, "folder", tmp_path, "mtl")
     if kind == "nyud":
         other = open_images("pascal_context", write_pascal(tmp_path / "p"), "val")
         with pytest.raises(OptionError, match="segmentation is segmentation background, aero"):
-            evaluate_images(bundle, other, "pascal_context", tmp_path, Options())
+            score(bundle, other, "pascal_context", tmp_path)
 
 
 def test_the_frame_of_a_protocol_is_not_scored(
@@ -123,8 +133,8 @@ def test_the_frame_of_a_protocol_is_not_scored(
     monkeypatch.setitem(image_sets.PROTOCOLS["invpt"].sizes, kind, (64, 48))
     opened = open_images(kind, root, "train")
     # The image fills the frame: both ways are one.
-    padded = evaluate_images(bundle, opened, kind, tmp_path, Options(), "invpt")
-    assert padded["tasks"] == evaluate_images(bundle, opened, kind, tmp_path, Options())["tasks"]
+    padded = score(bundle, opened, kind, tmp_path, "invpt")
+    assert padded["tasks"] == score(bundle, opened, kind, tmp_path)["tasks"]
 
 
 def test_an_image_is_put_in_the_middle() -> None:

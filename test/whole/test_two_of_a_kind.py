@@ -14,7 +14,7 @@ from sensor_msgs.msg import CameraInfo, PointCloud2
 from mtshare_ros.bundle.folder import load_manifest
 from mtshare_ros.bundle.manifest import LayerShare
 from mtshare_ros.commands.demo import run_demo
-from mtshare_ros.evaluation.evaluate import Options, evaluate_bag
+from mtshare_ros.evaluation.run_options import Options
 from mtshare_ros.export.random_bundle import random_bundle
 from mtshare_ros.perception.engines import open_engine
 from mtshare_ros.perception.motion import carrier
@@ -23,6 +23,7 @@ from mtshare_ros.perception.stream_settings import StreamSettings
 from mtshare_ros.ros.images import decode
 from mtshare_ros.simulator.simulate import write_clip
 from mtshare_ros.tasks import DEPTH, KINDS, ROOM_CLASSES, TASKS
+from support.evaluations import evaluate_bag
 from support.malformed import GOOD_INFO
 from support.ros_harness import (
     SECOND,

@@ -7,7 +7,6 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Literal, TypeVar
 
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
@@ -62,15 +61,10 @@ class BagFile:
         self._writer.open()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *rest: Any) -> None:
         """Finish the bag, or leave nothing behind where the writing failed."""
         try:
-            self._writer.__exit__(kind, error, trace)
+            self._writer.__exit__(kind, *rest)
             if kind is None:
                 single = self.path.suffix == ".mcap"
                 os.rename(next(self._folder.glob("*.mcap")) if single else self._folder, self.path)

@@ -6,7 +6,7 @@ import errno
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,13 +32,11 @@ from mtshare_ros.datasets.labelling.label_files import (
     write_splits,
 )
 from mtshare_ros.datasets.labelling.teachers import Teacher
+from mtshare_ros.progress import OnCount, silent
 from mtshare_ros.tasks import KINDS
 
 VALIDATION_SHARE = 0.1
 """Share of the chosen frames that is kept for validation: the last ones in time."""
-
-OnFrame = Callable[[int, int], None]
-"""Called after each frame with the frames done and the frames in all, of both passes."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,7 @@ def label_bag(
     teachers: Mapping[str, Path],
     output: Path,
     threads: int = 2,
-    on_frame: OnFrame | None = None,
+    on_frame: OnCount = silent,
 ) -> Description:
     """Choose varied frames of a bag, label them and write a data set; it appears when complete.
 
@@ -74,7 +72,7 @@ def label_bag(
         teachers: Task name -> ONNX file, with a YAML file beside it.
         output: Folder to make.
         threads: CPU threads.
-        on_frame: Called after each frame.
+        on_frame: Called after each frame with the frames done and those in all, of both passes.
 
     Returns:
         What ``dataset.yaml`` says.
@@ -108,15 +106,14 @@ def label_bag(
     return description
 
 
-def _choose(reader: ClipReader, count: int, on_frame: OnFrame | None) -> list[int]:
+def _choose(reader: ClipReader, count: int, on_frame: OnCount) -> list[int]:
     """Return the numbers of the frames to label, after a first pass over the bag."""
     looks, sharpness = [], []
     for index, frame in enumerate(reader):
         look, sharp = thumbnail(frame.rgb)
         looks.append(look)
         sharpness.append(sharp)
-        if on_frame is not None:
-            on_frame(index + 1, len(reader) + count)
+        on_frame(index + 1, len(reader) + count)
     chosen = choose(looks, sharpness, count)
     if len(chosen) < 2:
         raise BagError(
@@ -132,7 +129,7 @@ def _label(
     teachers: list[Teacher],
     folder: Path,
     focal_length: float,
-    on_frame: OnFrame | None,
+    on_frame: OnCount,
 ) -> list[str]:
     """Write images and labels in a second pass over the bag; return the images' names."""
     wanted, names = set(chosen), []
@@ -151,8 +148,7 @@ def _label(
                 computed = Labels(normals, labels.confidence)
                 write_labels(folder, "normals", "normals", name, computed)
         names.append(name)
-        if on_frame is not None:
-            on_frame(len(reader) + len(names), len(reader) + len(chosen))
+        on_frame(len(reader) + len(names), len(reader) + len(chosen))
     return names
 
 

@@ -91,6 +91,14 @@ class Recorder:
         return value
 
 
+@torch.no_grad()
+def dense_values(transformer: VisionTransformer, tokens: Tensor) -> Values:
+    """Return the values at all points of a dense pass over tokens (B, N, d)."""
+    recorder = Recorder()
+    TappedTransformer(transformer)(tokens, recorder)
+    return recorder.values
+
+
 def parameter_sizes(config: NetworkConfig) -> list[int]:
     """Return the number of elements of each of the transformer's parameter tensors."""
     with torch.device("meta"):

@@ -51,7 +51,7 @@ def open_engine(
             _LOG.warning("backend onnxruntime instead of tensorrt: %s", error)
         choice = choose_backend("onnxruntime")
     if choice.backend == "torch":
-        from mtshare_ros.perception.engines.torch.opening import open_torch
+        from mtshare_ros.perception.engines.torch.engine import open_torch
 
         return open_torch(bundle, manifest, threads, precision)
     return _open_onnxruntime(bundle, manifest, threads)

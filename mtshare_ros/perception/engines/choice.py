@@ -67,12 +67,8 @@ def _missing(module: str) -> str | None:
     return None
 
 
-def _torch_problem() -> str | None:
-    return _missing("torch") or _missing("onnx")
-
-
 _PROBLEMS = {
     "tensorrt": tensorrt_problem,
     "onnxruntime": lambda: _missing("onnxruntime"),
-    "torch": _torch_problem,
+    "torch": lambda: _missing("torch") or _missing("onnx"),
 }

@@ -24,8 +24,8 @@ _NUMPY = {"float32": np.float32, "int64": np.int64}
 _ORT = {"tensor(float)": "float32", "tensor(int64)": "int64"}
 
 
-def session_options(threads: int) -> ort.SessionOptions:
-    """Return the options that several sessions in one process need.
+def open_session(path: Path, threads: int) -> ort.InferenceSession:
+    """Open a graph on the CPU, with the options that several sessions in one process need.
 
     Idle sessions' threads would go on spinning on the cores that the next session needs; forced
     to stop they don't, and a running session still gains from spinning.
@@ -36,14 +36,7 @@ def session_options(threads: int) -> ort.SessionOptions:
     options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
     options.add_session_config_entry("session.force_spinning_stop", "1")
     options.log_severity_level = 3
-    return options
-
-
-def open_session(path: Path, threads: int) -> ort.InferenceSession:
-    """Open a graph on the CPU, with the options that several sessions in one process need."""
-    return ort.InferenceSession(
-        str(path), session_options(threads), providers=["CPUExecutionProvider"]
-    )
+    return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
 class OnnxRuntimeState:

@@ -25,15 +25,8 @@ def chair(style: Style) -> Thing:
     cover = style.fabric() if style.chance(0.5) else frame
 
     def four_legs() -> None:
-        _legs(
-            thing,
-            half - 0.03,
-            half - 0.03,
-            seat_z,
-            style.between(0.014, 0.028),
-            frame,
-            style.chance(0.6),
-        )
+        apart, radius = half - 0.03, style.between(0.014, 0.028)
+        _legs(thing, apart, apart, seat_z, radius, frame, square=style.chance(0.6))
 
     def pedestal() -> None:
         thing.limb((0, 0, 0.06), (0, 0, seat_z), 0.035, frame, "cylinder")
@@ -142,15 +135,9 @@ def table(style: Style) -> Thing:
 
     def four_legs() -> None:
         inset = 0.72 if round_top else 1.0
-        _legs(
-            thing,
-            (hx - 0.05) * inset * 0.95,
-            (hy - 0.05) * inset * 0.95,
-            z - 0.05,
-            style.between(0.02, 0.04),
-            frame,
-            style.chance(0.6),
-        )
+        along, across = (hx - 0.05) * inset * 0.95, (hy - 0.05) * inset * 0.95
+        radius = style.between(0.02, 0.04)
+        _legs(thing, along, across, z - 0.05, radius, frame, square=style.chance(0.6))
 
     def pedestal() -> None:
         thing.limb((0, 0, 0.03), (0, 0, z - 0.04), 0.05, frame, "cylinder")

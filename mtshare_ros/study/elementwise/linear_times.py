@@ -12,12 +12,12 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnxruntime as ort
-import scipy
 import torch
 from scipy import sparse
 from torch import Tensor, nn
@@ -27,20 +27,13 @@ from mtshare_ros.bench.rival_graphs import DenseGraph, write_rival
 from mtshare_ros.bundle.manifest import TensorSpec
 from mtshare_ros.export.deploy import deploy
 from mtshare_ros.export.onnx_writer import write_onnx
-from mtshare_ros.machine.board import processor
-from mtshare_ros.network.reference.elementwise_counts import (
-    INPUTS,
-    BlockTrace,
-    Thresholds,
-    dense_pass,
-    references_to_base,
-    shared_pass,
-    shares,
-)
+from mtshare_ros.network.reference.elementwise_counts import INPUTS, Thresholds, shared_pass
 from mtshare_ros.network.reference.elementwise_units import (
     LINEARS,
     ElementwiseSubTask,
     TappedTransformer,
+    Values,
+    dense_values,
 )
 from mtshare_ros.network.single_task import SingleTaskNetwork
 from mtshare_ros.perception.engines.onnxruntime_engine import open_session
@@ -66,7 +59,6 @@ class LinearWeights:
 
     def __init__(self, weight: Tensor, difference: Tensor) -> None:
         """Take W_s and dW, each (d_out, d_in)."""
-        self.density = float((difference != 0).float().mean())
         self.scipy = np.ascontiguousarray(weight.numpy().T)
         self.torch = torch.from_numpy(self.scipy)
         self.scipy_difference = sparse.csr_array(difference.numpy())
@@ -80,7 +72,6 @@ class LinearProduct:
         """Take X_b and X_s, each (N, d_in)."""
         difference = own - base
         self.weights, self.own = weights, own.numpy()
-        self.density = float((difference != 0).float().mean())
         self._plain = difference.numpy()
         self._scipy = self.to_csr()
         self._torch = _torch_csr(difference)
@@ -116,12 +107,10 @@ class _Case:
     period = 1
 
     def __init__(self, name: str, images: Sequence[Any], run: Callable[[Any], object]) -> None:
-        self.name, self._images, self._run = name, images, run
-        self._turn = 0
+        self.name, self._images, self._run = name, cycle(images), run
 
     def prepare(self) -> None:
-        self._image = self._images[self._turn % len(self._images)]
-        self._turn += 1
+        self._image = next(self._images)
 
     def step(self) -> dict[str, float]:
         self._run(self._image)
@@ -148,7 +137,7 @@ def measure_elementwise(
     threads: int = 2,
     rounds: int = 60,
 ) -> dict[str, Any]:
-    """Count a sub-task's multiply-adds and measure what they take.
+    """Measure what a sub-task's linears take.
 
     The thresholds are at the inputs of the linears, where they save work.
 
@@ -161,26 +150,21 @@ def measure_elementwise(
         rounds: Measured turns of each case; the cases take turns, so all meet the same machine.
 
     Returns:
-        ``weight_density``: Linear -> density of dW.
-        ``input_density``: Linear -> density of dX, mean over blocks and images.
-        ``counted``: See ``elementwise_counts.shares``.
+        ``csr_over_dense``: Time of the sparse products / time of the dense linears, by the faster
+            library; the counted ratio to compare it with is that of the linears.
+        ``csr``: Which of both libraries is the faster.
         ``milliseconds``: Median per image of ``dense network``, ``dense linears`` (both in ONNX
             Runtime), ``csr scipy``, ``csr torch`` and ``to csr`` (by scipy).
-        ``csr``: Which of both libraries is the faster.
-        ``csr_over_dense``: Its time / time of the dense linears; the counted ratio to compare it
-            with is ``counted.linears``.
-        ``network``, ``theta``, ``threads``, ``rounds`` and ``machine``: The setting.
     """
-    config = base.config
     merged = subtask.merged(base.eval())
     tokens, _ = base.stem(images)
-    limits = Thresholds((theta,) * config.depth, INPUTS)
-    _, base_trace, _ = dense_pass(TappedTransformer(base.transformer), tokens)
+    limits = Thresholds((theta,) * base.config.depth, INPUTS)
+    base_values = dense_values(base.transformer, tokens)
     changed = subtask.changed_weights(base.transformer)
-    references = references_to_base(base_trace, changed, limits)
-    _, trace, works = shared_pass(TappedTransformer(merged.transformer), tokens, references)
+    tapped = TappedTransformer(merged.transformer)
+    _, values, _ = shared_pass(tapped, tokens, base_values, changed, limits)
 
-    operands = _operands(base, subtask, merged, base_trace, trace)
+    operands = _operands(base, subtask, merged, base_values, values)
     inputs = [{name: product.own for name, product in linears.items()} for linears in operands]
     products = [list(linears.values()) for linears in operands]
     with (
@@ -206,22 +190,9 @@ def measure_elementwise(
     }
     faster = min(("csr scipy", "csr torch"), key=medians.__getitem__)
     return {
-        "network": config.to_dict(),
-        "theta": theta,
-        "weight_density": _by_linear(products, lambda product: product.weights.density),
-        "input_density": _by_linear(products, lambda product: product.density),
-        "counted": shares(works),
-        "milliseconds": {name: round(value, 4) for name, value in medians.items()},
-        "csr": faster.removeprefix("csr "),
         "csr_over_dense": round(medians[faster] / medians["dense linears"], 3),
-        "threads": threads,
-        "rounds": rounds,
-        "machine": {
-            "processor": processor(),
-            "onnxruntime": ort.__version__,
-            "scipy": scipy.__version__,
-            "torch": torch.__version__,
-        },
+        "csr": faster.removeprefix("csr "),
+        "milliseconds": {name: round(value, 4) for name, value in medians.items()},
     }
 
 
@@ -229,33 +200,21 @@ def _operands(
     base: SingleTaskNetwork,
     subtask: ElementwiseSubTask,
     merged: SingleTaskNetwork,
-    base_trace: Sequence[BlockTrace],
-    trace: Sequence[BlockTrace],
+    base_values: Values,
+    values: Values,
 ) -> list[dict[str, LinearProduct]]:
     """Return each image's linears by name, block by block in the order of ``LINEARS``."""
     difference = subtask.difference(base.transformer)
     weights_of = dict(merged.transformer.named_parameters())
-    images: list[dict[str, LinearProduct]] = [{} for _ in trace[0].values["norm1"]]
-    for layer, (theirs, ours) in enumerate(zip(base_trace, trace, strict=True)):
+    images: list[dict[str, LinearProduct]] = [{} for _ in values[0]["norm1"]]
+    for layer, (theirs, ours) in enumerate(zip(base_values, values, strict=True)):
         for linear, read in LINEARS.items():
             name = f"blocks.{layer}.{linear}.weight"
             weights = LinearWeights(weights_of[name].detach(), difference[name])
-            pairs = zip(images, theirs.values[read], ours.values[read], strict=True)
+            pairs = zip(images, theirs[read], ours[read], strict=True)
             for image, x_base, x_own in pairs:
                 image[f"{linear}_{layer:02d}"] = LinearProduct(weights, x_base, x_own)
     return images
-
-
-def _by_linear(
-    images: Sequence[Sequence[LinearProduct]], value: Callable[[LinearProduct], float]
-) -> dict[str, float]:
-    """Return the mean of a value over blocks and images."""
-    return {
-        linear: round(
-            float(np.mean([value(p) for image in images for p in image[n :: len(LINEARS)]])), 5
-        )
-        for n, linear in enumerate(LINEARS)
-    }
 
 
 def _dense_graphs(

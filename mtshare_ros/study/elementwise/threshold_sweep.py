@@ -16,12 +16,14 @@ from mtshare_ros.network.reference.elementwise_counts import (
     Thresholds,
     Works,
     add,
-    dense_pass,
-    references_to_base,
     shared_pass,
     shares,
 )
-from mtshare_ros.network.reference.elementwise_units import ElementwiseSubTask, TappedTransformer
+from mtshare_ros.network.reference.elementwise_units import (
+    ElementwiseSubTask,
+    TappedTransformer,
+    dense_values,
+)
 from mtshare_ros.network.single_task import SingleTaskNetwork
 from mtshare_ros.perception.decode import Decoder, decode
 from mtshare_ros.study.elementwise.linear_times import measure_elementwise
@@ -72,10 +74,9 @@ def sweep(
             limits = Thresholds((theta,) * base.config.depth, POINTS[points])
             row = {"task": task, "theta": theta, **_score(base, subtask, task, stills, limits)}
             if points == "inputs":
-                timed = measure_elementwise(
+                row |= measure_elementwise(
                     base, subtask, image, theta, threads=threads, rounds=rounds
                 )
-                row |= {key: timed[key] for key in ("csr_over_dense", "csr", "milliseconds")}
             rows.append(row)
     return {
         "run": str(run),
@@ -99,14 +100,12 @@ def _score(
     task, config = TASKS[task_name], base.config
     metric, decoder = metric_for(task), Decoder(config.size)
     changed_network = TappedTransformer(subtask.merged(base).transformer)
-    base_network = TappedTransformer(base.transformer)
     changed = subtask.changed_weights(base.transformer)
     total: Works | None = None
     for batch in validation_batches(stills, config.size, _BATCH, (task.kind,)):
         tokens, fine = base.stem(batch["image"])
-        _, trace, _ = dense_pass(base_network, tokens)
-        references = references_to_base(trace, changed, limits)
-        features, _, works = shared_pass(changed_network, tokens, references)
+        reference = dense_values(base.transformer, tokens)
+        features, _, works = shared_pass(changed_network, tokens, reference, changed, limits)
         total = works if total is None else add(total, works)
         raw = subtask.head(features, fine).numpy()
         for image, truth in zip(raw, truth_maps(batch[task.kind]), strict=True):

@@ -103,7 +103,7 @@ def play(
     tasks = engine.manifest.tasks
     everything = Way(DENSE, DENSE, replace(ways[0].settings, max_dirty_fraction=1.0))
     reader = ClipReader(bag, class_count(tasks))
-    pictured = _spread(len(reader), shown)
+    pictured = np.linspace(0, len(reader) - 1, min(shown, len(reader))).round()
     pictures: dict[int, Image] = {}
     tracks = [Track(way, Accuracy(tasks)) for way in (everything, *ways)]
     streams = [open_stream(engine, t.way.policy, t.way.settings) for t in tracks]
@@ -124,10 +124,6 @@ def play(
                 track.errors.setdefault(task.name, []).append(error)
         on_frame(number + 1, len(reader), bag.stem)
     return Clip(bag.stem, tracks, networks_ms, pictures)
-
-
-def _spread(count: int, wanted: int) -> list[int]:
-    return sorted({int(i) for i in np.linspace(0, count - 1, min(wanted, count)).round()})
 
 
 def _step(track: Track, stream: Stepper, frame: Any, tasks: Sequence[Task]) -> Maps:

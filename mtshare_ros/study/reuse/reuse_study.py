@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -41,36 +40,25 @@ class Options:
         threads: CPU threads.
     """
 
-    periods: tuple[int, ...] = (2, 4, 8)
-    carried: tuple[int, ...] = (2, 3, 4, 6, 8)
-    policies: tuple[str, ...] = ("tokens",)
-    budgets: tuple[float, ...] = (1.0, 0.5, 0.35, 0.25, 0.18, 0.12, 0.08, 0.05)
+    periods: Sequence[int] = (2, 4, 8)
+    carried: Sequence[int] = (2, 3, 4, 6, 8)
+    policies: Sequence[str] = ("tokens",)
+    budgets: Sequence[float] = (1.0, 0.5, 0.35, 0.25, 0.18, 0.12, 0.08, 0.05)
     change_threshold: float = StreamSettings.change_threshold
     threads: int = 2
 
     def ways(self) -> list[Way]:
         """Return every way beside the dense network."""
-        plain = StreamSettings()
-        bounded = [
-            replace(plain, max_dirty_fraction=budget, change_threshold=self.change_threshold)
-            for budget in self.budgets
-        ]
-        return [
-            *(
-                Way(f"{policy}:{settings.max_dirty_fraction:g}", policy, settings)
-                for policy in self.policies
-                for settings in bounded
-            ),
-            *(
-                Way(f"{kind}:{period}", f"{kind}:{period}", plain)
-                for kind, periods in (
-                    ("hold", self.periods),
-                    ("warp", self.periods),
-                    (CARRY, self.carried),
-                )
-                for period in periods
-            ),
-        ]
+        ways = []
+        for policy in self.policies:
+            for budget in self.budgets:
+                settings = StreamSettings(budget, change_threshold=self.change_threshold)
+                ways.append(Way(f"{policy}:{budget:g}", policy, settings))
+        kinds = {"hold": self.periods, "warp": self.periods, CARRY: self.carried}
+        for kind, periods in kinds.items():
+            for name in (f"{kind}:{period}" for period in periods):
+                ways.append(Way(name, name, StreamSettings()))
+        return ways
 
 
 def compare_reuse(
@@ -92,12 +80,12 @@ def compare_reuse(
     Raises:
         ValueError: The bundle or a bag can't be used; the message says why.
     """
-    with pinned(options.threads):
+    with pinned(options.threads), tempfile.TemporaryDirectory() as folder:
         engine = open_engine(bundle, "onnxruntime", options.threads)
         warm_up(engine)
-        with _separate(engine.manifest, options.threads) as networks:
-            ways = options.ways()
-            clips = [play(engine, bag, ways, networks, SHOWN, on_frame=on_frame) for bag in bags]
+        networks = _separate(engine.manifest, Path(folder), options.threads)
+        ways = options.ways()
+        clips = [play(engine, bag, ways, networks, SHOWN, on_frame=on_frame) for bag in bags]
     summaries = [summary(clip, engine.manifest.tasks) for clip in clips]
     numbers = {
         "bundle": str(bundle),
@@ -109,20 +97,17 @@ def compare_reuse(
     return numbers, _draw(clips, numbers, engine.manifest, output)
 
 
-@contextmanager
-def _separate(manifest: Manifest, threads: int) -> Iterator[Callable[[Image], float]]:
-    """Yield what times separate dense networks of the bundle's size, of random weights."""
+def _separate(manifest: Manifest, folder: Path, threads: int) -> Callable[[Image], float]:
+    """Return what times separate dense networks of the bundle's size, of random weights."""
     config = NetworkConfig.from_dict(manifest.network)
-    with tempfile.TemporaryDirectory() as folder:
-        rivals = Rivals(config, manifest.tasks, Path(folder), threads)
-        networks = rivals.separate(manifest.tasks)
+    networks = Rivals(config, manifest.tasks, folder, threads).separate(manifest.tasks)
 
-        def milliseconds(image: Image) -> float:
-            start = time.perf_counter()
-            networks.step(image, manifest.input)
-            return (time.perf_counter() - start) * 1e3
+    def milliseconds(image: Image) -> float:
+        start = time.perf_counter()
+        networks.step(image, manifest.input)
+        return (time.perf_counter() - start) * 1e3
 
-        yield milliseconds
+    return milliseconds
 
 
 def _draw(

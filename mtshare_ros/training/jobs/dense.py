@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor
 
 from mtshare_ros.network.single_task import SharedEncoder, SingleTaskNetwork
 from mtshare_ros.training.batches import Batch
-from mtshare_ros.training.loop import Job, adamw
-from mtshare_ros.training.losses import task_loss
+from mtshare_ros.training.loop import Job
+from mtshare_ros.training.losses import LossWeights, task_loss
 from mtshare_ros.training.stage_context import StageContext, StageResult
 from mtshare_ros.training.stage_settings import JointStage, SingleTaskStage
 from mtshare_ros.training.stored import load_network, load_shared
-from mtshare_ros.training.weighting import LossWeights
 
 
 class SingleTaskJob(Job):
@@ -25,10 +23,6 @@ class SingleTaskJob(Job):
         super().__init__()
         self.network = network
         self.task, self.tasks = task, (task,)
-
-    def optimizers(self, weight_decay: float) -> list[torch.optim.Optimizer]:
-        """Return AdamW over everything."""
-        return [adamw([self], weight_decay)]
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Return the task's loss."""
@@ -50,10 +44,6 @@ class JointJob(Job):
         super().__init__()
         self.network, self.tasks = network, tuple(weights)
         self.weights = LossWeights(weights, learn)
-
-    def optimizers(self, weight_decay: float) -> list[torch.optim.Optimizer]:
-        """Return AdamW over everything."""
-        return [adamw([self], weight_decay)]
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Return each task's weighted loss."""

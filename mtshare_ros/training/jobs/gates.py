@@ -19,6 +19,7 @@ from mtshare_ros.training.jobs.subtasks import (
     new_subtasks,
     subtasks_result,
 )
+from mtshare_ros.training.loop import adamw
 from mtshare_ros.training.stage_context import StageContext, StageResult
 from mtshare_ros.training.stored import load_network
 from mtshare_ros.training.subtask_settings import GatesStage
@@ -81,7 +82,7 @@ class GatesJob(UnitsJob):
 
     def optimizers(self, weight_decay: float) -> list[torch.optim.Optimizer]:
         """Return AdamW over the units, and those of the gates."""
-        return [*super().optimizers(weight_decay), *self.gates.optimizers()]
+        return [adamw([self.subtasks], weight_decay), *self.gates.optimizers()]
 
     def gates_of(self, task: str) -> list[tuple[Tensor, Tensor]] | None:
         """Return the factors of a sub-task's units, drawn anew while training."""

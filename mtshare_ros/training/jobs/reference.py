@@ -19,9 +19,8 @@ from mtshare_ros.network.reference.elementwise_units import (
     ElementGates,
     ElementwiseSubTask,
     Recorder,
-    TappedTransformer,
-    Values,
     activation_difference,
+    dense_values,
     freeze,
 )
 from mtshare_ros.network.reference.replaced import ReplacedSubTask
@@ -118,19 +117,13 @@ class ElementwiseJob(Job):
             ),
         ]
 
-    @torch.no_grad()
-    def _base_values(self, tokens: Tensor) -> Values:
-        recorder = Recorder()
-        TappedTransformer(self.base.network.transformer)(tokens, recorder)
-        return recorder.values
-
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Return each task's loss and its penalty: of density, or of activation differences."""
         network = self.base.network
         with torch.no_grad():
             tokens, fine = network.stem(batch["image"])
         penalised = self.frozen and self.l1 > 0
-        base_values = self._base_values(tokens) if penalised else []
+        base_values = dense_values(network.transformer, tokens) if penalised else []
         losses = {}
         for name, subtask in self.subtasks.items():
             gates = None if self.frozen else self.gates[name]

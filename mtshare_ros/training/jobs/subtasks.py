@@ -16,7 +16,7 @@ from mtshare_ros.network.units import SubTask, private_share
 from mtshare_ros.network.vit import Branches
 from mtshare_ros.training.batches import Batch
 from mtshare_ros.training.jobs.frozen import FrozenBase, Teacher
-from mtshare_ros.training.loop import Job, adamw
+from mtshare_ros.training.loop import Job
 from mtshare_ros.training.losses import distillation_loss, task_loss
 from mtshare_ros.training.stage_context import StageContext, StageResult
 from mtshare_ros.training.stored import load_network
@@ -61,10 +61,6 @@ class UnitsJob(Job):
         self.subtasks = nn.ModuleDict(subtasks)
         self.teachers = nn.ModuleDict({n: Teacher(t) for n, t in guidance.teachers.items()})
         self.distill_weight, self.pull = guidance.distill_weight, guidance.pull
-
-    def optimizers(self, weight_decay: float) -> list[torch.optim.Optimizer]:
-        """Return AdamW over the private units and heads."""
-        return [adamw([self.subtasks], weight_decay)]
 
     def gates_of(self, task: str) -> list[tuple[Tensor, Tensor]] | None:
         """Return the factors of a sub-task's units; None leaves the units as they are."""

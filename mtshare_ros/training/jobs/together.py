@@ -16,12 +16,11 @@ from mtshare_ros.training.jobs.gates import LearnedGates
 from mtshare_ros.training.jobs.stale_tokens import cells_of, stale_tokens
 from mtshare_ros.training.jobs.subtasks import share_record
 from mtshare_ros.training.loop import Job, adamw
-from mtshare_ros.training.losses import distillation_loss, task_loss
+from mtshare_ros.training.losses import LossWeights, distillation_loss, task_loss
 from mtshare_ros.training.stage_context import StageContext, StageResult
 from mtshare_ros.training.stage_settings import TogetherStage
 from mtshare_ros.training.stored import load_network
 from mtshare_ros.training.stored_subtasks import load_subtasks
-from mtshare_ros.training.weighting import LossWeights
 
 SMALLEST, LARGEST = 0.05, 0.7
 """Share of the tokens that a frame recomputes, drawn once for each clip."""

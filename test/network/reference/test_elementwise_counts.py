@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -13,11 +11,8 @@ from torch.nn import functional as F
 from mtshare_ros.network.reference.elementwise_counts import (
     INPUTS,
     OUTPUTS,
-    BlockTrace,
     Thresholds,
     Works,
-    dense_pass,
-    references_to_base,
     shared_pass,
     shares,
 )
@@ -25,6 +20,8 @@ from mtshare_ros.network.reference.elementwise_units import (
     LINEARS,
     ElementwiseSubTask,
     TappedTransformer,
+    Values,
+    dense_values,
 )
 from mtshare_ros.network.single_task import SingleTaskNetwork
 from support.elementwise_pairs import TINY, make_images, pair
@@ -33,12 +30,11 @@ from support.samples import SMALL
 
 def _shared(
     base: SingleTaskNetwork, subtask: ElementwiseSubTask, tokens: Tensor, thresholds: Thresholds
-) -> tuple[list[BlockTrace], Tensor, list[BlockTrace], Works]:
-    _, reference, _ = dense_pass(TappedTransformer(base.transformer), tokens)
+) -> tuple[Values, Tensor, Values, Works]:
+    reference = dense_values(base.transformer, tokens)
     changed = subtask.changed_weights(base.transformer)
     transformer = TappedTransformer(subtask.merged(base).transformer)
-    result = shared_pass(transformer, tokens, references_to_base(reference, changed, thresholds))
-    return reference, *result
+    return reference, *shared_pass(transformer, tokens, reference, changed, thresholds)
 
 
 @pytest.mark.parametrize("points", [OUTPUTS, INPUTS])
@@ -59,7 +55,7 @@ def test_small_differences_are_dropped_and_large_ones_stay_as_they_are() -> None
         reference, _, trace, _ = _shared(base, subtask, tokens, Thresholds((theta,) * 3, OUTPUTS))
         own = subtask.merged(base).transformer.blocks[0]
         dense = own.qkv(own.norm1(tokens))
-    before, carried = reference[0].values["qkv"], trace[0].values["qkv"]
+    before, carried = reference[0]["qkv"], trace[0]["qkv"]
     small = (dense - before).abs() < theta
     assert 0.05 < small.float().mean() < 0.95
     assert torch.equal(carried[small], before[small])
@@ -70,36 +66,34 @@ def test_a_difference_of_exactly_theta_stays() -> None:
     base, subtask = pair(TINY, density=0.0)
     with torch.no_grad():
         tokens, _ = base.stem(make_images(1, TINY))
-        _, reference, _ = dense_pass(TappedTransformer(base.transformer), tokens)
+        reference = dense_values(base.transformer, tokens)
+        target = torch.floor(reference[0]["norm1"])
         for step, stays in ((0.5, True), (0.25, False)):
-            moved = [replace(reference[0], values=dict(reference[0].values))]
-            moved[0].values["norm1"] = torch.floor(reference[0].values["norm1"]) + step
-            target = torch.floor(reference[0].values["norm1"])
+            moved = [{**reference[0], "norm1": target + step}]
 
             class Fixed(TappedTransformer):
-                def forward(self, x, tap, target=target):  # type: ignore[no-untyped-def]
+                def forward(self, x, tap):  # type: ignore[no-untyped-def]
                     return super().forward(
                         x, lambda n, p, v: tap(n, p, target if p == "norm1" else v)
                     )
 
-            references = references_to_base(moved, [{}], Thresholds((0.5,), ("norm1",)))
-            _, trace, _ = shared_pass(Fixed(base.transformer), tokens, references)
-            assert torch.equal(trace[0].values["norm1"], target) == stays
+            limits, changed = Thresholds((0.5,), ("norm1",)), [dict.fromkeys(LINEARS, 0)]
+            _, trace, _ = shared_pass(Fixed(base.transformer), tokens, moved, changed, limits)
+            assert torch.equal(trace[0]["norm1"], target) == stays
 
 
 @pytest.mark.parametrize("points", [OUTPUTS, INPUTS])
-@pytest.mark.parametrize("attention", [None, 0.02])
-def test_counts_are_those_made_by_hand(points: tuple[str, ...], attention: float | None) -> None:
+def test_counts_are_those_made_by_hand(points: tuple[str, ...]) -> None:
     """Two tokens of width 4, two heads, six hidden neurons, in numpy, element by element."""
     base, subtask = pair(TINY, density=0.3, scale=0.3)
     theta = 0.15
-    limits = Thresholds((theta,), points, attention)
+    limits = Thresholds((theta,), points)
     tokens = torch.randn(1, 2, 4, generator=torch.Generator().manual_seed(2))
     with torch.no_grad():
         _, found, _, works = _shared(base, subtask, tokens, limits)
-    theirs = _by_hand(base.transformer, tokens[0].numpy(), None, theta, points, attention)
+    theirs = _by_hand(base.transformer, tokens[0].numpy(), None, theta, points)
     own_network = subtask.merged(base).transformer
-    own = _by_hand(own_network, tokens[0].numpy(), theirs, theta, points, attention)
+    own = _by_hand(own_network, tokens[0].numpy(), theirs, theta, points)
     assert np.allclose(found[0].numpy(), own["features"], atol=1e-5)
 
     expected = {}
@@ -125,7 +119,7 @@ def test_counts_are_those_made_by_hand(points: tuple[str, ...], attention: float
                     values += int(own["weights"][head, i, j] != theirs["weights"][head, i, j])
                     values += int(d_qkv[j, 8 + c])
     expected["logits"] = (logits, 16)
-    expected["values"] = (16 if attention is None else values, 16)
+    expected["values"] = (16, 16)
     assert {kind: (w.counted, w.dense) for kind, w in works.items()} == expected
     for kind, work in works.items():
         sparse = values if kind == "values" else work.counted
@@ -136,13 +130,13 @@ def test_counts_are_those_made_by_hand(points: tuple[str, ...], attention: float
     )
 
 
-def _by_hand(transformer, x, reference, theta, points, attention):  # type: ignore[no-untyped-def]
+def _by_hand(transformer, x, reference, theta, points):  # type: ignore[no-untyped-def]
     """One block in numpy; values within theta of ``reference`` are replaced by it."""
     w = {k.removeprefix("blocks.0."): v.numpy() for k, v in transformer.state_dict().items()}
     out = {}
 
     def carry(point, value):  # type: ignore[no-untyped-def]
-        limit = attention if point == "weights" else theta if point in points else None
+        limit = theta if point in points else None
         if reference is not None and limit is not None:
             near = np.abs(value - reference[point]) < limit
             value = np.where(near, reference[point], value)

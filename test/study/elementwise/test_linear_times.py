@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 import torch
 
-from mtshare_ros.network.reference.elementwise_units import (
-    LINEARS,
-)
 from mtshare_ros.study.elementwise.linear_times import (
     LinearProduct,
     LinearWeights,
@@ -25,10 +21,9 @@ def test_sparse_products_are_the_difference_of_the_dense_ones() -> None:
     expected = (x_base + moved) @ (base + changed).T - x_base @ base.T
     assert torch.allclose(product.by_torch(), expected, atol=1e-5)
     assert np.allclose(product.by_scipy(), expected.numpy(), atol=1e-5)
-    assert product.density == pytest.approx(float((moved != 0).float().mean()))
 
 
-def test_counts_are_reported_beside_real_time() -> None:
+def test_dense_and_sparse_products_are_timed() -> None:
     base, subtask = pair(TINY, density=0.5)
     result = measure_elementwise(base, subtask, make_images(2, TINY), 0.1, threads=1, rounds=3)
     assert set(result["milliseconds"]) == {
@@ -39,7 +34,4 @@ def test_counts_are_reported_beside_real_time() -> None:
         "to csr",
     }
     assert all(value > 0 for value in result["milliseconds"].values())
-    for linear in LINEARS:
-        parts = result["weight_density"][linear] + result["input_density"][linear]
-        assert result["counted"][linear]["counted"] == pytest.approx(parts, abs=1e-4)
     assert result["csr"] in ("scipy", "torch")

@@ -102,13 +102,7 @@ class TensorRTEngine:
         """
         with self._lock, self._gpu.current():
             try:
-                state = TensorRTState(
-                    self.manifest,
-                    self._graphs,
-                    static_sizes(self.manifest.input),
-                    self._scratch,
-                    self._gpu,
-                )
+                state = TensorRTState(self.manifest, self._graphs, self._scratch, self._gpu)
                 if self._driver is not None:
                     state.record(self._driver)
             except CudaError as error:

@@ -87,13 +87,11 @@ def open_tensorrt(
         EngineError: There is no GPU, compiling failed or was ended, or the self-test fails even
             in fp32.
     """
-    gpu, stored = Gpu(), files or EngineFiles()
+    workshop = _Workshop(folder, manifest, Gpu(), files or EngineFiles(), on_progress)
     frames = load_selftest(folder, manifest)
 
     def open_in(precision: str) -> Opened:
-        engine, built = _load_or_build(
-            folder, manifest, precision, gpu, stored, on_progress, rebuild
-        )
+        engine, built = workshop.load_or_build(precision, rebuild)
         # Each size has kernels of its own, and the clip's frames alone would not see them all.
         worst = max(run_selftest(engine.from_size(size), frames) for size in engine.sizes)
         return Opened(engine, tuple(built), worst)
@@ -101,29 +99,65 @@ def open_tensorrt(
     return open_with_fallback(precision, open_in)
 
 
-def _load_or_build(
-    folder: Path,
-    manifest: Manifest,
-    precision: str,
-    gpu: Gpu,
-    files: EngineFiles,
-    on_progress: OnProgress | None,
-    rebuild: bool,
-) -> tuple[TensorRTEngine, list[BuiltGraph]]:
-    keys = engine_keys(manifest, precision, gpu)
-    plans = {} if rebuild else _stored(keys, files)
-    if len(plans) == len(keys):
+@dataclass(frozen=True)
+class _Workshop:
+    """What engines are compiled from and for, and where they are kept."""
+
+    folder: Path
+    manifest: Manifest
+    gpu: Gpu
+    files: EngineFiles
+    on_progress: OnProgress | None
+
+    def load_or_build(
+        self, precision: str, rebuild: bool
+    ) -> tuple[TensorRTEngine, list[BuiltGraph]]:
+        """Return the bundle's engine, and its graphs; compile what is not on disk."""
+        keys = engine_keys(self.manifest, precision, self.gpu)
+        plans = {} if rebuild else _stored(keys, self.files)
+        engine: TensorRTEngine | None = None
+        seconds: dict[str, float] = {}
+        if len(plans) == len(keys):
+            try:
+                engine = TensorRTEngine(self.manifest, plans, precision, self.gpu)
+            except EngineError as error:
+                _LOG.warning("%s; compiled again", error)
+                plans = {}
+        if engine is None:
+            seconds = self._build(precision, keys, plans)
+            engine = TensorRTEngine(self.manifest, plans, precision, self.gpu)
+        return engine, [
+            BuiltGraph(name, self.files.path(name, key), len(plans[name]), seconds.get(name))
+            for name, key in keys.items()
+        ]
+
+    def _build(
+        self, precision: str, keys: dict[str, EngineKey], plans: dict[str, bytes]
+    ) -> dict[str, float]:
+        """Compile what ``plans`` lacks, put it there and on disk; return the seconds it took."""
         try:
-            engine = TensorRTEngine(manifest, plans, precision, gpu)
-            sizes = {name: len(plan) for name, plan in plans.items()}
-            return engine, [
-                BuiltGraph(n, files.path(n, keys[n]), s, None) for n, s in sizes.items()
-            ]
-        except EngineError as error:
-            _LOG.warning("%s; compiled again", error)
-            plans = {}
-    built = _build(folder, manifest, precision, gpu, keys, plans, files, on_progress)
-    return TensorRTEngine(manifest, plans, precision, gpu), built
+            from mtshare_ros.perception.engines.derived_graphs import derive_graphs
+        except ImportError as error:
+            raise EngineError(
+                "compiling engines needs the Python package onnx: pip install onnx"
+            ) from error
+        sizes, log = static_sizes(self.manifest.input), TensorRTLog()
+        # Compiling tries kernels for every size: the more weights, the longer.
+        weights = {n: graph.size for n, graph in self.manifest.graphs.items() if n not in plans}
+        progress = BuildProgress(weights, self.on_progress)
+        seconds = {}
+        for name, model in derive_graphs(self.folder, self.manifest, precision):
+            if name in plans:
+                continue
+            start = time.monotonic()
+            progress.enter(name)
+            with self.gpu.current():
+                free = self.gpu.free_bytes()
+                plans[name] = compile_graph(name, model, sizes, progress, log, free)
+            seconds[name] = time.monotonic() - start
+            path = self.files.store(name, keys[name], plans[name])
+            _LOG.info("tensorrt: engine %s compiled in %.0f s: %s", name, seconds[name], path)
+        return seconds
 
 
 def _stored(keys: dict[str, EngineKey], files: EngineFiles) -> dict[str, bytes]:
@@ -146,40 +180,3 @@ def engine_keys(manifest: Manifest, precision: str, gpu: Gpu) -> dict[str, Engin
         )
         for name, graph in manifest.graphs.items()
     }
-
-
-def _build(
-    folder: Path,
-    manifest: Manifest,
-    precision: str,
-    gpu: Gpu,
-    keys: dict[str, EngineKey],
-    plans: dict[str, bytes],
-    files: EngineFiles,
-    on_progress: OnProgress | None,
-) -> list[BuiltGraph]:
-    """Compile what ``plans`` lacks, put it there and on disk."""
-    try:
-        from mtshare_ros.perception.engines.derived_graphs import derive_graphs
-    except ImportError as error:
-        raise EngineError(
-            "compiling engines needs the Python package onnx: pip install onnx"
-        ) from error
-    sizes, log = static_sizes(manifest.input), TensorRTLog()
-    missing = [name for name in keys if name not in plans]
-    # Compiling tries kernels for every size: the more weights, the longer.
-    progress = BuildProgress({name: manifest.graphs[name].size for name in missing}, on_progress)
-    built = []
-    for name, model in derive_graphs(folder, manifest, precision):
-        if name in plans:
-            built.append(BuiltGraph(name, files.path(name, keys[name]), len(plans[name]), None))
-            continue
-        start = time.monotonic()
-        progress.enter(name)
-        with gpu.current():
-            plans[name] = compile_graph(name, model, sizes, progress, log, gpu.free_bytes())
-        seconds = time.monotonic() - start
-        path = files.store(name, keys[name], plans[name])
-        _LOG.info("tensorrt: engine %s compiled in %.0f s: %s", name, seconds, path)
-        built.append(BuiltGraph(name, path, len(plans[name]), seconds))
-    return built

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from mtshare_ros.bundle.manifest import Manifest
 from mtshare_ros.perception.engines.interface import EngineError, rows_name
+from mtshare_ros.perception.engines.sizes import static_sizes
 from mtshare_ros.perception.engines.tensorrt.cuda_graph import CaptureError, RecordedLaunch
 from mtshare_ros.perception.engines.tensorrt.gpu import Gpu
 from mtshare_ros.perception.engines.tensorrt.stage import Buffer, CompiledGraph, Stage
@@ -35,7 +36,6 @@ class TensorRTState:
         self,
         manifest: Manifest,
         graphs: Mapping[str, CompiledGraph],
-        sizes: tuple[int, ...],
         scratch: Buffer,
         gpu: Gpu,
     ) -> None:
@@ -44,7 +44,6 @@ class TensorRTState:
         Args:
             manifest: The bundle's manifest.
             graphs: Its graphs, compiled.
-            sizes: Numbers of rows that they are compiled for.
             scratch: Memory that all contexts share; they never run at once.
             gpu: The GPU.
 
@@ -57,6 +56,7 @@ class TensorRTState:
         self.stages: dict[str, Stage] = {}
         for graph in graphs.values():
             self._allocate(graph)
+        sizes = static_sizes(manifest.input)
         self.stages = {
             name: self._stage(graph, sizes if "index" in graph.inputs else (0,), scratch)
             for name, graph in graphs.items()

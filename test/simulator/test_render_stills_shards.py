@@ -6,15 +6,18 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mtshare_ros.simulator.shards import ROOMS_PER_SHARD, Job, is_finished, parts
+from mtshare_ros.simulator.render_stills import ROOMS_PER_SHARD, Job, is_finished, parts
 
 
 @given(st.integers(0, 10_000), st.integers(0, 60))
 def test_every_seed_is_in_one_shard_in_order(first, count):
     seeds = range(first, first + count)
-    shards = list(parts(seeds))
-    assert [seed for part in shards for seed in part] == list(seeds)
-    assert all(len(part) <= ROOMS_PER_SHARD for part in shards)
+    shards = list(parts(Job(Path("set"), seeds, 2, (48, 36), "auto")))
+    assert [seed for shard in shards for seed in shard.seeds] == list(seeds)
+    assert all(len(shard.seeds) <= ROOMS_PER_SHARD for shard in shards)
+    assert [shard.folder.name for shard in shards] == [
+        f"shard-{shard.seeds[0]:06d}" for shard in shards
+    ]
 
 
 def test_a_shard_is_finished_when_it_has_every_view(tmp_path: Path):

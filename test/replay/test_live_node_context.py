@@ -4,7 +4,7 @@ import os
 
 from rclpy.node import Node
 
-from mtshare_ros.replay.local_context import local_context
+from mtshare_ros.replay.live_node import local_context
 from mtshare_ros.ros.middleware import environment
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mtshare_ros.evaluation.flicker import Flicker
+from mtshare_ros.evaluation.bag_frames import Flicker
 from mtshare_ros.tasks import TASKS
 
 NAMES = ("segmentation", "depth", "normals", "saliency")

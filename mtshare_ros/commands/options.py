@@ -21,6 +21,13 @@ OptionalBundle = Annotated[Path | None, typer.Argument(help=_BUNDLE)]
 BundleOption = Annotated[Path, typer.Option(help=_BUNDLE)]
 Bag = Annotated[Path, typer.Option(help="Recorded bag with camera images.")]
 Topic = Annotated[str | None, typer.Option(help="Topic of the images, if the bag has several.")]
+Intrinsics = Annotated[
+    Literal["auto", "p", "k"],
+    typer.Option(
+        help="Matrix of camera_info that describes the images: p of rectified, k of raw ones;"
+        " auto goes by the topic's name."
+    ),
+]
 Size = Annotated[str, typer.Option(help="Width and height of the images in pixels.")]
 Threads = Annotated[int, typer.Option(min=1, help="CPU threads to use.")]
 Parameters = Annotated[

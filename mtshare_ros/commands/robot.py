@@ -16,9 +16,11 @@ from mtshare_ros.commands.options import (
     Bag,
     BundleArgument,
     BundleOption,
+    Intrinsics,
     OptionalBundle,
     Parameters,
     Purpose,
+    Topic,
     parse_parameters,
     parse_size,
 )
@@ -66,16 +68,24 @@ def replay(
     bundle: BundleArgument,
     bag: Bag,
     output: Annotated[Path, typer.Option(help="Bag to write.")],
+    topic: Topic = None,
     rate: Annotated[float, typer.Option(help="Speed; 2 is twice as fast as recorded.")] = 1.0,
+    intrinsics: Intrinsics = "auto",
     parameter: Parameters = None,
 ) -> None:
     """Play a bag through the ROS 2 node and record the outputs."""
-    parameters = parse_parameters(parameter or [])
+    parameters = {"intrinsics": intrinsics, **parse_parameters(parameter or [])}
     from mtshare_ros.replay.replay_bag import replay as replay_bag
 
     with progress("replaying") as on_frame:
         result = replay_bag(
-            bundle, bag, output, rate=rate, parameters=parameters, on_progress=on_frame
+            bundle,
+            bag,
+            output,
+            topic=topic,
+            rate=rate,
+            parameters=parameters,
+            on_progress=on_frame,
         )
     rows = [("sent", str(result.frames_sent))]
     rows += [(name, str(count)) for name, count in result.counts.items()]

@@ -14,11 +14,12 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.serialization import deserialize_message
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import String
 
 from mtshare_ros.bundle.manifest import Manifest
 from mtshare_ros.datasets.bags import topics
+from mtshare_ros.replay.node_process import Inputs
 from mtshare_ros.replay.recorder import Tally
 from mtshare_ros.ros.diagnostics import status_name
 from mtshare_ros.ros.kind_outputs import task_topics
@@ -45,10 +46,17 @@ class Listener:
         heard: When those diagnostics came (``time.perf_counter``, seconds).
     """
 
-    def __init__(self, context: Context, manifest: Manifest, taker: Tally, start: int) -> None:
-        """Create the topics of a bundle and listen; ``taker`` gets what is heard.
+    def __init__(
+        self, context: Context, manifest: Manifest, taker: Tally, start: int, inputs: Inputs
+    ) -> None:
+        """Create the topics and listen.
 
-        The bag's time begins at ``start``.
+        Args:
+            context: ROS context.
+            manifest: Manifest of the node's bundle.
+            taker: Gets what is heard.
+            start: Time at which the bag begins, in nanoseconds.
+            inputs: Where the node hears the camera.
         """
         self.sent: dict[int, float] = {}
         self.arrived: dict[str, dict[int, float]] = {}
@@ -57,8 +65,10 @@ class Listener:
         self._taker = taker
         self._now = start
         self._node = Node("mtshare_replay", context=context, enable_rosout=False)
-        self._image = self._node.create_publisher(Image, f"/{topics.IMAGE}", 1)
-        self._info = self._node.create_publisher(CameraInfo, f"/{topics.CAMERA_INFO}", 1)
+        compressed = inputs.transport == "compressed"
+        type_, name = (CompressedImage, topics.COMPRESSED) if compressed else (Image, "")
+        self._image = self._node.create_publisher(type_, f"{inputs.image}{name}", 1)
+        self._info = self._node.create_publisher(CameraInfo, inputs.camera_info, 1)
         for task in manifest.tasks:
             for name, type_ in task_topics(task):
                 self._record(f"{NODE}/{task.name}/{name}", type_)
@@ -79,7 +89,7 @@ class Listener:
         return self._taker.failure
 
     def publish_image(self, data: bytes) -> None:
-        """Publish a serialized Image and note when."""
+        """Publish a serialized image and note when."""
         stamp = stamp_of(data)
         self._now = max(self._now, stamp)
         self.sent[stamp] = time.perf_counter()

@@ -14,7 +14,13 @@ from rclpy.signals import SignalHandlerOptions
 from mtshare_ros.bundle.manifest import Manifest
 from mtshare_ros.errors import UserError
 from mtshare_ros.replay.listener import Listener
-from mtshare_ros.replay.node_process import NodeProcess, ReplayFailedError, Value
+from mtshare_ros.replay.node_process import (
+    DEMO_INPUTS,
+    Inputs,
+    NodeProcess,
+    ReplayFailedError,
+    Value,
+)
 from mtshare_ros.replay.recorder import Tally
 from mtshare_ros.ros.middleware import environment
 from mtshare_ros.ros.statistics import COUNTS, PERCENTILES
@@ -108,6 +114,11 @@ class LiveNode:
         """Return the fates of the node's frames, as its newest diagnostics say."""
         return {name: int(self.listener.diagnostics[name]) for name in COUNTS}
 
+    def reasons(self) -> list[str]:
+        """Return why frames were rejected or failed, as the node's newest diagnostics say."""
+        news = self.listener.diagnostics
+        return [news[f"{name}_because"] for name in COUNTS if f"{name}_because" in news]
+
     def uncounted(self) -> int:
         """Return how many received frames have no other fate yet."""
         counts = self.counts()
@@ -152,6 +163,7 @@ def live_node(
     taker: Tally,
     start: int = 0,
     domain_id: int | None = None,
+    inputs: Inputs = DEMO_INPUTS,
 ) -> Iterator[LiveNode]:
     """Run the node from the moment when it is ready until it has stopped as after Ctrl-C.
 
@@ -161,6 +173,7 @@ def live_node(
         taker: Takes the node's outputs.
         start: Time at which the played messages begin, in nanoseconds.
         domain_id: ROS domain to use; by default one made from the process id.
+        inputs: Where the node hears the camera.
 
     Raises:
         ReplayError: The node can't start with what it was given.
@@ -168,8 +181,8 @@ def live_node(
         ParameterError: There is no such parameter, or its value can't be taken.
     """
     domain = 1 + os.getpid() % 100 if domain_id is None else domain_id
-    with local_context(domain) as context, NodeProcess(parameters, domain) as process:
-        listener = Listener(context, manifest, taker, start)
+    with local_context(domain) as context, NodeProcess(parameters, domain, inputs) as process:
+        listener = Listener(context, manifest, taker, start, inputs)
         try:
             node = LiveNode(process, listener)
             node.wait_until_ready()

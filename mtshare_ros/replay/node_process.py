@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from mtshare_ros.datasets.bags import topics
 from mtshare_ros.errors import JobError
@@ -45,18 +46,44 @@ def parameter_arguments(parameters: Mapping[str, Value]) -> list[str]:
     return arguments
 
 
+@dataclass(frozen=True)
+class Inputs:
+    """Where the node hears a camera.
+
+    Attributes:
+        image: Resolved name of the images' topic, without that of a transport.
+        camera_info: Resolved name of the CameraInfo's topic.
+        transport: ``raw`` or ``compressed``.
+    """
+
+    image: str = f"/{topics.IMAGE}"
+    camera_info: str = f"/{topics.CAMERA_INFO}"
+    transport: str = "raw"
+
+
+DEMO_INPUTS = Inputs()
+"""Those of the project's own clips."""
+
+
 class NodeProcess:
     """A running ``perception_node``; a context manager that stops it."""
 
-    def __init__(self, parameters: Mapping[str, Value], domain_id: int) -> None:
-        """Start the node with its inputs on the topics of a bag.
+    def __init__(
+        self, parameters: Mapping[str, Value], domain_id: int, inputs: Inputs = DEMO_INPUTS
+    ) -> None:
+        """Start the node.
+
+        Args:
+            parameters: The node's parameters.
+            domain_id: ROS domain to use.
+            inputs: Where it hears a camera.
 
         Raises:
             ParameterError: There is no such parameter, or a value can't be taken.
         """
         command = [sys.executable, "-m", "mtshare_ros.ros.main", "--ros-args"]
-        command += ["-r", f"image:=/{topics.IMAGE}", "-r", f"camera_info:=/{topics.CAMERA_INFO}"]
-        command += parameter_arguments(parameters)
+        command += ["-r", f"image:={inputs.image}", "-r", f"camera_info:={inputs.camera_info}"]
+        command += parameter_arguments({**parameters, "image_transport": inputs.transport})
         self._log = tempfile.TemporaryFile()
         self._process = subprocess.Popen(
             command,

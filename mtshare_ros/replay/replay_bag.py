@@ -14,7 +14,7 @@ from mtshare_ros.datasets.bags import topics
 from mtshare_ros.progress import OnCount, silent
 from mtshare_ros.replay.bag_source import BagSource
 from mtshare_ros.replay.live_node import SETTLE, LiveNode, Percentiles, ReplayError, live_node
-from mtshare_ros.replay.node_process import Value
+from mtshare_ros.replay.node_process import ReplayFailedError, Value
 from mtshare_ros.replay.recorder import Recorder
 from mtshare_ros.ros.statistics import PERCENTILES
 
@@ -55,6 +55,7 @@ def replay(
     bag: Path,
     output: Path,
     *,
+    topic: str | None = None,
     rate: float = 1.0,
     parameters: Mapping[str, Value] | None = None,
     on_progress: OnCount = silent,
@@ -64,9 +65,10 @@ def replay(
 
     Args:
         bundle: The model bundle.
-        bag: Bag with ``camera/image`` or ``camera/image/compressed``, and ``camera/camera_info``.
+        bag: Bag with the images of a camera, and camera_info beside them.
         output: The bag to write (MCAP, compressed): a folder, or a single file if the name ends
             in ``.mcap``; must not exist. Its messages have the stamps of their frames.
+        topic: Topic of the images; see ``ClipReader``.
         rate: Factor on the recorded pace.
         parameters: Parameters of the node, but for those that a replay sets itself: ``bundle``,
             ``image_transport`` and ``autostart``.
@@ -76,7 +78,8 @@ def replay(
     Raises:
         ReplayError: The output or a parameter isn't as it must be.
         BagError: The bag can't be read or has no images of a camera.
-        ReplayFailedError: The node ended, gave up or wasn't done in time, or the disk is full.
+        ReplayFailedError: The node ended, gave up, wasn't done in time or processed no image, or
+            the disk is full.
         JobError: The bag can't be written.
         ParameterError: There is no such parameter, or its value can't be taken.
         BundleError: The bundle can't be used.
@@ -93,15 +96,15 @@ def replay(
         "diagnostics_period": DIAGNOSTICS_PERIOD,
         **(parameters or {}),
         "bundle": str(bundle.resolve()),
-        "image_transport": "raw",
         "autostart": True,
     }
-    source = BagSource(bag)
+    source = BagSource(bag, topic)
     output.parent.mkdir(parents=True, exist_ok=True)
     with Recorder(output.parent) as recorder:
-        with live_node(manifest, given, recorder, source.start, domain_id) as node:
+        with live_node(manifest, given, recorder, source.start, domain_id, source.inputs) as node:
             sent = _play(source, node, rate, on_progress)
             node.wait_until_drained()
+            _check_processed(sent, node)
         recorder.write(output)
         return _result(output, sent, node, recorder)
 
@@ -126,6 +129,16 @@ def _play(source: BagSource, node: LiveNode, rate: float, on_progress: OnCount) 
         on_progress(sent, source.frames)
         node.check()
     return sent
+
+
+def _check_processed(sent: int, node: LiveNode) -> None:
+    """Raise ReplayFailedError if nothing came of any image."""
+    counts = {fate: count for fate, count in node.counts().items() if count}
+    if counts.get("processed"):
+        return
+    fates = ", ".join(f"{count} {fate}" for fate, count in counts.items()) or "none received"
+    reasons = "; ".join(node.reasons()) or node.process.last_words()
+    raise ReplayFailedError(f"of {sent} images none was processed ({fates}): {reasons}")
 
 
 def _result(path: Path, sent: int, node: LiveNode, recorder: Recorder) -> ReplayResult:

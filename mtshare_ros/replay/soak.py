@@ -12,10 +12,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 from rclpy.serialization import deserialize_message, serialize_message
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 
 from mtshare_ros.bundle.folder import load_manifest
 from mtshare_ros.datasets.bags import topics
+from mtshare_ros.datasets.bags.open_bag import Message
 from mtshare_ros.progress import silent
 from mtshare_ros.replay.bag_source import BagSource
 from mtshare_ros.replay.live_node import LiveNode, live_node
@@ -115,6 +116,7 @@ def soak(
 
     Raises:
         BagError: The bag can't be read or has no images of a camera.
+        ImageError: An image can't be read.
         ReplayError: The node can't start with what it was given.
         ReplayFailedError: The node ended, gave up or wasn't done in time.
         BundleError: The bundle can't be used.
@@ -133,17 +135,24 @@ def soak(
 
 def _images(source: BagSource, size: tuple[int, int] | None) -> list[bytes]:
     """Return the first serialized images of a bag, stretched to a size."""
-    images = (message.data for message in source.messages() if message.type == topics.RAW_TYPE)
-    return [_stretched(data, size) for data in islice(images, _LONGEST_CLIP)]
+    images = (message for message in source.messages() if message.type in topics.IMAGE_TYPES)
+    return [_raw(message, size) for message in islice(images, _LONGEST_CLIP)]
 
 
-def _stretched(data: bytes, size: tuple[int, int] | None) -> bytes:
-    """Return a serialized Image with its picture stretched to a size, rgb8."""
-    if size is None:
-        return data
-    message: Image = deserialize_message(data, Image)
-    picture = cv2.resize(decode(message), size, interpolation=cv2.INTER_LINEAR)
-    return bytes(serialize_message(encode(np.asarray(picture), "rgb8", message.header)))
+def _raw(message: Message, size: tuple[int, int] | None) -> bytes:
+    """Return a message as a serialized Image, stretched to a size.
+
+    Raises:
+        ImageError: It can't be read.
+    """
+    compressed = message.type == topics.COMPRESSED_TYPE
+    if size is None and not compressed:
+        return message.data
+    content = deserialize_message(message.data, CompressedImage if compressed else Image)
+    picture = decode(content)
+    if size is not None:
+        picture = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_LINEAR))
+    return bytes(serialize_message(encode(picture, "rgb8", content.header)))
 
 
 def _stamped(images: list[bytes]) -> Iterator[bytes]:

@@ -188,7 +188,7 @@ class Camera:
         try:
             self._serve(received)
         except ImageError as error:
-            self._statistics.count("rejected")
+            self._statistics.count("rejected", str(error))
             self._report(error.kind, f"image dropped: {error}")
         except EngineError as error:
             self._fail(received, str(error))
@@ -270,7 +270,7 @@ class Camera:
         """Count an image that failed; give up if too many did in a row."""
         if received.abandoned:
             return
-        self._statistics.count("failed")
+        self._statistics.count("failed", cause)
         self._report("failed", f"frame dropped, cache reset: {cause}")
         self.reset("engine failure")
         self._failures += 1

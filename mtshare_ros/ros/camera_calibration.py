@@ -75,9 +75,7 @@ class CameraCalibration:
         if self.info is None:
             return None
         try:
-            found = intrinsics(
-                Calibration.of(self.info), width, height, self._image_topic, wish
-            )
+            found = intrinsics(Calibration.of(self.info), width, height, self._image_topic, wish)
         except CalibrationError as error:
             self._state = CalibrationState(str(error), f"camera_info is not used: {error}")
             raise

@@ -112,6 +112,7 @@ def status(
     if condition.progress is not None:
         values["progress"] = condition.progress
     values.update((fate, str(count)) for fate, count in summary.counts.items())
+    values.update((f"{fate}_because", reason) for fate, reason in summary.reasons.items())
     if summary.dirty_fraction is not None:
         values["dirty_fraction_mean"] = f"{summary.dirty_fraction:.4f}"
         values["carried_fraction"] = f"{summary.carried_fraction:.4f}"
@@ -140,9 +141,9 @@ def _level(
     if condition.stalled:
         return error, f"the engine has been at one frame for {condition.stalled:.1f} s"
     if grown["failed"]:
-        return error, f"the engine failed on {grown['failed']} frames"
+        return error, f"the engine failed on {grown['failed']} frames{_because(summary, 'failed')}"
     if grown["rejected"]:
-        return warn, f"{grown['rejected']} images could not be read"
+        return warn, f"{grown['rejected']} images could not be read{_because(summary, 'rejected')}"
     if not grown["received"]:
         return warn, condition.silence()
     if grown["skipped"] and not grown["processed"]:
@@ -150,6 +151,11 @@ def _level(
     level, message = _pace(condition, summary, grown, thresholds)
     doubts = [text for text in (condition.calibration.warning, condition.damage) if text]
     return max(level, warn) if doubts else level, "; ".join([message, *doubts])
+
+
+def _because(summary: Summary, fate: str) -> str:
+    """Return the reason of the last frame with a fate, in words."""
+    return f", the last one: {summary.reasons[fate]}" if fate in summary.reasons else ""
 
 
 def _pace(

@@ -10,9 +10,12 @@ from typing import Any
 import yaml
 
 from mtshare_ros.ros.parameters import BY_NAME, ParameterError
+from mtshare_ros.ros.quality_of_service import PREFIX
 
 _VALUE_FLAGS = ("-p", "--param")
 _FILE_FLAG = "--params-file"
+_NEARLY = 0.8
+"""Likeness, as difflib measures it, from which on a name is taken for a misspelt one."""
 _SECTION = "ros__parameters"
 
 
@@ -27,7 +30,8 @@ def check_unknown(name: str, node: str, for_all: set[str]) -> str:
     Raises:
         ParameterError: It was given to this node by name, or is nearly one of the node's.
     """
-    close = get_close_matches(name, BY_NAME, n=1, cutoff=0.8)
+    close = get_close_matches(name, BY_NAME, n=1, cutoff=_NEARLY)
+    close += get_close_matches(name.partition(".")[0], [PREFIX], n=1, cutoff=_NEARLY)
     if close:
         raise ParameterError(f"no parameter {name!r}; did you mean {close[0]!r}?")
     if name not in for_all:

@@ -6,7 +6,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -29,6 +29,7 @@ class Summary:
         received_fps: Frames received per second since the last summary.
         resets: Frames before which the cache was dropped, since the node was configured.
         last_reset: Why it was dropped the last time, or None.
+        reasons: Fate -> why the last frame had it, where that is known.
         carried_fraction: Part of the last ``WINDOW`` frames that was carried along, not computed.
     """
 
@@ -40,6 +41,7 @@ class Summary:
     resets: int = 0
     last_reset: str | None = None
     carried_fraction: float = 0.0
+    reasons: Mapping[str, str] = field(default_factory=dict)
 
 
 class Statistics:
@@ -49,6 +51,7 @@ class Statistics:
         """Start from zero."""
         self._lock = threading.Lock()
         self._counts = dict.fromkeys(COUNTS, 0)
+        self._reasons: dict[str, str] = {}
         self._frames: deque[Mapping[str, float]] = deque(maxlen=WINDOW)
         self._dirty: deque[float] = deque(maxlen=WINDOW)
         self._carried: deque[bool] = deque(maxlen=WINDOW)
@@ -56,10 +59,12 @@ class Statistics:
         self._last_reset: str | None = None
         self._summarised = (time.monotonic(), 0, 0)
 
-    def count(self, fate: str) -> None:
-        """Count a frame with one of the fates in ``COUNTS``."""
+    def count(self, fate: str, reason: str | None = None) -> None:
+        """Count a frame with one of the fates in ``COUNTS``, and keep why it had that."""
         with self._lock:
             self._counts[fate] += 1
+            if reason is not None:
+                self._reasons[fate] = reason
 
     def processed(
         self,
@@ -90,7 +95,7 @@ class Statistics:
         """Return the statistics; the frame rates are counted from here on again."""
         now = time.monotonic()
         with self._lock:
-            counts = dict(self._counts)
+            counts, reasons = dict(self._counts), dict(self._reasons)
             frames = list(self._frames)
             dirty = float(np.mean(self._dirty)) if self._dirty else None
             carried = float(np.mean(self._carried)) if self._carried else 0.0
@@ -116,4 +121,5 @@ class Statistics:
             resets=resets,
             last_reset=last_reset,
             carried_fraction=carried,
+            reasons=reasons,
         )

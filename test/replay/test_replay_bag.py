@@ -78,11 +78,10 @@ def test_latencies_are_reported_by_stage_and_end_to_end(replayed):
 
 def test_a_mistake_is_named_before_the_node_is_started(tmp_path, bundle_path):
     bag = write_bag(tmp_path / "bag")
-    other = write_bag(tmp_path / "other", topic="front/image")
+    other = write_bag(tmp_path / "other")
     out = tmp_path / "out"
     for error, says, arguments in (
         (BagError, "none: not found", (bundle_path, tmp_path / "none", out)),
-        (BagError, "no images on camera/image .*camera/camera_info ", (bundle_path, other, out)),
         (ReplayError, "exists", (bundle_path, bag, other)),
         (BundleError, "manifest.json", (tmp_path, bag, out)),
     ):
@@ -90,6 +89,7 @@ def test_a_mistake_is_named_before_the_node_is_started(tmp_path, bundle_path):
             replay(*arguments)
     for error, says, options in (
         (ReplayError, "rate 0", {"rate": 0.0}),
+        (BagError, "no images on rear/image .*camera/camera_info ", {"topic": "rear/image"}),
         (ParameterError, "no parameter 'speed'", {"parameters": {"speed": 1}}),
         (ReplayError, "parameter bundle can't be given", {"parameters": {"bundle": "/b"}}),
         (ReplayError, "parameter autostart can't", {"parameters": {"autostart": False}}),
@@ -115,3 +115,24 @@ def test_a_disk_that_is_full_while_recording_fails_the_replay_and_leaves_nothing
     assert exit_status(caught.value) == 1 and not (tmp_path / "out").exists()
     monkeypatch.undo()
     assert replay(bundle_path, bag, tmp_path / "out").counts["failed"] == 0
+
+
+def test_a_replay_of_which_no_image_was_processed_fails_with_the_nodes_reason(
+    tmp_path, bundle_path
+):
+    bag = write_bag(tmp_path / "bag", encoding="8UC3")
+    with pytest.raises(ReplayFailedError) as caught:
+        replay(bundle_path, bag, tmp_path / "out")
+    assert str(caught.value) == (
+        "of 8 images none was processed (8 received, 8 rejected): encoding '8UC3' names no"
+        " colours; publish rgb8 or bgr8 instead"
+    )
+    assert exit_status(caught.value) == 1 and not (tmp_path / "out").exists()
+
+
+def test_another_cameras_topic_is_played_and_its_name_says_that_its_images_are_raw(
+    tmp_path, bundle_path
+):
+    bag = write_bag(tmp_path / "bag", compressed=True, topic="front/image_raw")
+    result = replay(bundle_path, bag, tmp_path / "out", topic="front/image_raw")
+    assert result.counts["processed"] > 0 and result.messages["/perception_node/depth/image"] > 0

@@ -158,7 +158,11 @@ def test_what_an_executor_raises_counts_unless_ros_was_shut_down(before, status)
         (["-p", "max_age"], "perception_node: ROS doesn't start: .*'-p max_age'.*"),
         (["--bogus"], "perception_node: ROS doesn't start: .*--bogus.*"),
         (["--params-file", "/none.yaml"], "perception_node: ROS doesn't start: .*/none.yaml.*"),
-        (["-p", "max_agee:=5"], "perception_node: no parameter 'max_agee'; the node has .*"),
+        (["-p", "max_agee:=5"], "perception_node: no parameter 'max_agee'; did you mean 'max_age'."),
+        (
+            ["-p", "perception_node:wheel_radius:=0.3"],
+            "perception_node: no parameter 'wheel_radius', which was given to perception_node; .*",
+        ),
         (["-p", "use_sim_time:=maybe"], "perception_node: .*'use_sim_time' to 'maybe'.*"),
     ],
 )
@@ -179,6 +183,15 @@ def test_a_misspelt_parameter_in_a_file_ends_the_start_with_one_line(tmp_path):
     said, _ = process.communicate(timeout=90)
     assert process.returncode == 2
     assert said.startswith("perception_node: no parameter 'max_agee'; ") and said.count("\n") == 1
+
+
+def test_parameters_that_all_nodes_get_are_passed_over_with_a_warning(tmp_path):
+    path = tmp_path / "parameters.yaml"
+    path.write_text("/**:\n  ros__parameters:\n    max_age: 5\n    wheel_radius: 0.3\n")
+    process = start("autostart:=false", "wheel_base:=2.0", others=["--params-file", str(path)])
+    for name in ("wheel_radius", "wheel_base"):
+        wait_for_line(process, f"parameter '{name}' is passed over")
+    assert end(process, "SIGINT") == 0
 
 
 def test_a_signal_ends_a_node_whose_bundle_is_still_being_opened():

@@ -154,10 +154,17 @@ def test_a_node_that_was_cleaned_up_knows_of_the_bundle_still_being_opened(
         assert node._cameras is None and node._state == "unconfigured"
 
 
-@pytest.mark.parametrize("name", ["max_agee", "qos_override./image.subscription.depth"])
-def test_a_misspelt_parameter_is_refused_by_name(context, name):
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("max_agee", "did you mean 'max_age'"),
+        ("qos_override./image.subscription.depth", "did you mean 'qos_overrides.'"),
+        ("wheel_radius", "which was given to perception_node; it has bundle, "),
+    ],
+)
+def test_a_parameter_of_no_use_is_refused_by_name(context, name, says):
     overrides = [Parameter(name, value=5)]
-    with pytest.raises(ParameterError, match=f"no parameter '{name}'; the node has bundle, "):
+    with pytest.raises(ParameterError, match=f"no parameter '{name}'.*{says}"):
         PerceptionNode(context=context, parameter_overrides=overrides)
 
 

@@ -72,7 +72,12 @@ def test_what_is_given_to_this_node_by_name_is_an_error():
 
 @pytest.mark.parametrize(
     ("name", "meant"),
-    [("max_dept", "max_depth"), ("max_dirty_fracton", "max_dirty_fraction"), ("task", "tasks")],
+    [
+        ("max_dept", "max_depth"),
+        ("max_dirty_fracton", "max_dirty_fraction"),
+        ("task", "tasks"),
+        ("qos_override./image.subscription.depth", "qos_overrides."),
+    ],
 )
 def test_what_is_nearly_one_of_the_nodes_is_an_error_wherever_it_is_given(name, meant):
     for for_all in ({name}, set()):

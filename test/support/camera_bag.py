@@ -13,14 +13,16 @@ START = 1000 * SECOND
 STAMPS = [START + n * SECOND // 10 for n in range(8)]
 
 
-def write_bag(path, compressed=False, topic="camera/image"):
+def write_bag(path, compressed=False, topic="camera/image", encoding="rgb8"):
     topic += "/compressed" if compressed else ""
     kind = "CompressedImage" if compressed else "Image"
     with Recorder(path.parent) as recorder:
         images = recorder.add_topic(topic, f"sensor_msgs/msg/{kind}")
-        infos = recorder.add_topic("camera/camera_info", "sensor_msgs/msg/CameraInfo")
+        beside = topic.removesuffix("/compressed").rpartition("/")[0]
+        infos = recorder.add_topic(f"{beside}/camera_info", "sensor_msgs/msg/CameraInfo")
         for stamp in STAMPS:
             message = image(stamp)
+            message.encoding = encoding
             k = [150.0, 0.0, 80.0, 0.0, 150.0, 60.0, 0.0, 0.0, 1.0]
             info = CameraInfo(header=header(stamp), width=160, height=120, k=k)
             if compressed:

@@ -92,7 +92,7 @@ class ClipReader:
         self._classes = classes
         self._salvage = salvage
         with OpenBag(self.path, salvage) as bag:
-            base = _image_topic(bag, image_topic)
+            base = image_topic_of(bag, image_topic)
             images = bag.camera_images(base)
             self._chosen = {images: topics.IMAGE}
             for topic in _TRUTH:
@@ -101,8 +101,7 @@ class ClipReader:
                     self._chosen[name] = topic
             self.truth = tuple(topic for topic in self._chosen.values() if topic in _TRUTH)
             self._length = bag.count(images, topics.IMAGE_TYPES)
-            info = f"{base.rpartition('/')[0]}/camera_info".lstrip("/")
-            self.focal_length = _focal_length(bag, info)
+            self.focal_length = _focal_length(bag, info_topic_of(base))
 
     def __len__(self) -> int:
         """Return the number of images."""
@@ -158,7 +157,7 @@ class ClipReader:
         return stamp_of(content), values
 
 
-def _image_topic(bag: OpenBag, wanted: str | None) -> str:
+def image_topic_of(bag: OpenBag, wanted: str | None) -> str:
     """Return the topic of the camera's images, without ``/compressed``."""
     if wanted is not None:
         return wanted.lstrip("/").removesuffix(topics.COMPRESSED)
@@ -169,6 +168,11 @@ def _image_topic(bag: OpenBag, wanted: str | None) -> str:
     }
     bases -= set(_TRUTH)
     return bases.pop() if len(bases) == 1 else topics.IMAGE
+
+
+def info_topic_of(base: str) -> str:
+    """Return the topic of the calibration beside a topic of images."""
+    return f"{base.rpartition('/')[0]}/camera_info".lstrip("/")
 
 
 def _focal_length(bag: OpenBag, topic: str) -> float | None:

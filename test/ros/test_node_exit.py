@@ -158,7 +158,7 @@ def test_what_an_executor_raises_counts_unless_ros_was_shut_down(before, status)
         (["-p", "max_age"], "perception_node: ROS doesn't start: .*'-p max_age'.*"),
         (["--bogus"], "perception_node: ROS doesn't start: .*--bogus.*"),
         (["--params-file", "/none.yaml"], "perception_node: ROS doesn't start: .*/none.yaml.*"),
-        (["-p", "max_agee:=5"], "perception_node: no parameter 'max_agee'; did you mean 'max_age'."),
+        (["-p", "max_agee:=5"], ".*: no parameter 'max_agee'; did you mean 'max_age'."),
         (
             ["-p", "perception_node:wheel_radius:=0.3"],
             "perception_node: no parameter 'wheel_radius', which was given to perception_node; .*",

@@ -19,7 +19,7 @@ RUN apt-get update && apt-get install -y --no-install-recommends \
  && rm -rf /var/lib/apt/lists/*
 
 ENV PATH=/usr/local/cuda/bin:$PATH
-RUN pip3 install --no-cache-dir "numpy<2" pycuda onnx onnxruntime "typer>=0.29" rich
+RUN pip3 install --no-cache-dir "numpy<2" pycuda onnx onnxruntime simplejpeg "typer>=0.29" rich
 
 WORKDIR /ws
 COPY . src/mtshare_ros

@@ -33,6 +33,13 @@ def arguments() -> list[DeclareLaunchArgument]:
             default_value="1.0",
             description="Largest part of the tokens that may be recomputed in a frame.",
         ),
+        DeclareLaunchArgument(
+            "intrinsics",
+            default_value="auto",
+            choices=["auto", "p", "k"],
+            description="Matrix of camera_info that describes the images: p of rectified, k of "
+            "raw ones; auto goes by the topic's name.",
+        ),
     ]
 
 
@@ -45,6 +52,7 @@ def generate_launch_description() -> LaunchDescription:
             *("--output", LaunchConfiguration("output")),
             *("--policy", LaunchConfiguration("policy")),
             *("--max-dirty-fraction", LaunchConfiguration("max_dirty_fraction")),
+            *("--intrinsics", LaunchConfiguration("intrinsics")),
         ],
         output="screen",
         on_exit=[Shutdown()],

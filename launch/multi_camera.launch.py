@@ -33,6 +33,13 @@ def arguments() -> list[DeclareLaunchArgument]:
             description="Topic of a camera's intrinsics; {camera} stands for its name.",
         ),
         DeclareLaunchArgument(
+            "intrinsics",
+            default_value="",
+            choices=["", "auto", "p", "k"],
+            description="Matrix of camera_info that describes the images: p of rectified, k of "
+            "raw ones; auto goes by the topic's name. If empty, params_file says it.",
+        ),
+        DeclareLaunchArgument(
             "bundle",
             default_value="",
             description="Folder of the model bundle. If empty, params_file names it, or else the "
@@ -63,14 +70,16 @@ def arguments() -> list[DeclareLaunchArgument]:
 
 def perception_node(context: LaunchContext) -> list[Node]:
     """Return the node's action."""
-    values = {name: LaunchConfiguration(name).perform(context) for name in ("cameras", "bundle")}
-    cameras = [name.strip() for name in values["cameras"].split(",") if name.strip()]
+    named = LaunchConfiguration("cameras").perform(context)
+    cameras = [name.strip() for name in named.split(",") if name.strip()]
     overrides = {
         "cameras": cameras,
         "use_sim_time": ParameterValue(LaunchConfiguration("use_sim_time"), value_type=bool),
     }
-    if values["bundle"]:
-        overrides["bundle"] = ParameterValue(values["bundle"], value_type=str)
+    for name in ("bundle", "intrinsics"):
+        value = LaunchConfiguration(name).perform(context)
+        if value:
+            overrides[name] = ParameterValue(value, value_type=str)
     patterns = {
         name: LaunchConfiguration(name).perform(context) for name in ("image", "camera_info")
     }

@@ -45,6 +45,13 @@ def arguments() -> list[DeclareLaunchArgument]:
             description="Topic of the camera's intrinsics.",
         ),
         DeclareLaunchArgument(
+            "intrinsics",
+            default_value="",
+            choices=["", "auto", "p", "k"],
+            description="Matrix of camera_info that describes the images: p of rectified, k of "
+            "raw ones; auto goes by the topic's name. If empty, params_file says it.",
+        ),
+        DeclareLaunchArgument(
             "use_sim_time",
             default_value="false",
             choices=BOOLEAN,
@@ -75,9 +82,10 @@ def perception_node(context: LaunchContext) -> list[Node]:
     overrides = {
         "use_sim_time": ParameterValue(LaunchConfiguration("use_sim_time"), value_type=bool)
     }
-    bundle = LaunchConfiguration("bundle").perform(context)
-    if bundle:
-        overrides["bundle"] = ParameterValue(bundle, value_type=str)
+    for name in ("bundle", "intrinsics"):
+        value = LaunchConfiguration(name).perform(context)
+        if value:
+            overrides[name] = ParameterValue(value, value_type=str)
     return [
         Node(
             package="mtshare_ros",

@@ -18,8 +18,17 @@ ROOT = Path(mtshare_ros.__file__).parents[1]
 LAUNCH = ROOT / "launch" / "perception.launch.py"
 LAUNCHES = sorted((ROOT / "launch").glob("*.launch.py"))
 PACKAGE = ElementTree.parse(ROOT / "package.xml").getroot()
-DEBIAN = {"numpy": "python3-numpy", "cv2": "python3-opencv"}
-UNDECLARED = {"mtshare_ros", "onnxruntime", "rosbags", "torch", "onnx", "tensorrt", "pycuda"}
+DEBIAN = {"numpy": "python3-numpy", "cv2": "python3-opencv", "yaml": "python3-yaml"}
+UNDECLARED = {
+    "mtshare_ros",
+    "onnxruntime",
+    "rosbags",
+    "simplejpeg",
+    "torch",
+    "onnx",
+    "tensorrt",
+    "pycuda",
+}
 """Itself, and what no Debian package has: the documentation says how to install it."""
 COMMON = [
     "bundle",
@@ -27,13 +36,14 @@ COMMON = [
     "namespace",
     "image",
     "camera_info",
+    "intrinsics",
     "use_sim_time",
     "log_level",
 ]
 ARGUMENTS = {
     "perception.launch.py": [*COMMON, "rviz"],
     "replay.launch.py": ["bag", "rate", "delay", "image", "camera_info", "use_sim_time", "rviz"],
-    "evaluate.launch.py": ["bundle", "bag", "output", "policy", "max_dirty_fraction"],
+    "evaluate.launch.py": ["bundle", "bag", "output", "policy", "max_dirty_fraction", "intrinsics"],
     "multi_camera.launch.py": ["cameras", *COMMON],
 }
 DISPLAYS = {

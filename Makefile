@@ -18,9 +18,10 @@ setup: $(VENV)/.all ## Make .venv with everything (a few minutes, about 2 GB)
 demo: $(VENV)/.demo ## Run a recorded clip through the live ROS 2 node; writes output/demo/
 	$(BIN)/mtshare demo --output output/demo
 
+# Two workers with one thread each: more would fight for the cores.
 test: $(VENV)/.all lint ## Check style and types, then run the tests
 	@$(BIN)/mtshare doctor --for train
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-slow: $(VENV)/.all ## Run the tests that take minutes
 	$(PIP) -e ".[cluster]"

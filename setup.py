@@ -79,6 +79,7 @@ EXTRAS = {
         "timm",
         "cyclonedds",
         "pytest",
+        "pytest-xdist",
         "hypothesis",
         "mcap",
         "mcap-ros2-support",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +14,21 @@ import pytest
 
 from mtshare_ros.bundle.manifest import LayerShare
 from support.samples import SMALL
+
+
+@pytest.fixture(scope="session", autouse=True)
+def exported_once(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Let equal graphs be exported once: each takes seconds, and hundreds of tests need some."""
+    # Tests of rooms without torch don't load it.
+    writer = sys.modules.get("mtshare_ros.export.onnx_writer")
+    if writer is not None:
+        from support.exports import remember
+
+        folder = tmp_path_factory.getbasetemp()
+        if "PYTEST_XDIST_WORKER" in os.environ:
+            folder = folder.parent  # Where the workers of a run meet.
+        (folder := folder / "exported").mkdir(exist_ok=True)
+        remember(writer, folder)
 
 
 @pytest.fixture(scope="session")

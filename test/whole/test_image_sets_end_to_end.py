@@ -56,7 +56,9 @@ def settings(kind: str, root: Path, crop: bool = True) -> dict[str, Any]:
     return config(*({**stage, "phases": [PHASE]} for stage in stages), data=data)
 
 
-@pytest.fixture(scope="module", params=["nyud", "pascal_context"])
+@pytest.fixture(
+    scope="module", params=["nyud", pytest.param("pascal_context", marks=pytest.mark.slow)]
+)
 def trained(request: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path, Path]:
     """Return kind, root and bundle of a network that was trained on crops of a data set."""
     folder = tmp_path_factory.mktemp(request.param)

@@ -32,8 +32,7 @@ from mtshare_ros.ros.statistics import Statistics
 from mtshare_ros.ros.worker import FairWorker
 from mtshare_ros.tasks import KINDS
 
-INPUT_PROFILE = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
-LATCHED_PROFILE = QoSProfile(
+LATCHED = QoSProfile(
     depth=1,
     reliability=ReliabilityPolicy.RELIABLE,
     durability=DurabilityPolicy.TRANSIENT_LOCAL,
@@ -169,7 +168,7 @@ class Camera:
     def why_silent(self) -> str:
         """Return why no images come, in words: what is on the topic instead, and what to do."""
         name = f"{self._prefix}image"
-        return why_silent(self._node, name, self._image_type, self._image_topic, INPUT_PROFILE)
+        return why_silent(self._node, name, self._image_type, self._image_topic, self._quality)
 
     def take(self, message: Image | CompressedImage) -> None:
         """Let an image wait for the camera's turn, in place of one that waits already."""
@@ -286,22 +285,24 @@ class Camera:
         if transport == "compressed":
             # As image_transport does it: a remapped ``image`` takes its sub-topic along.
             self._image_type, self._image_topic = CompressedImage, f"{image}/compressed"
-        self._add_subscription(self._image_type, self._image_topic, self.take, INPUT_PROFILE)
-        calibrated = self.calibration.take
-        self._add_subscription(CameraInfo, info, calibrated, INPUT_PROFILE)
+        self._quality = self._add_subscription(self._image_type, self._image_topic, self.take)
+        self._add_subscription(CameraInfo, info, self.calibration.take)
         # Some cameras publish it once, for all who come later; only who asks for that gets it.
         # Those that don't would be warned of on both sides.
         self._subscriptions.append(
             self._node.create_subscription(
-                CameraInfo, info, calibrated, LATCHED_PROFILE, event_callbacks=silent()
+                CameraInfo, info, self.calibration.take, LATCHED, event_callbacks=silent()
             )
         )
 
     def _add_subscription(
-        self, type_: Any, topic: str, callback: Callable[[Any], None], profile: QoSProfile
-    ) -> None:
+        self, type_: Any, topic: str, callback: Callable[[Any], None]
+    ) -> QoSProfile:
+        """Subscribe to an input and return the profile, into which rclpy writes its overrides."""
+        profile = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
         self._subscriptions.append(
             self._node.create_subscription(
                 type_, topic, callback, profile, qos_overriding_options=OVERRIDABLE
             )
         )
+        return profile

@@ -43,7 +43,14 @@ COMMON = [
 ARGUMENTS = {
     "perception.launch.py": [*COMMON, "rviz"],
     "replay.launch.py": ["bag", "rate", "delay", "image", "camera_info", "use_sim_time", "rviz"],
-    "evaluate.launch.py": ["bundle", "bag", "output", "policy", "max_dirty_fraction", "intrinsics"],
+    "evaluate.launch.py": [
+        "bundle",
+        "bag",
+        "output",
+        "policy",
+        "max_dirty_fraction",
+        "intrinsics",
+    ],
     "multi_camera.launch.py": ["cameras", *COMMON],
 }
 DISPLAYS = {

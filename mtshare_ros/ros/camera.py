@@ -26,7 +26,7 @@ from mtshare_ros.ros.images import decode
 from mtshare_ros.ros.node_log import Report
 from mtshare_ros.ros.outputs import Outputs
 from mtshare_ros.ros.parameter_values import FrameSettings
-from mtshare_ros.ros.quality_of_service import OVERRIDABLE, silent
+from mtshare_ros.ros.quality_of_service import OVERRIDABLE
 from mtshare_ros.ros.silence import why_silent
 from mtshare_ros.ros.statistics import Statistics
 from mtshare_ros.ros.worker import FairWorker
@@ -121,6 +121,7 @@ class Camera:
         self._focal_length: float | None = None
         self._free_since = 0.0
         self._subscriptions: list[Any] = []
+        self._hears_latched_info = False
         image, info = (
             node.resolve_topic_name(f"{self._prefix}{topic}") for topic in ("image", "camera_info")
         )
@@ -169,6 +170,19 @@ class Camera:
         """Return why no images come, in words: what is on the topic instead, and what to do."""
         name = f"{self._prefix}image"
         return why_silent(self._node, name, self._image_type, self._image_topic, self._quality)
+
+    def look_for_latched_info(self) -> None:
+        """Hear a CameraInfo that was published once, for all who come later, if there is one."""
+        if self.calibration.info is not None or self._hears_latched_info:
+            return
+        # Asked of an ordinary camera, it would be told, and its log too, that the QoS doesn't fit.
+        topic = self.calibration.info_topic
+        publishers = self._node.get_publishers_info_by_topic(topic)
+        if any(p.qos_profile.durability == LATCHED.durability for p in publishers):
+            self._subscriptions.append(
+                self._node.create_subscription(CameraInfo, topic, self.calibration.take, LATCHED)
+            )
+            self._hears_latched_info = True
 
     def take(self, message: Image | CompressedImage) -> None:
         """Let an image wait for the camera's turn, in place of one that waits already."""
@@ -287,13 +301,6 @@ class Camera:
             self._image_type, self._image_topic = CompressedImage, f"{image}/compressed"
         self._quality = self._add_subscription(self._image_type, self._image_topic, self.take)
         self._add_subscription(CameraInfo, info, self.calibration.take)
-        # Some cameras publish it once, for all who come later; only who asks for that gets it.
-        # Those that don't would be warned of on both sides.
-        self._subscriptions.append(
-            self._node.create_subscription(
-                CameraInfo, info, self.calibration.take, LATCHED, event_callbacks=silent()
-            )
-        )
 
     def _add_subscription(
         self, type_: Any, topic: str, callback: Callable[[Any], None]

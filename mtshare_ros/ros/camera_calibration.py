@@ -36,6 +36,7 @@ class CameraCalibration:
 
     Attributes:
         info: The newest message, or None.
+        info_topic: Resolved name of its topic.
     """
 
     def __init__(self, image_topic: str, info_topic: str) -> None:
@@ -46,7 +47,7 @@ class CameraCalibration:
             info_topic: Resolved name of the CameraInfo's topic.
         """
         self._image_topic = image_topic
-        self._info_topic = info_topic
+        self.info_topic = info_topic
         self.info: CameraInfo | None = None
         self._first_image: float | None = None
         self._state: CalibrationState | None = None
@@ -101,6 +102,6 @@ class CameraCalibration:
             return CalibrationState("none")
         return CalibrationState(
             "none",
-            f"no camera_info on {self._info_topic}: metres are those of the camera that the bundle"
+            f"no camera_info on {self.info_topic}: metres are those of the camera that the bundle"
             " was trained for",
         )

@@ -80,7 +80,7 @@ class PerceptionNode(LifecycleNode):
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         period = self._values["diagnostics_period"]
         self.create_timer(period, self._publish_diagnostics, clock=steady)
-        self.create_timer(WATCH_PERIOD, self._watch_engine, clock=steady)
+        self.create_timer(WATCH_PERIOD, self._watch, clock=steady)
         self.create_service(Trigger, "~/reset", self._on_reset)
         self._autostarting = self._values["autostart"]
         if self._autostarting:
@@ -222,9 +222,13 @@ class PerceptionNode(LifecycleNode):
         if cameras is not None and cameras.gave_up is not None and self._state == "active":
             self._abandon(cameras.gave_up)
 
-    def _watch_engine(self) -> None:
+    def _watch(self) -> None:
         timeout = self._values["engine_timeout"]
-        if self._cameras is not None and self._cameras.in_work > timeout:
+        if self._cameras is None:
+            return
+        for camera in self._cameras.by_name.values():
+            camera.look_for_latched_info()
+        if self._cameras.in_work > timeout:
             self._abandon(f"the engine has not finished a frame within {timeout:g} s")
 
     def _note(self, cause: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
 
 from rclpy.node import Node
 from rclpy.qos_overriding_options import QoSOverridingOptions, QoSPolicyKind
@@ -20,15 +19,6 @@ POLICIES = (
 )
 OVERRIDABLE = QoSOverridingOptions(policy_kinds=POLICIES)
 """What parameters ``qos_overrides.TOPIC.subscription.POLICY`` and ``.publisher.`` can set."""
-
-
-def silent() -> Any:
-    """Return the callbacks of a subscription that does not warn of publishers that don't match."""
-    try:
-        from rclpy.event_handler import SubscriptionEventCallbacks
-    except ImportError:  # Humble
-        from rclpy.qos_event import SubscriptionEventCallbacks
-    return SubscriptionEventCallbacks(use_default_callbacks=False)
 
 
 def check_overrides(node: Node, given: Collection[str], topics: Collection[str]) -> None:

@@ -9,6 +9,7 @@ from sensor_msgs.msg import CameraInfo, PointCloud2
 from mtshare_ros.ros import camera_calibration
 from support.ros_harness import (
     SECOND,
+    active,
     camera_of,
     condition,
     connected,
@@ -45,6 +46,17 @@ def test_a_camera_info_that_was_latched_before_the_node_started_is_heard(context
             send(node, camera, image(START))
             assert condition(node).calibration.words == "fx 120.0 (P)"
             assert condition(node).calibration.warning is None
+
+
+def test_an_ordinary_camera_is_not_asked_for_a_latched_one(context, bundle_path):
+    with perception_node(context, bundle=str(bundle_path)) as node, peer(context) as camera:
+        camera.node.create_publisher(CameraInfo, "camera_info", 1)
+        wait_for(active(node), "node active")
+        wait_for(lambda: node.count_publishers("/camera_info"), "camera_info seen")
+        for _ in range(3):
+            camera_of(node).look_for_latched_info()
+        found = node.get_subscriptions_info_by_topic("/camera_info")
+        assert [f.qos_profile.durability for f in found] == [DurabilityPolicy.VOLATILE]
 
 
 def test_the_wish_scales_depth_from_the_next_frame_on(context, bundle_path, steps):

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import cycle, islice
 from pathlib import Path
 
@@ -18,6 +14,7 @@ from mtshare_ros.perception.frame import Image
 from mtshare_ros.perception.stream import PerceptionStream
 from mtshare_ros.perception.stream_settings import StreamSettings
 from mtshare_ros.simulator.clips import render_clip
+from support.load import others
 
 ROOM = Path(__file__).parents[2] / "models" / "room"
 TASKS = ["normals", "depth", "segmentation"]
@@ -27,29 +24,6 @@ LOADED, FREE = 60, 60
 SETTLED = LOADED + FREE + LOADED
 """Frames after which the machine under load has been seen twice."""
 FRAMES = SETTLED + 4 * (LOADED + FREE)
-
-
-def work(stop: float) -> None:
-    """Keep a core busy for at most so many seconds."""
-    matrix = np.random.default_rng(0).normal(size=(96, 96))
-    end = time.monotonic() + stop
-    while time.monotonic() < end:
-        matrix = np.tanh(matrix @ matrix.T)
-
-
-@contextmanager
-def others(count: int) -> Iterator[None]:
-    """Let other processes compute meanwhile."""
-    context = multiprocessing.get_context("spawn")
-    processes = [context.Process(target=work, args=(120.0,), daemon=True) for _ in range(count)]
-    for process in processes:
-        process.start()
-    try:
-        yield
-    finally:
-        for process in processes:
-            process.terminate()
-            process.join()
 
 
 @pytest.fixture(scope="module")

@@ -60,12 +60,16 @@ class FairWorker(Generic[Source, Item]):
         return self._work
 
     def put(self, source: Source, item: Item) -> None:
-        """Make ``item`` the next one of its source to be processed; returns at once."""
+        """Make ``item`` the next one of its source to be processed; returns at once.
+
+        Once the worker is stopped the item itself is dropped.
+        """
         with self._changed:
-            replaced = source in self._waiting
-            self._waiting[source] = item
-            self._changed.notify()
-        if replaced:
+            dropped = self._stopping or source in self._waiting
+            if not self._stopping:
+                self._waiting[source] = item
+                self._changed.notify()
+        if dropped:
             self._on_drop(source)
 
     def stop(self, patience: float) -> bool:

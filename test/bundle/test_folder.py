@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mtshare_ros.bundle import folder
 from mtshare_ros.bundle.folder import MANIFEST_NAME, load_manifest, save_manifest
 from mtshare_ros.bundle.manifest import BundleError
 from mtshare_ros.perception.engines import open_engine
@@ -24,8 +25,8 @@ def copy(bundle_path: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(bundle_path, tmp_path / "copy"))
 
 
-def _edit(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
-    path = folder / MANIFEST_NAME
+def _edit(bundle: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    path = bundle / MANIFEST_NAME
     values = json.loads(path.read_text())
     change(values)
     path.write_text(json.dumps(values))
@@ -62,6 +63,32 @@ def test_a_manifest_without_prefix_has_no_prefix_tokens(copy: Path) -> None:
     _edit(copy, lambda v: v["input"].pop("prefix"))
     manifest = load_manifest(copy)
     assert manifest.input.prefix == 0 and manifest.input.rows == manifest.input.tokens
+
+
+@pytest.mark.parametrize("text", ["[]", "3", "null", '"text"', "", "\xff"])
+def test_a_manifest_that_is_no_object_is_refused(copy: Path, text: str) -> None:
+    (copy / MANIFEST_NAME).write_bytes(text.encode("latin-1"))
+    with pytest.raises(BundleError, match=MANIFEST_NAME):
+        load_manifest(copy)
+
+
+def test_a_manifest_larger_than_any_is_not_read(
+    copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = (copy / MANIFEST_NAME).stat().st_size
+    monkeypatch.setattr(folder, "MAX_MANIFEST_BYTES", size)
+    load_manifest(copy)
+    monkeypatch.setattr(folder, "MAX_MANIFEST_BYTES", size - 1)
+    with pytest.raises(BundleError, match=f"larger than {size - 1} bytes"):
+        load_manifest(copy)
+
+
+def test_a_file_that_is_longer_than_recorded_is_refused(copy: Path) -> None:
+    with (copy / "depth.onnx").open("ab") as file:
+        file.write(b"\0")
+    with pytest.raises(BundleError, match=r"depth\.onnx: \d+ bytes, expected"):
+        load_manifest(copy)
+    assert load_manifest(copy, verify=False).name == "small"
 
 
 def test_another_schema_version_is_refused(copy: Path) -> None:

@@ -43,3 +43,20 @@ def test_variants_of_published_tables_are_those_of_the_metrics():
     accuracy.update({"segmentation": labels}, {"segmentation": labels})
     # One class of 16 occurs.
     assert accuracy.legacy() == {"segmentation": {"miou_legacy": pytest.approx(1 / 16)}}
+
+
+def test_each_contender_has_the_tolerance_that_it_is_given():
+    boundary = [TASKS["boundary"]]
+    truth, near = np.zeros((60, 80), np.float32), np.zeros((60, 80), np.uint8)
+    truth[10:50, 40], near[10:50, 43] = 1, 255  # 3 pixels of a diagonal of 100
+    for tolerance, score in ((0.035, 1.0), (0.025, 0.0)):
+        accuracy = Accuracy(boundary, tolerance)
+        assert accuracy.update({"boundary": near}, {"boundary": truth}) == {"boundary": score}
+        assert accuracy.result() == {"boundary": {"ods_f": score}}
+
+
+def test_maps_of_another_aspect_are_brought_to_the_truth_s():
+    accuracy = Accuracy([TASKS["depth"]])
+    truth = np.repeat(np.arange(1, 5, dtype=np.float32)[None], 2, 0)
+    prediction = np.repeat(np.repeat(truth, 3, 0), 2, 1)
+    assert accuracy.update({"depth": prediction}, {"depth": truth}) == {"depth": 0.0}

@@ -9,7 +9,12 @@ import pytest
 from mtshare_ros.datasets.image_sets.image_set import ImageSet
 from mtshare_ros.errors import OptionError
 from mtshare_ros.evaluation import image_sets
-from mtshare_ros.evaluation.image_sets import ImageFrames, check_size, common_tasks
+from mtshare_ros.evaluation.image_sets import (
+    ImageFrames,
+    centred,
+    check_size,
+    common_tasks,
+)
 from mtshare_ros.evaluation.outcome import Outcome
 from mtshare_ros.evaluation.scores import Scores
 from mtshare_ros.tasks import TASKS, SemanticClass
@@ -87,3 +92,23 @@ def test_a_bundle_that_does_not_fit_a_protocol_is_refused(protocol, kind, said):
     with pytest.raises(OptionError, match=said):
         check_size(protocol, kind, manifest().input)
     check_size("stretch", kind, manifest().input)
+
+
+@pytest.mark.parametrize(
+    ("sides", "left", "top"), [((7, 9), 2, 3), ((12, 15), 0, 0), ((11, 15), 0, 0), ((1, 2), 5, 6)]
+)
+def test_an_image_of_any_size_lies_in_the_middle_of_the_frame(sides, left, top):
+    width, height = sides
+    image = np.full((height, width, 3), 9, np.uint8)
+    image[0, 0] = 1
+    canvas, region = centred(image, (12, 15), "x")
+    assert canvas.shape == (15, 12, 3) and np.array_equal(canvas[region], image)
+    assert tuple(canvas[top, left]) == (1, 1, 1)
+    assert (canvas == np.array([124, 116, 104])).all(-1).sum() == 12 * 15 - width * height
+
+
+@pytest.mark.parametrize("sides", [(13, 4), (4, 16)])
+def test_an_image_larger_than_the_frame_on_either_side_is_refused_by_name(sides):
+    image = np.zeros((*sides[::-1], 3), np.uint8)
+    with pytest.raises(OptionError, match=f"image big: {sides[0]}x{sides[1]}; .* up to 12x15"):
+        centred(image, (12, 15), "big")

@@ -32,3 +32,12 @@ def test_the_share_of_dirty_tokens_is_all_of_them_if_it_is_unknown():
 
 def test_a_time_is_told_in_seconds():
     assert time_label(1_234_567_890) == "1.23 s"
+
+
+def test_a_map_of_another_aspect_is_picked_at_the_centres_of_its_pixels():
+    labels = np.arange(12, dtype=np.uint8).reshape(2, 6)
+    smaller = to_size(labels, (2, 2))
+    assert smaller.tolist() == [[1, 4], [7, 10]]
+    larger = to_size(labels, (4, 6))
+    assert larger.tolist() == labels.repeat(2, 0).tolist()
+    assert to_size(labels, (2, 6)) is labels

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
@@ -88,3 +89,37 @@ def test_a_policy_that_there_is_not_is_refused_with_those_that_there_are(engine,
 def test_warming_up_runs_a_few_frames_with_all_tasks(engine, steps):
     warm_up(engine)
     assert [step.wanted for step in steps] == [{t.name for t in engine.manifest.tasks}] * WARM_UP
+
+
+def test_a_warped_map_moves_with_the_image_and_a_held_one_does_not():
+    wide = cv2.resize(
+        np.random.default_rng(0).integers(0, 255, (12, 20, 3), dtype=np.uint8), (160, 60)
+    )
+    views = [np.ascontiguousarray(wide[:, 4 * n : 4 * n + 100]) for n in range(3)]
+
+    class Ramp(Dense):
+        """Gives the column as depth."""
+
+        def step(self, image, stamp, wanted, focal_length=None):
+            found = super().step(image, stamp, wanted, focal_length)
+            columns = np.tile(np.arange(100, dtype=np.float32), (60, 1))
+            return replace(found, maps={"depth": columns})
+
+    for tasks, moved in (((), 0), ([TASKS["depth"]], 4)):
+        stream = HoldStream(Ramp(), 3, tasks)
+        found = [stream.step(view, n, ["depth"]).maps["depth"] for n, view in enumerate(views)]
+        for n, depth in enumerate(found):
+            middle = depth[20:40, 30:70] - np.arange(30, 70)
+            assert np.median(middle) == pytest.approx(n * moved, abs=0.51), (n, moved)
+
+
+def test_a_new_period_begins_with_each_computed_frame():
+    dense = Dense()
+    stream = HoldStream(dense, 2)
+    for stamp in range(3):
+        stream.step(IMAGE, stamp, ["depth"])
+    stream.reset()
+    numbers = [stream.step(IMAGE, n, ["depth"]).maps["depth"][0, 0] for n in range(3, 8)]
+    assert numbers == [3, 3, 4, 4, 5]
+    every = HoldStream(Dense(), 1)
+    assert [every.step(IMAGE, n, []).dirty.all() for n in range(3)] == [True] * 3

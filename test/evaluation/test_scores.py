@@ -1,5 +1,6 @@
 """Everything that a report says about a run, gathered frame by frame."""
 
+import numpy as np
 import pytest
 
 from mtshare_ros.evaluation.outcome import Outcome
@@ -39,3 +40,23 @@ def test_what_is_unknown_of_a_recorded_bag_is_left_out():
     assert scores.dirty_fraction() == {} and scores.disagreement() == {}
     assert scores.latency.result() == {}
     assert set(scores.series.names) == {"normals.mean_deg", "depth.abs_rel", "segmentation.miou"}
+
+
+def test_figures_of_one_frame_do_not_stay_for_the_next_one():
+    scores = Scores(ALL_TASKS)
+    first = outcome(0)
+    scores.baseline("hold:2", first.truths, first.truths, {"total": 4.0})
+    scores.update(first)
+    scores.update(Outcome(first.rgb, first.predictions, {}))
+    figures = scores.series.result()["figures"]
+    assert figures["hold:2.ms.total"] == [4.0, None]
+    assert figures["depth.abs_rel"][1] is None and scores.frames == 2
+    assert scores.baselines["hold:2"].accuracy is not scores.accuracy
+
+
+def test_the_largest_share_of_tokens_is_that_of_one_frame():
+    scores = Scores([])
+    rgb = np.zeros((2, 2, 3), np.uint8)
+    for share in (1, 3, 2):
+        scores.update(Outcome(rgb, {}, {}, dirty=np.arange(4).reshape(2, 2) < share))
+    assert scores.dirty_fraction() == {"mean": 0.5, "max": 0.75}

@@ -61,3 +61,31 @@ def test_any_number_of_rows_can_be_computed(tmp_path: Path) -> None:
         values = torch.randn(count, 24)
         (found,) = session.run(None, {"rows": values.numpy()})
         assert np.allclose(found, module(values).detach().numpy(), atol=1e-5)
+
+
+class Affine(nn.Module):
+    """Multiplies by numbers that fp16 can hold and adds some that it can't."""
+
+    def __init__(self) -> None:
+        """Make 2x256 weights of both sorts."""
+        super().__init__()
+        self.exact = nn.Parameter(torch.arange(512.0).view(2, 256))
+        self.fine = nn.Parameter(1 + 2.0**-20 * torch.arange(512.0).view(2, 256))
+
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        """Map (2, 256) to (2, 256)."""
+        return rows * self.exact + self.fine
+
+
+def test_only_what_loses_nothing_is_stored_as_fp16(tmp_path: Path) -> None:
+    path = tmp_path / "sum.onnx"
+    rows, result = (TensorSpec(name, "float32", (2, 256)) for name in ("rows", "result"))
+    write_onnx(Affine(), [rows], [result], path)
+    model = onnx.load(str(path))
+    types = sorted(i.data_type for i in model.graph.initializer if len(i.dims) == 2)
+    assert types == [TensorProto.FLOAT, TensorProto.FLOAT16]
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    values = np.ones((2, 256), np.float32)
+    (found,) = session.run(None, {"rows": values})
+    expected = Affine()(torch.from_numpy(values)).detach().numpy()
+    assert np.array_equal(found, expected)

@@ -47,3 +47,25 @@ def test_a_graph_that_fails_leaves_the_caches_as_they_were() -> None:
     assert not any(tensor.any() for tensor in state.values())
     engine.run(state, IMAGE, EVERY, {"normals": EVERY, "depth": EVERY})
     assert all(tensor.any() for tensor in state.values())
+
+
+def test_rows_that_are_not_asked_for_stay_and_a_task_has_rows_of_its_own() -> None:
+    engine, _ = make()
+    state = engine.new_state()
+    engine.run(state, IMAGE, EVERY, {"normals": EVERY, "depth": EVERY})
+    before = {name: tensor.clone() for name, tensor in state.items()}
+    own = np.array([2, 5, 9])
+    engine.run(state, 2 * IMAGE, np.array([5]), {"depth": own})
+    for name, tensor in state.items():
+        graph, _, cache = name.partition(".")
+        if cache not in engine.manifest.graphs[graph].state:
+            continue
+        changed = (tensor != before[name]).any(dim=1).nonzero().flatten().tolist()
+        expected = {"base": [5], "normals": [], "depth": [2, 5, 9]}[graph]
+        assert changed == expected, name
+
+
+def test_each_graph_s_error_is_one_of_the_engine_by_its_name() -> None:
+    engine, _ = make()
+    with pytest.raises(EngineError, match="torch: graph stem: "):
+        engine.run(engine.new_state(), IMAGE[:, :2], EVERY, {})

@@ -193,6 +193,30 @@ def test_only_the_crest_of_a_ridge_is_left():
         assert not left.any()
 
 
+@pytest.mark.parametrize("angle", [0, 30, 45, 60, 90, 120, 135, 150])
+def test_a_ridge_is_thin_at_any_angle(angle):
+    y, x = np.mgrid[:96, :128].astype(float)
+    turn = np.radians(angle)
+    across = np.abs((x - 64.3) * np.sin(turn) - (y - 48.3) * np.cos(turn))
+    ridge = (255 * np.exp(-((across / 4) ** 2))).astype(np.uint8)
+    left = suppress(ridge)[20:-20, 20:-20] > 20  # below, 8 bits make plateaus
+    inner = across[20:-20, 20:-20]
+    # No pixel is farther than one from the crest, and none of the crest is missing.
+    assert inner[left].max() < 1.2
+    assert left[inner < 0.2].all()
+
+
+def test_an_image_is_not_square_for_the_tolerance():
+    """0.05 of the diagonal of 60 x 80 pixels are 5."""
+    truth, near = np.zeros((60, 80), np.float32), np.zeros((60, 80), np.uint8)
+    truth[10:50, 40] = 1
+    for shift, matched in ((5, 40), (6, 0)):
+        near[:] = 0
+        near[10:50, 40 + shift] = 255
+        (counts,) = count_boundaries(near, truth, [0.05])
+        assert (counts.matched[0], counts.predicted[0], counts.actual) == (matched, 40, 40)
+
+
 def most_pairs(ours, others, radius):
     """Return the size of a maximum matching by Kuhn's augmenting paths."""
     partner = {}

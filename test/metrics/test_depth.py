@@ -36,3 +36,25 @@ def test_depth_is_over_all_pixels_of_the_set_and_equals_brute_force():
     assert result["abs_rel"] == pytest.approx(sum(abs(a - b) / b for a, b in pairs) / n)
     assert result["rmse"] == pytest.approx(math.sqrt(sum((a - b) ** 2 for a, b in pairs) / n))
     assert result["delta1"] == pytest.approx(sum(max(a / b, b / a) < 1.25 for a, b in pairs) / n)
+
+
+def test_the_ratio_counts_both_ways_and_is_below_its_limit():
+    for guess, within in ((1.24, 1.0), (1.25, 0.0), (1.26, 0.0), (0.81, 1.0), (0.79, 0.0)):
+        metric = DepthMetric(20.0)
+        metric.update(np.array([[guess]]), np.array([[1.0]]))
+        assert metric.result()["delta1"] == within, guess
+
+
+@pytest.mark.parametrize("guess", [0.0, -1.0, np.nan, np.inf])
+def test_a_prediction_that_is_no_distance_counts_as_the_largest(guess):
+    metric = DepthMetric(max_depth=10.0)
+    metric.update(np.array([[guess, 4.0]]), np.array([[5.0, 4.0]]))
+    assert metric.result()["abs_rel"] == pytest.approx(0.5)
+
+
+def test_truth_that_is_no_distance_is_left_out_and_nothing_else_has_no_score():
+    metric = DepthMetric(10.0)
+    metric.update(np.ones((1, 4)), np.array([[np.nan, np.inf, 0.0, -2.0]]))
+    assert metric.pixels == 0 and metric.result() == {}
+    metric.update(np.ones((1, 1)), np.full((1, 1), 2.0))
+    assert metric.result()["rmse"] == pytest.approx(1.0)

@@ -3,8 +3,13 @@
 import numpy as np
 import pytest
 
-from mtshare_ros.metrics.measures import disagreement, metric_for
-from mtshare_ros.tasks import TASKS
+from mtshare_ros.metrics.measures import (
+    MetricSettings,
+    class_count,
+    disagreement,
+    metric_for,
+)
+from mtshare_ros.tasks import KINDS, ROOM_CLASSES, TASKS
 
 PROBABILITIES = ("boundary", "saliency")
 """Kinds whose maps are of one probability."""
@@ -78,3 +83,30 @@ def test_equal_predictions_do_not_disagree(name):
     if TASKS[name].kind in PROBABILITIES:
         frame = frame.astype(np.uint8)
     assert disagreement(TASKS[name], frame, frame.copy()) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_what_is_invalid_in_one_of_two_maps_counts_in_full_on_either_side():
+    nan = np.nan
+    depth = TASKS["depth"]
+    assert disagreement(depth, np.array([[nan, 2.0]]), np.array([[4.0, 2.0]])) == 0.5
+    assert disagreement(depth, np.array([[4.0, 2.0]]), np.array([[nan, 2.0]])) == 0.5
+    assert disagreement(depth, np.array([[nan]]), np.array([[nan]])) == 0.0
+    assert disagreement(depth, np.array([[3.0]]), np.array([[2.0]])) == 0.5
+    up, none = np.array([[[0, 0, -1.0]]]), np.full((1, 1, 3), nan)
+    for a, b, expected in ((up, none, 180), (none, up, 180), (none, none, 0), (up, -up, 180)):
+        assert disagreement(TASKS["normals"], a, b) == pytest.approx(expected)
+
+
+def test_a_metric_takes_the_settings_that_are_its():
+    settings = MetricSettings(max_distance=0.5, angle_bin_deg=1.5)
+    assert metric_for(TASKS["boundary"], settings).max_distance == 0.5
+    assert metric_for(TASKS["normals"], settings).bin_deg == 1.5
+    assert metric_for(KINDS["depth"].task(value_range=(0.5, 7.0))).max_depth == 7.0
+    assert metric_for(TASKS["segmentation"]).classes == 16
+
+
+def test_truth_may_have_as_many_classes_as_every_task_knows():
+    few = KINDS["segmentation"].task(classes=ROOM_CLASSES[:5])
+    assert class_count([TASKS["segmentation"], few, TASKS["depth"]]) == 5
+    assert class_count([TASKS["saliency"]]) == len(ROOM_CLASSES)
+    assert class_count([TASKS["depth"], TASKS["normals"]]) is None

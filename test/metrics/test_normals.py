@@ -54,3 +54,44 @@ def test_small_angles_are_exact():
     a = np.array([0.0, 0.0, 1.0])
     b = np.array([0.0, 1e-6, 1.0])
     assert angles_deg(a, b) == pytest.approx(math.degrees(1e-6), rel=1e-6)
+
+
+def tilted(*degrees):
+    """Return normals (1, n, 3) so far from facing the camera."""
+    angles = np.radians(degrees)
+    return np.stack([np.sin(angles), np.zeros_like(angles), -np.cos(angles)], -1)[None]
+
+
+def test_shares_are_of_angles_below_their_limits():
+    truth = tilted(*[0.0] * 6)
+    metric = NormalsMetric()
+    metric.update(tilted(11.24, 11.26, 22.4, 22.6, 29.9, 30.1), truth)
+    result = metric.result()
+    shares = [result[key] for key in ("within_11", "within_22", "within_30")]
+    assert shares == pytest.approx([1 / 6, 3 / 6, 5 / 6])
+
+
+@pytest.mark.parametrize(
+    ("degrees", "median"), [((10, 20, 90), 20), ((10, 20, 30, 90), 20), ((179.999,), 180)]
+)
+def test_the_median_is_the_lower_middle_and_reaches_to_the_end(degrees, median):
+    metric = NormalsMetric()
+    metric.update(tilted(*degrees), tilted(*[0.0] * len(degrees)))
+    assert metric.result()["median_deg"] == pytest.approx(median, abs=0.006)
+
+
+def test_opposite_normals_are_in_the_last_bin():
+    metric = NormalsMetric(0.5)
+    metric.update(tilted(180.0), tilted(0.0))
+    assert metric.histogram[-1] == 1 and metric.result()["median_deg"] == 179.75
+
+
+def test_lengths_of_directions_do_not_matter_and_all_axes_do():
+    truth = np.array([[[0.0, 0.0, -9.0]]])
+    for axis in range(2):
+        guess = np.array([[[0.0, 0.0, -0.1]]])
+        guess[..., axis] = 0.1
+        assert angles_deg(guess, truth) == pytest.approx(45.0)
+    metric = NormalsMetric()
+    metric.update(np.zeros((1, 1, 3)), truth)
+    assert metric.result()["mean_deg"] == 180.0

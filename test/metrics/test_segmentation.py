@@ -65,3 +65,24 @@ def test_miou_equals_that_of_an_independent_library():
     expected = jaccard_score(truth[known], guess[known], average="macro")
     assert metric.result()["miou"] == pytest.approx(expected)
     assert metric.legacy() == {"miou_legacy": pytest.approx(iou.sum() / 7)}
+
+
+def test_rows_of_the_confusion_are_truth_and_columns_what_was_predicted():
+    metric = SegmentationMetric(3)
+    metric.update(np.array([[1, 1, 2, 200]], np.uint8), np.array([[0, 0, 2, 2]], np.uint8))
+    assert metric.confusion.tolist() == [[0, 2, 0, 0], [0, 0, 0, 0], [0, 0, 1, 1]]
+    assert metric.per_class().tolist() == [0.0, 0.0, 0.5]
+
+
+def test_the_largest_id_is_known_and_the_next_one_is_not():
+    metric = SegmentationMetric(3)
+    metric.update(np.array([[2]], np.uint8), np.array([[2]], np.uint8))
+    assert metric.result() == {"miou": 1.0}
+    with pytest.raises(ValueError, match="class id 3"):
+        metric.update(np.array([[2]], np.uint8), np.array([[3]], np.uint8))
+
+
+def test_without_any_label_there_is_no_score():
+    metric = SegmentationMetric(3)
+    metric.update(np.array([[2]], np.uint8), np.array([[UNLABELLED]], np.uint8))
+    assert metric.result() == {} and np.isnan(metric.per_class()).all()

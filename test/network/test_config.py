@@ -32,3 +32,10 @@ def test_sizes_that_do_not_fit_are_refused(changes: dict[str, Any], message: str
 def test_tokens_are_those_of_the_grid_and_rows_have_the_prefix_too() -> None:
     config = NetworkConfig(size=(128, 96), prefix=5)
     assert config.grid == (6, 8) and config.tokens == 48 and config.rows == 53
+
+
+def test_a_network_comes_back_from_plain_values() -> None:
+    config = NetworkConfig(96, 3, 4, 200, 24, 16, (160, 48), "patch", 4)
+    values = config.to_dict()
+    assert values["size"] == [160, 48] and NetworkConfig.from_dict(values) == config
+    assert config.grid == (3, 10) and config.head_dim == 24 and config.rows == 34

@@ -100,3 +100,61 @@ def test_the_constraint_leads_the_expected_share_to_its_target() -> None:
 def test_a_group_that_does_not_divide_the_neurons_is_refused() -> None:
     with pytest.raises(ValueError, match="64 neurons.*group 48"):
         UnitGates(SMALL, SHARES, 48)
+
+
+def test_the_penalty_is_that_of_the_lagrangian() -> None:
+    constraint = ShareConstraint()
+    with torch.no_grad():
+        constraint.linear.fill_(2.0)
+        constraint.square.fill_(5.0)
+    for excess in (0.1, -0.1):
+        penalty = constraint(torch.tensor(excess))
+        assert penalty.item() == pytest.approx(2 * excess + 5 * excess**2)
+    constraint(torch.tensor(0.1)).backward()
+    assert constraint.linear.grad is not None
+    assert constraint.linear.grad.item() == pytest.approx(0.1)
+
+
+def test_the_expected_share_is_that_of_the_units_that_are_drawn_open() -> None:
+    torch.manual_seed(0)
+    shares = [LayerShare(1, 96), LayerShare(3, 32), LayerShare(0, 0)]
+    gates = UnitGates(SMALL, shares, 32).train()
+    with torch.no_grad():
+        for logits in (*gates.head_logits, *gates.group_logits):
+            logits.normal_()
+    head, neuron = unit_costs(SMALL)
+    dense = SMALL.depth * (SMALL.heads * head + SMALL.hidden * neuron)
+    spent = 0.0
+    for _ in range(500):
+        for heads, neurons in gates():
+            spent += head * int((heads > 0).sum()) + neuron * int((neurons > 0).sum())
+    assert gates.expected_share().item() == pytest.approx(spent / 500 / dense, rel=0.04)
+
+
+def test_units_stay_in_the_order_of_their_gates_until_the_share_is_full() -> None:
+    gates = UnitGates(SMALL, [LayerShare(3, 96)] * SMALL.depth, 32)
+    with torch.no_grad():
+        for layer, (heads, groups) in enumerate(
+            zip(gates.head_logits, gates.group_logits, strict=True)
+        ):
+            heads.copy_(torch.tensor([-1.0, 5.0, -2.0]) - layer)
+            groups.copy_(torch.tensor([-3.0, -4.0, 6.0]) - layer)
+    head, neuron = unit_costs(SMALL)
+    dense = SMALL.depth * (SMALL.heads * head + SMALL.hidden * neuron)
+    room = (2 * head + 2 * 32 * neuron) / dense + 1e-9  # layers 0 and 1, one of each
+    kept = [(heads.tolist(), groups.tolist()) for heads, groups in gates.keep(room)]
+    assert kept[:2] == [([1], [2]), ([1], [2])] and kept[2] == ([], [])
+    everything = [(h.tolist(), g.tolist()) for h, g in gates.keep(1.0)]
+    assert everything == [([0, 1, 2], [0, 1, 2])] * 3
+    assert [(len(h), len(g)) for h, g in gates.keep(0.0)] == [(0, 0)] * 3
+
+
+def test_neurons_of_a_group_share_a_gate() -> None:
+    gates = UnitGates(SMALL, [LayerShare(2, 6)], 3).eval()
+    with torch.no_grad():
+        gates.group_logits[0].copy_(torch.tensor([9.0, -9.0]))
+    ((heads, neurons),) = gates()
+    assert neurons.tolist() == [1, 1, 1, 0, 0, 0] and heads.shape == (2,)
+    gates.train()
+    ((_, drawn),) = gates()
+    assert drawn[:3].unique().numel() == drawn[3:].unique().numel() == 1

@@ -36,6 +36,26 @@ def test_a_token_reaches_its_own_cells_and_their_neighbours_only() -> None:
     assert not changed[6:].any() and not changed[:, 6:].any()
 
 
+def test_each_cell_of_a_token_has_its_place_in_the_map() -> None:
+    """Without mixing, a token's 16 cells are 4 rows of 4 in its own square."""
+    torch.manual_seed(0)
+    head = Head(replace(SMALL, head_width=1), 1).eval()
+    with torch.no_grad():
+        for block in head.mix:
+            block.reduce.weight.zero_()
+            block.reduce.bias.zero_()
+        head.fine.weight.zero_()
+        head.fine.bias.zero_()
+        head.project.weight.fill_(1.0)
+        head.project.bias.zero_()
+        cells = torch.arange(SMALL.tokens * 16.0).view(1, SMALL.tokens, 16)
+        raw = head.mix_cells(cells, torch.zeros(1, SMALL.fine_width, 24, 32))[0, 0]
+    for token in (0, 7, 8, 47):
+        row, column = divmod(token, 8)
+        square = raw[4 * row : 4 * row + 4, 4 * column : 4 * column + 4]
+        assert torch.equal(square.flatten(), cells[0, token])
+
+
 def test_a_head_takes_over_another_s_weights_but_for_its_outputs() -> None:
     torch.manual_seed(0)
     head, other = Head(SMALL, 1), Head(SMALL, 3)

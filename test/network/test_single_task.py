@@ -28,3 +28,16 @@ def test_a_network_starts_as_another_one_but_for_a_head_of_other_channels() -> N
         other.start_from(source)
         assert other(IMAGE).shape == (1, 1, 24, 32)
         assert torch.equal(other.stem(IMAGE)[0], source.stem(IMAGE)[0])
+
+
+def test_heads_of_a_shared_encoder_see_the_same_features() -> None:
+    torch.manual_seed(0)
+    shared = SharedEncoder(SMALL, {"normals": 3, "depth": 1}).eval()
+    with torch.no_grad():
+        tokens, fine = shared.stem(IMAGE)
+        features, _ = shared.transformer(tokens)
+        found = shared(IMAGE)
+        for task, channels in (("normals", 3), ("depth", 1)):
+            assert found[task].shape == (1, channels, 24, 32)
+            assert torch.equal(found[task], shared.heads[task](features, fine))
+    assert shared.single("depth").head is shared.heads["depth"]

@@ -55,3 +55,27 @@ def test_gradients_go_back_through_the_caches() -> None:
     dirty_cells = caches.cells["depth"][dirty]
     dirty_cells.sum().backward()
     assert first.grad is not None and first.grad.abs().max() > 0
+
+
+@torch.no_grad()
+def test_sub_tasks_read_what_was_shared_and_the_base_does_not() -> None:
+    base, subtasks = networks()
+    tokens = base.stem(torch.randn(1, 3, SMALL.size[1], SMALL.size[0]))[0]
+    every = torch.ones(1, SMALL.tokens, dtype=torch.bool)
+    seen: list[torch.Size] = []
+
+    def halved(x: torch.Tensor) -> torch.Tensor:
+        seen.append(x.shape)
+        return 0.5 * x
+
+    plain, scaled = (
+        next_frame(base, "normals", subtasks, tokens, every, None, f)
+        for f in (lambda x: x, halved)
+    )
+    assert len(seen) == 2 * SMALL.depth + 1 and set(seen) == {tokens.shape}
+    assert torch.equal(plain.cells["normals"], scaled.cells["normals"])
+    assert not torch.equal(plain.cells["depth"], scaled.cells["depth"])
+    branches = [(0.5 * a, 0.5 * m) for a, m in base.transformer(tokens)[1]]
+    features = subtasks["depth"].features(0.5 * tokens, branches)
+    expected = subtasks["depth"].head.cells(features)
+    assert torch.allclose(scaled.cells["depth"], expected, atol=1e-5)

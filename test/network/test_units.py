@@ -98,3 +98,60 @@ def test_only_the_layer_norms_freeze() -> None:
         block.freeze_norms()
     frozen = {name for name, p in subtask.named_parameters() if not p.requires_grad}
     assert frozen == {f"blocks.{n}.norm{n + 1}.{p}" for n in (0, 1) for p in ("weight", "bias")}
+
+
+@pytest.mark.parametrize("share", [LayerShare(2, 40), LayerShare(3, 96), LayerShare(1, 0)])
+def test_what_private_units_read_starts_as_the_base_s_first_heads_and_neurons(
+    base: SingleTaskNetwork, share: LayerShare
+) -> None:
+    _randomise(base)
+    subtask = SubTask(SMALL, [share] * SMALL.depth, 3)
+    _randomise(subtask)
+    subtask.start_from(base.transformer)
+    x = torch.randn(1, 5, SMALL.width)
+    inner = share.heads * SMALL.head_dim
+    with torch.no_grad():
+        for private, block in zip(subtask.blocks, base.transformer.blocks, strict=True):
+            own, its = private.queries_keys_values(x), block.queries_keys_values(x)
+            for mine, theirs in zip(own, its, strict=True):
+                assert torch.allclose(mine, theirs[..., :inner], atol=1e-6)
+            if share.neurons:
+                hidden = block.fc1(block.norm2(x))[..., : share.neurons]
+                assert torch.allclose(private.fc1(private.norm2(x)), hidden, atol=1e-6)
+
+
+def test_units_that_stay_are_those_that_were_chosen_with_their_factors() -> None:
+    torch.manual_seed(0)
+    subtask = SubTask(SMALL, [LayerShare(3, 6)] * SMALL.depth, 1).eval()
+    _randomise(subtask)
+    heads, neurons = torch.tensor([0, 2]), torch.tensor([1, 4, 5])
+    head_gate, neuron_gate = torch.tensor([0.5, 0.0, 2.0]), torch.zeros(6)
+    neuron_gate[neurons] = torch.tensor([1.0, 3.0, 0.25])
+    units = (heads, neurons)
+    kept = subtask.keep([units] * SMALL.depth, [(head_gate, neuron_gate)] * SMALL.depth).eval()
+    assert kept.shares == [LayerShare(2, 3)] * SMALL.depth
+    tokens = torch.randn(1, 7, SMALL.width)
+    branches = [(torch.randn(1, 7, 48), torch.randn(1, 7, 48)) for _ in range(SMALL.depth)]
+    with torch.no_grad():
+        expected = subtask.features(tokens, branches, [(head_gate, neuron_gate)] * SMALL.depth)
+        assert torch.allclose(kept.features(tokens, branches), expected, atol=1e-5)
+    assert torch.equal(kept.head.project.weight, subtask.head.project.weight)
+
+
+def test_the_private_share_of_uneven_layers_is_the_sum_of_their_units() -> None:
+    shares = [LayerShare(1, 0), LayerShare(0, 32), LayerShare(3, 96)]
+    head, neuron = unit_costs(SMALL)
+    dense = SMALL.depth * (SMALL.heads * head + SMALL.hidden * neuron)
+    assert private_share(SMALL, shares) == pytest.approx((4 * head + 128 * neuron) / dense)
+
+
+def test_what_private_units_write_is_handed_out_branch_by_branch(base: SingleTaskNetwork) -> None:
+    subtask = SubTask(SMALL, [LayerShare(1, 0), LayerShare(0, 32), LayerShare(2, 64)], 1)
+    _randomise(subtask)
+    tokens, _, features, branches = _frame(base)
+    written: list[torch.Tensor] = []
+    with torch.no_grad():
+        found = subtask.features(tokens, branches, written=written)
+    assert len(written) == 6
+    assert [bool(w.any()) for w in written] == [True, False, False, True, True, True]
+    assert torch.allclose(found, features + sum(written), atol=1e-4)

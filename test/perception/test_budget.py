@@ -12,6 +12,8 @@ from mtshare_ros.perception.budget import (
     frame_budget,
     refresh_slots,
     select_tokens,
+    smallest_fraction,
+    whole_sizes,
 )
 
 ALL = Budget(tokens=12, dense_from=12)
@@ -64,3 +66,67 @@ def test_the_age_bound_raises_a_budget_that_is_too_small() -> None:
     assert frame_budget(300, 0.0, 30).tokens == 10
     assert frame_budget(300, 0.25, 30).tokens == 75
     assert frame_budget(300, 1.0, 30).tokens == 300
+
+
+def test_a_deadline_lowers_a_budget_and_the_age_bound_goes_before_it() -> None:
+    assert frame_budget(300, 0.25, 30, room=40).tokens == 40
+    assert frame_budget(300, 0.25, 30, room=90).tokens == 75
+    assert frame_budget(300, 0.25, 30, room=0).tokens == 10
+    assert frame_budget(300, 0.25, 30, room=-50).tokens == 10
+    assert frame_budget(300, 1.0, 1, room=5).tokens == 300
+
+
+def test_a_fraction_of_whole_tokens_is_not_rounded_down() -> None:
+    assert [frame_budget(100, n / 100, 1000).tokens for n in range(1, 101)] == list(range(1, 101))
+    assert frame_budget(48, 0.999, 1000).tokens == 47
+
+
+def test_everything_is_recomputed_from_nine_tenths_on() -> None:
+    assert frame_budget(300, 1.0, 30).dense_from == 270
+    assert frame_budget(48, 1.0, 30).dense_from == 44
+    change = np.r_[np.full(44, 9.0), np.zeros(4)].astype(np.float32)
+    none = np.zeros(48, bool)
+    assert select_tokens(change, none, 6.0, frame_budget(48, 1.0, 30)).all()
+    change[0] = 0
+    assert select_tokens(change, none, 6.0, frame_budget(48, 1.0, 30)).sum() == 43
+
+
+def test_the_smallest_fraction_is_what_keeps_the_age_bound() -> None:
+    assert smallest_fraction(300, 30) == 10 / 300
+    assert smallest_fraction(300, 7) == 43 / 300
+    assert smallest_fraction(48, 1000) == 1 / 48
+
+
+def test_a_whole_size_is_within_the_budget_or_the_least_that_holds_what_is_due() -> None:
+    def size(tokens: int, least: int) -> int:
+        return whole_sizes(Budget(tokens, 44), (6, 12, 48), least).tokens
+
+    assert [size(tokens, 0) for tokens in (6, 11, 12, 47, 48)] == [6, 6, 12, 12, 48]
+    assert [size(tokens, 0) for tokens in (1, 5)] == [6, 6]
+    assert [size(11, least) for least in (6, 7, 12, 13)] == [6, 12, 12, 48]
+    assert whole_sizes(Budget(11, 44), (6, 12, 48), 0).dense_from == 44
+
+
+def test_an_urgency_at_the_threshold_is_not_dirty() -> None:
+    change = np.array([6.0, np.nextafter(np.float32(6), np.float32(7))] * 6, np.float32)
+    assert select_tokens(change, np.zeros(12, bool), 6.0, ALL).tolist() == [False, True] * 6
+
+
+def test_of_equally_urgent_tokens_the_first_come_first() -> None:
+    change = np.full(12, 9.0, np.float32)
+    dirty = select_tokens(change, np.zeros(12, bool), 6.0, Budget(5, 12))
+    assert np.flatnonzero(dirty).tolist() == [0, 1, 2, 3, 4]
+
+
+def test_what_is_due_in_a_frame_is_scattered_over_the_image() -> None:
+    slots = refresh_slots(48, 8).reshape(6, 8)
+    assert all(len(set(column)) > 1 for column in slots.T)
+    assert all(len(set(row)) > 1 for row in slots)
+    assert (refresh_slots(48, 8).reshape(6, 8) == slots).all()
+
+
+def test_a_size_that_is_full_is_not_filled_up() -> None:
+    dirty = np.arange(12) < 5
+    urgency, age = np.ones(12, np.float32), np.ones(12, int)
+    assert np.array_equal(fill_up(dirty, urgency, age, 5), dirty)
+    assert fill_up(dirty, urgency, age, 12).all() and dirty.sum() == 5

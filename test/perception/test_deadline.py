@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from mtshare_ros.perception.deadline import BASE, FrameTime
 from mtshare_ros.perception.engines import open_engine
 from mtshare_ros.perception.stream import PerceptionStream
 from mtshare_ros.perception.stream_settings import StreamSettings
+from support.hand_made import HandMadeEngine
 
 ROWS = 300
 
@@ -73,6 +75,63 @@ def test_a_slope_is_kept_while_every_frame_computes_as_many() -> None:
 
 def test_before_the_first_frame_nothing_is_known() -> None:
     assert FrameTime(ROWS).tokens(5.0, ["depth"], {}) == ROWS
+
+
+def test_after_one_frame_all_of_its_time_is_taken_to_be_its_rows() -> None:
+    time = _learned(_frame(300, 300))
+    # 16 ms of the base, 5 ms of depth, 2 ms of the rest: 0.9 x 11.5 = 2 + 0.07 K
+    assert time.tokens(11.5, ["depth"], {}) == 119
+    assert time.expected({BASE: 0, "depth": 0}) == pytest.approx(2.0)
+
+
+def test_a_stage_never_takes_less_than_no_time_nor_less_for_more_rows() -> None:
+    steep, falling = FrameTime(ROWS), FrameTime(ROWS)
+    for k, ms in ((100, 1.0), (300, 30.0), (100, 1.0), (300, 30.0)):
+        steep.observe({BASE: k}, {BASE: ms, "total": ms})
+        falling.observe({BASE: k}, {BASE: 40.0 - ms, "total": 40.0 - ms})
+    assert steep.expected({BASE: 0}) >= 0
+    assert falling.expected({BASE: 300}) >= falling.expected({BASE: 0})
+
+
+def test_a_slow_first_frame_is_no_load() -> None:
+    frames = [_frame(k, k) for k in (20, 60, 35, 80, 50, 40, 70)]
+    time = _learned(_frame(300, 300, slow=1.5), *frames)
+    for _ in range(300):
+        time.observe(**_frame(50, 50))
+    assert time.tokens(10.0, ["depth"], {}) > 40
+
+
+def test_a_task_that_was_never_observed_is_taken_as_free() -> None:
+    time = _learned(*(_frame(k) for k in (300, 20, 60, 35, 80)))
+    assert time.tokens(10.0, ["depth"], {"depth": 300}) == time.tokens(10.0, [], {})
+
+
+def test_a_stream_asks_for_room_beside_what_its_tasks_missed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = []
+
+    def tokens(self: FrameTime, *arguments: Any) -> int:
+        asked.append(arguments)
+        return 5
+
+    monkeypatch.setattr(FrameTime, "tokens", tokens)
+    stream = PerceptionStream(
+        HandMadeEngine(), StreamSettings(max_age=10_000, change_threshold=0.0, deadline_ms=7.0)
+    )
+    image = np.full((64, 160, 3), 90, np.uint8)
+    for frame, wanted in enumerate((["normals", "depth"], ["depth"], ["depth"], ["normals"])):
+        dirty = stream.step(image + np.uint8(4 * frame), 33 * frame, wanted).dirty
+        assert dirty.sum() == (5 if frame else 40)
+    assert [deadline for deadline, _, _ in asked] == [7.0] * 4
+    assert [list(tasks) for _, tasks, _ in asked] == [
+        ["normals", "depth"],
+        ["depth"],
+        ["depth"],
+        ["normals"],
+    ]
+    missed = [pending for _, _, pending in asked]
+    assert missed[:3] == [{}, {}, {}] and 5 < missed[3]["normals"] <= 10
 
 
 def test_a_stream_keeps_within_the_room_of_its_deadline(bundle_path: Path) -> None:

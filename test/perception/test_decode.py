@@ -9,10 +9,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from mtshare_ros.bundle.manifest import InputSpec
-from mtshare_ros.perception.decode import Decoder
-from mtshare_ros.perception.frame import depth_scale, normalise, resize
-from mtshare_ros.tasks import DEPTH
+from mtshare_ros.perception.decode import Decoder, decode, decode_confidence
+from mtshare_ros.tasks import DEPTH, TASKS
 
 RNG = np.random.default_rng(0)
 SIZE = (32, 24)
@@ -95,16 +93,56 @@ def test_returned_arrays_are_not_reused() -> None:
     assert np.array_equal(first, kept)
 
 
-SPEC = InputSpec(32, 16, (10.0, 20.0, 30.0), 0.5, 16, 4, 0.8)
+def test_the_end_of_the_range_scales_with_the_focal_length() -> None:
+    raw = np.log(np.array([[[15.0, 25.0]]], np.float32))  # the task's range ends at 20 m
+    for scale, limit, expected in (
+        (2.0, np.inf, [30.0, np.nan]),
+        (0.5, np.inf, [7.5, np.nan]),
+        (2.0, 29.0, [np.nan, np.nan]),
+    ):
+        depth = Decoder((2, 1)).depth(raw, DEPTH, scale, limit)
+        assert depth[0] == pytest.approx(expected, nan_ok=True), (scale, limit)
 
 
-def test_an_image_is_stretched_and_normalised() -> None:
-    image = np.full((64, 48, 3), (10, 30, 50), np.uint8)
-    planes = normalise(resize(image, SPEC), SPEC)
-    assert planes.shape == (1, 3, 16, 32) and planes.dtype == np.float32
-    assert planes[0, :, 0, 0].tolist() == [0.0, 5.0, 10.0]
+def test_depth_of_any_size_is_finite_or_not_a_number() -> None:
+    raw = np.array([[[-1e6, 1e6]]], np.float32)
+    with np.errstate(all="raise"):
+        depth = Decoder((2, 1)).depth(raw, DEPTH)
+    assert depth[0] == pytest.approx([0.1, np.nan], nan_ok=True)
 
 
-def test_depth_scales_with_the_focal_length_per_width() -> None:
-    assert depth_scale(SPEC, None) == 1.0
-    assert depth_scale(SPEC, 1.6) == pytest.approx(2.0)
+def test_of_equal_logits_the_first_class_is_taken_and_the_last_class_counts() -> None:
+    raw = np.zeros((255, 1, 2), np.float32)
+    raw[[3, 7], 0, 0] = 1.0
+    raw[254, 0, 1] = 1.0
+    assert Decoder((2, 1)).labels(raw).tolist() == [[3, 254]]
+
+
+def test_confidence_belongs_to_its_place() -> None:
+    raw = np.zeros((3, 2, 5), np.float32)
+    raw[1, 0, 4] = raw[2, 1, 0] = 30.0
+    confidence = Decoder((5, 2)).confidence(raw)
+    assert np.argwhere(confidence > 200).tolist() == [[0, 4], [1, 0]]
+    assert (confidence[confidence <= 200] == 85).all()
+    assert (Decoder((5, 2)).confidence(raw - 1e4) == confidence).all()
+
+
+def test_opposite_neighbours_leave_the_others_as_they_are() -> None:
+    raw = np.zeros((3, 1, 2), np.float32)
+    raw[0, 0] = (2.0, -2.0)
+    normals = Decoder((3, 1)).normals(raw)
+    assert normals[0].tolist() == [[1, 0, 0], [0, 0, -1], [-1, 0, 0]]
+
+
+def test_a_map_is_decoded_by_its_kind_and_confidence_comes_with_classes_alone() -> None:
+    decoder, raw = Decoder(SIZE), {name: _raw(task.channels) for name, task in TASKS.items()}
+    for name, task in TASKS.items():
+        found = decode(decoder, task, raw[name], 0.5, 3.0)
+        assert found.shape[:2] == (24, 32)
+        assert found.dtype == (np.float32 if name in ("depth", "normals") else np.uint8)
+        sureness = decode_confidence(decoder, task, raw[name])
+        assert (sureness is not None) == (name == "segmentation")
+    depth = decode(decoder, DEPTH, raw["depth"], 0.5, 3.0)
+    assert np.array_equal(depth, decoder.depth(raw["depth"], DEPTH, 0.5, 3.0), equal_nan=True)
+    saliency = decode(decoder, TASKS["saliency"], raw["saliency"])
+    assert np.array_equal(saliency, decoder.probability(raw["saliency"]))

@@ -41,3 +41,10 @@ def test_an_overlay_leaves_what_is_unlabelled_as_it_is():
 def test_images_with_padded_rows_are_taken():
     padded = np.zeros((6, 10, 3), np.uint8)[:, :8]
     assert palette.at_size(padded, (3, 4)).shape == (3, 4, 3)
+
+
+def test_what_is_near_is_red_and_what_is_far_is_blue():
+    red, _, blue = np.moveaxis(
+        palette.colour_depth(np.array([[1.0, 9.0, 99.0]], np.float32), 10.0)[0].astype(int), -1, 0
+    )
+    assert red[0] > blue[0] and blue[1] > red[1] and red[2] < 80

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from mtshare_ros.perception.engines.interface import Engine, EngineError, Engine
 from mtshare_ros.perception.predictions import Predictions
 from mtshare_ros.perception.stream import PerceptionStream
 from mtshare_ros.perception.stream_settings import StreamSettings
+from support.hand_made import WIDE, HandMadeEngine, manifest_of
 from support.samples import coarse_image
 
 TASKS = ["normals", "depth", "segmentation"]
@@ -235,3 +237,123 @@ def test_a_reset_allocates_no_new_caches(engine: Engine) -> None:
     counted.calls = 2
     stream.step(coarse_image(seed=5), FRAME, TASKS)
     assert len(states) == 1
+
+
+@pytest.mark.parametrize("focal_length", [0.0, -0.8, 1000.0, float("nan"), float("inf")])
+def test_a_focal_length_that_is_none_is_refused(focal_length: float) -> None:
+    engine = HandMadeEngine()
+    with pytest.raises(ValueError, match="focal_length: .* expected fx / width"):
+        PerceptionStream(engine).step(coarse_image(), 0, TASKS, focal_length)
+    assert not engine.rows
+
+
+def test_depth_is_that_of_the_camera_and_not_of_training_s() -> None:
+    engine = HandMadeEngine()
+    engine.raw["depth"] = np.full((1, 16, 40), np.log(15.0), np.float32)
+    for focal_length, expected in ((None, 15.0), (0.6, 15.0), (0.9, 22.5), (0.3, 7.5)):
+        stream = PerceptionStream(engine, StreamSettings(max_depth=100.0))
+        depth = stream.step(coarse_image(), 0, ["depth"], focal_length).maps["depth"]
+        assert depth == pytest.approx(expected, rel=1e-4)
+
+
+def test_outputs_of_another_size_follow_from_the_next_frame_on() -> None:
+    stream = PerceptionStream(HandMadeEngine())
+    image = coarse_image(size=(200, 90))
+    sizes = []
+    for frame, size in enumerate(("model", "input", "model")):
+        stream.settings = StreamSettings(output_size=size)
+        found = stream.step(image, frame * FRAME, TASKS)
+        assert found.reset == (None if frame else "first frame")
+        assert len({array.shape[:2] for array in found.maps.values()}) == 1
+        sizes.append(found.size())
+    assert sizes == [(160, 64), (200, 90), (160, 64)]
+
+
+def test_stamps_may_stand_still_or_pause_for_two_seconds_and_no_longer() -> None:
+    stream = PerceptionStream(HandMadeEngine())
+    stamps = [10, 10, 2_000_000_010, 4_000_000_010, 6_000_000_011, 6_000_000_010]
+    resets = [stream.step(coarse_image(), stamp, TASKS).reset for stamp in stamps]
+    assert resets == ["first frame", None, None, None, "clock", "clock"]
+
+
+def test_an_image_that_was_turned_is_of_another_size() -> None:
+    stream = PerceptionStream(HandMadeEngine())
+    flat = np.full((90, 120, 3), 90, np.uint8)
+    assert stream.step(flat, 0, TASKS).reset == "first frame"
+    assert stream.step(flat.transpose(1, 0, 2), FRAME, TASKS).reset == "size"
+    assert stream.step(flat.transpose(1, 0, 2), 2 * FRAME, TASKS).reset is None
+
+
+def test_the_caches_of_a_failed_frame_are_not_used_again() -> None:
+    engine = HandMadeEngine()
+    stream = PerceptionStream(engine)
+    stream.step(coarse_image(), 0, TASKS)
+
+    def fail(number: int) -> None:
+        raise EngineError("out of memory")
+
+    engine.before = fail
+    for frame in (1, 2):
+        with pytest.raises(EngineError, match="out of memory"):
+            stream.step(coarse_image(), frame * FRAME, TASKS)
+    engine.before = lambda number: None
+    assert engine.states == 2  # the second failure had a state of its own
+    found = stream.step(coarse_image(), 3 * FRAME, TASKS)
+    assert engine.states == 3 and found.reset == "engine failure"
+    assert stream.step(coarse_image(), 4 * FRAME, TASKS).reset is None and engine.states == 3
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("task", ["normals", "segmentation"])
+def test_a_value_that_is_not_finite_is_refused_in_every_task(task: str, value: float) -> None:
+    engine = HandMadeEngine()
+    raw = np.zeros((engine.manifest.task(task).channels, 16, 40), np.float32)
+    raw[-1, 15, 39] = value
+    engine.raw[task] = raw
+    with pytest.raises(EngineError, match=f"{task} is not finite"):
+        PerceptionStream(engine).step(coarse_image(), 0, TASKS)
+
+
+def test_the_engine_gets_the_image_as_the_manifest_says() -> None:
+    spec = replace(WIDE, mean=(10.0, 20.0, 30.0), scale=0.5)
+    engine, images = HandMadeEngine(manifest_of(spec)), []
+    run = engine.run
+
+    def noting(state: Any, image: Any, *indices: Any) -> EngineOutput:
+        images.append(image)
+        return run(state, image, *indices)
+
+    engine.run = noting  # type: ignore[method-assign]
+    image = np.full((90, 200, 3), (12, 20, 40), np.uint8)
+    PerceptionStream(engine).step(image, 0, TASKS)
+    assert images[0].shape == (1, 3, 64, 160)
+    assert images[0][0, :, 5, 7].tolist() == [1.0, 0.0, 5.0]
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"max_dirty_fraction": -0.1},
+        {"max_dirty_fraction": float("nan")},
+        {"deadline_ms": -1.0},
+        {"deadline_ms": float("nan")},
+        {"change_threshold": float("nan")},
+        {"max_depth": float("nan")},
+        {"max_depth": -1.0},
+        {"carry_frames": -1},
+        {"task_every": {"depth": 0}},
+    ],
+)
+def test_settings_that_are_no_numbers_or_below_their_range_are_refused(
+    bad: dict[str, Any],
+) -> None:
+    with pytest.raises(ValueError, match=next(iter(bad))):
+        StreamSettings(**bad)
+
+
+def test_the_age_in_computed_frames_is_never_less_than_one() -> None:
+    ages = [
+        StreamSettings(max_age=a, carry_frames=c).max_computed_age
+        for a, c in ((30, 0), (30, 1), (8, 2), (9, 2), (2, 5))
+    ]
+    assert ages == [30, 15, 2, 3, 1]

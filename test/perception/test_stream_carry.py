@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from mtshare_ros.perception.engines.interface import Engine
+from mtshare_ros.perception.motion import carrier
 from mtshare_ros.perception.stream import PerceptionStream
 from mtshare_ros.perception.stream_settings import StreamSettings
+from support.hand_made import WIDE, HandMadeEngine
 from support.samples import coarse_image
 
 TASKS = ["normals", "depth", "segmentation"]
@@ -75,11 +77,71 @@ def lit(image: np.ndarray) -> np.ndarray:
     return image
 
 
-def test_changed_settings_are_not_served_from_before(engine: Engine) -> None:
+@pytest.mark.parametrize(
+    "changes",
+    [{"max_depth": 1.0}, {"output_size": "input"}, {"policy": "dense"}, {"max_age": 5}, {}],
+)
+def test_changed_settings_are_not_served_from_before(changes: dict[str, Any]) -> None:
+    engine = HandMadeEngine()
     stream = PerceptionStream(engine, StreamSettings(carry_frames=100))
-    assert ages(stream, 2) == [0, 1]
-    stream.settings = StreamSettings(carry_frames=100, max_depth=1.0)
-    assert ages(stream, 1) == [0]
+    image = coarse_image(size=(200, 90))
+    assert [stream.step(image, n * FRAME, TASKS).carried for n in range(3)] == [0, 1, 2]
+    stream.settings = StreamSettings(**{"carry_frames": 100, **changes})
+    found = stream.step(image, 3 * FRAME, TASKS)
+    assert found.carried == 0 and found.reset is None and len(engine.rows) == 2
+    assert found.size() == ((200, 90) if "output_size" in changes else (160, 64))
+    assert stream.step(image, 4 * FRAME, TASKS).carried == 1
+
+
+def test_frames_are_no_longer_carried_when_that_is_switched_off() -> None:
+    stream = PerceptionStream(HandMadeEngine(), StreamSettings(carry_frames=100))
+    image = coarse_image()
+    assert [stream.step(image, n * FRAME, TASKS).carried for n in range(2)] == [0, 1]
+    stream.settings = StreamSettings()
+    assert [stream.step(image, n * FRAME, TASKS).carried for n in range(2, 5)] == [0] * 3
+    stream.settings = StreamSettings(carry_frames=1)
+    assert [stream.step(image, n * FRAME, TASKS).carried for n in range(5, 8)] == [0, 1, 0]
+
+
+def test_a_stamp_that_jumps_within_what_is_carried_is_seen() -> None:
+    stream = PerceptionStream(HandMadeEngine(), StreamSettings(carry_frames=100))
+    second = 1_000_000_000
+    stamps = [0, 15 * second // 10, 3 * second, 45 * second // 10, 40 * second // 10]
+    found = [stream.step(coarse_image(), stamp, TASKS) for stamp in stamps]
+    # Never more than two seconds from one frame to the next, but for the last, which goes back.
+    assert [f.carried for f in found] == [0, 1, 2, 3, 0]
+    assert [f.reset for f in found] == ["first frame", None, None, None, "clock"]
+
+
+def test_a_camera_of_training_s_focal_length_is_the_same_camera() -> None:
+    stream = PerceptionStream(HandMadeEngine(), StreamSettings(carry_frames=100))
+    focal_lengths = (None, WIDE.focal_length, None, 0.7, 0.7, None)
+    carried = [
+        stream.step(coarse_image(), n * FRAME, TASKS, focal_length).carried
+        for n, focal_length in enumerate(focal_lengths)
+    ]
+    assert carried == [0, 1, 2, 0, 1, 0]
+
+
+def test_the_camera_of_a_stretched_image_has_square_pixels(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cameras = []
+
+    def spy(where: Any, depth: Any, camera: Any) -> None:
+        cameras.append((where.shape, camera))
+
+    monkeypatch.setattr(carrier, "rigid_motion", spy)
+    for output_size in ("model", "input"):
+        settings = StreamSettings(carry_frames=1, output_size=output_size)
+        stream = PerceptionStream(HandMadeEngine(), settings)
+        for frame in range(2):
+            stream.step(coarse_image(size=(200, 90)), frame * FRAME, TASKS, 0.5)
+    (at_model, model), (at_input, image) = cameras
+    assert at_model == (64, 160, 2) and at_input == (90, 200, 2)
+    assert (image.fx, image.fy, image.cx, image.cy) == (100.0, 100.0, 99.5, 44.5)
+    assert (model.fx, model.fy) == pytest.approx((80.0, 100.0 * 64 / 90))
+    assert (model.cx, model.cy) == (79.5, 31.5)
 
 
 def test_every_token_is_recomputed_within_max_age_though_frames_are_carried(

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from mtshare_ros.perception.engines.interface import Engine, EngineOutput
+from mtshare_ros.perception.engines.sizes import static_sizes
 from mtshare_ros.perception.stream import PerceptionStream
 from mtshare_ros.perception.stream_settings import StreamSettings
 from mtshare_ros.perception.urgency import Staleness
+from support.hand_made import WIDE, HandMadeEngine, manifest_of
 from support.samples import coarse_image
 
 TASKS = ["normals", "depth", "segmentation"]
@@ -149,3 +152,47 @@ def test_rows_are_computed_once_whatever_the_rate(engine: Engine) -> None:
         dirty.append(stream.step(image, frame * FRAME, ["depth"]).dirty)
     assert rows == [48, dirty[1].sum(), 0, (dirty[2] | dirty[3]).sum(), 0]
     assert rows[3] < dirty[2].sum() + dirty[3].sum()
+
+
+@pytest.mark.parametrize("prefix", [1, 5])
+def test_an_engine_s_sizes_hold_the_prefix_rows_as_well(prefix: int) -> None:
+    spec = replace(WIDE, prefix=prefix)
+    engine = HandMadeEngine(manifest_of(spec), static_sizes(spec))
+    stream = PerceptionStream(engine, StreamSettings(max_age=10_000, max_dirty_fraction=0.6))
+    rng = np.random.default_rng(0)
+    image = np.full((64, 160, 3), 90, np.uint8)
+    for frame in range(12):
+        image = image.copy()
+        row, column = rng.integers(4), rng.integers(10)
+        image[16 * row :, 16 * column : 16 * (column + rng.integers(1, 6))] ^= 32
+        dirty = stream.step(image, frame * FRAME, TASKS).dirty
+        rows = engine.rows[-1]["base"]
+        assert len(rows) in engine.sizes  # nothing is computed twice to fill up
+        assert rows == [*range(prefix), *(prefix + np.flatnonzero(dirty))]
+        assert dirty.sum() <= (20 if frame else 40)
+    assert len({len(rows["base"]) for rows in engine.rows}) > 2
+
+
+def test_missed_rows_are_the_image_s_behind_the_prefix() -> None:
+    engine = HandMadeEngine(manifest_of(replace(WIDE, prefix=3)))
+    stream = PerceptionStream(engine, StreamSettings(policy="change", max_age=10_000))
+    image = np.full((64, 160, 3), 90, np.uint8)
+    for frame, wanted in enumerate((TASKS, ["normals"], ["depth"])):
+        image = image.copy()
+        image[16:32, 16 * frame : 16 * frame + 16] += 60  # row 1, column ``frame``
+        stream.step(image, frame * FRAME, wanted)
+    assert engine.rows[1]["normals"][:3] == engine.rows[2]["depth"][:3] == [0, 1, 2]
+    assert {3 + 11, 3 + 12} <= set(engine.rows[2]["depth"])
+    assert 3 + 11 not in engine.rows[2]["base"] and 3 + 12 in engine.rows[2]["base"]
+
+
+def test_after_a_reset_nothing_is_pending() -> None:
+    engine = HandMadeEngine()
+    stream = PerceptionStream(engine, StreamSettings(max_age=10_000))
+    image = np.full((64, 160, 3), 90, np.uint8)
+    stream.step(image, 0, TASKS)
+    stream.step(image + np.uint8(20), FRAME, ["normals"])
+    stream.reset()
+    stream.step(image, 2 * FRAME, TASKS)
+    stream.step(image, 3 * FRAME, TASKS)
+    assert engine.rows[3]["depth"] == engine.rows[3]["base"] != engine.rows[2]["base"]

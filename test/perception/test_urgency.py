@@ -115,3 +115,45 @@ def test_staleness_grows_with_the_age_and_change_does_not(age: int) -> None:
 
 def test_nothing_is_urgent_where_nothing_happens() -> None:
     assert not Staleness()(look(image(), 29)).any()
+
+
+def test_a_change_of_one_colour_counts_as_a_third_and_darker_as_much_as_brighter() -> None:
+    before = image(100)
+    for channel, by in ((0, 30), (1, -30), (2, 60)):
+        now = before.copy()
+        now[32:48, 16:32, channel] = 100 + by  # row 2, column 1
+        change = token_change(low_pass(now, SPEC), low_pass(before, SPEC), SPEC)
+        assert change[9] == pytest.approx(abs(by) / 3, abs=0.01)
+        assert np.delete(change, 9).max() == 0
+
+
+def test_noise_is_looked_for_in_green() -> None:
+    rng = np.random.default_rng(0)
+    for channel, expected in ((0, 0.0), (1, 3.0), (2, 0.0)):
+        picture = np.full((240, 320, 3), 100, np.uint8)
+        picture[..., channel] = np.clip(rng.normal(100, 3.0, (240, 320)).round(), 0, 255)
+        assert noise_level(picture) == pytest.approx(expected, abs=0.3)
+    assert noise_change(0.0) == 0.0 < noise_change(0.1) < noise_change(3.0)
+
+
+def test_a_change_within_the_noise_is_not_urgent() -> None:
+    rng = np.random.default_rng(0)
+    noisy = np.clip(100 + rng.normal(0, 3.0, (48, 64, 3)).round(), 0, 255).astype(np.uint8)
+    bound = noise_change(noise_level(noisy))
+    change = token_change(low_pass(noisy, SPEC), low_pass(image(), SPEC), SPEC)
+    plain = Staleness(noise=False, spread=0.0, context=0.0)(look(noisy))
+    assert plain == pytest.approx(change)
+    found = Staleness(spread=0.0, context=0.0)(look(noisy))
+    assert found == pytest.approx(np.maximum(change - bound, 0)) and found.min() >= 0
+
+
+def test_each_token_s_urgency_is_its_own_age_s() -> None:
+    now = image()
+    now[:] += 10
+    seen = look(now)
+    age = np.arange(1, 13)
+    found = Staleness(context=0.0)(Look(seen.image, seen.cells, seen.reference, age, SPEC))
+    assert found == pytest.approx(10.0 * age)
+    assert POLICIES["age"](Look(seen.image, seen.cells, seen.reference, age, SPEC)).tolist() == (
+        age.tolist()
+    )

@@ -1,5 +1,7 @@
 """The live node in a process of its own: how it starts, gives up and ends."""
 
+import time
+
 import pytest
 
 from mtshare_ros.errors import exit_status
@@ -84,3 +86,71 @@ def test_messages_that_can_not_be_kept_fail_the_replay(monkeypatch):
     heard.failure = "messages can't be kept"
     with pytest.raises(ReplayFailedError, match="can't be kept"):
         LiveNode(NodeProcess.__new__(NodeProcess), heard).check()
+
+
+class Discovered(Heard):
+    """A listener whose endpoints match from some look on."""
+
+    def __init__(self, looks, **diagnostics):
+        """Match after ``looks`` looks."""
+        super().__init__(**diagnostics)
+        self.looks = looks
+        self.at = 0
+
+    def matched(self):
+        """Return whether it is matched by now."""
+        self.at += 1
+        return self.at > self.looks
+
+
+def starting(monkeypatch, listener):
+    monkeypatch.setattr(NodeProcess, "check", lambda *_: None)
+    monkeypatch.setattr(live_node, "SETTLE", 0.1)
+    monkeypatch.setattr(live_node, "READY_TIMEOUT", 0.6)
+    return LiveNode(NodeProcess.__new__(NodeProcess), listener)
+
+
+def test_a_node_is_ready_once_it_hears_and_is_heard_for_a_while(monkeypatch):
+    listener = Discovered(3, state="active", computing="depth")
+    starting(monkeypatch, listener).wait_until_ready()
+    assert listener.at > 5
+
+
+@pytest.mark.parametrize(
+    ("diagnostics", "says"),
+    [
+        ({"state": "active"}, "its state is active, it computes nothing"),
+        ({"state": "inactive", "computing": "depth"}, "its state is inactive, it computes depth"),
+        ({}, "its state is unknown"),
+    ],
+)
+def test_a_node_that_lacks_something_is_not_ready(monkeypatch, diagnostics, says):
+    with pytest.raises(ReplayFailedError, match=f"not ready after 0.6 s; {says}"):
+        starting(monkeypatch, Discovered(0, **diagnostics)).wait_until_ready()
+    with pytest.raises(ReplayFailedError, match="not ready"):
+        listener = Discovered(10**9, state="active", computing="depth")
+        starting(monkeypatch, listener).wait_until_ready()
+
+
+def test_the_time_in_which_a_bundle_is_opened_does_not_count(monkeypatch):
+    class Opening(Discovered):
+        @property
+        def diagnostics(self):
+            state = "opening" if time.monotonic() < self.until else "active"
+            return {"state": state, "computing": "depth"}
+
+        @diagnostics.setter
+        def diagnostics(self, _):
+            self.until = time.monotonic() + 0.9
+
+    starting(monkeypatch, Opening(0)).wait_until_ready()
+
+
+def test_frames_are_through_when_later_diagnostics_account_for_all(monkeypatch):
+    node = starting(monkeypatch, Heard(**{**COUNTS, "dropped": "3"}, rejected="0", failed="0"))
+    monkeypatch.setattr(live_node, "DRAIN_TIMEOUT", 0.2)
+    node.listener.heard = time.perf_counter() - 5
+    with pytest.raises(ReplayFailedError, match="frames still in work"):
+        node.wait_until_drained()  # these diagnostics are from before the last frame
+    node.listener.heard = time.perf_counter() + 5
+    node.wait_until_drained()

@@ -2,6 +2,7 @@
 
 import tempfile
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,8 +10,10 @@ from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CameraInfo, Image
 
 from mtshare_ros.bundle.manifest import BundleError
+from mtshare_ros.datasets.bags import topics
 from mtshare_ros.datasets.bags.open_bag import BagError
 from mtshare_ros.errors import exit_status
+from mtshare_ros.replay import replay_bag
 from mtshare_ros.replay.live_node import ReplayError
 from mtshare_ros.replay.node_process import ReplayFailedError
 from mtshare_ros.replay.replay_bag import replay
@@ -19,6 +22,65 @@ from support.camera_bag import STAMPS, START, read, write_bag
 from support.ros_harness import header
 
 NODE = "/perception_node"
+
+
+class Played:
+    """A node whose listener notes what is published, and when."""
+
+    def __init__(self):
+        """Start with nothing."""
+        self.published = []
+        self.listener = self
+        self.checks = 0
+
+    def publish_image(self, data):
+        """Note an image."""
+        self.published.append(("image", data, time.perf_counter()))
+
+    def publish_camera_info(self, data):
+        """Note a camera_info."""
+        self.published.append(("info", data, time.perf_counter()))
+
+    def check(self):
+        """Count how often the node is looked at."""
+        self.checks += 1
+
+
+@pytest.mark.parametrize(("rate", "expected"), [(1.0, 0.2), (4.0, 0.05)])
+def test_messages_go_at_the_pace_of_the_bag_times_the_rate(monkeypatch, rate, expected):
+    monkeypatch.setattr(replay_bag, "SETTLE", 0.01)
+    kinds = [topics.RAW_TYPE, topics.INFO_TYPE, topics.RAW_TYPE, topics.RAW_TYPE]
+    times = [7_000_000_000 + n for n in (0, 0, 100_000_000, 200_000_000)]
+    messages = [
+        SimpleNamespace(type=kind, time=moment, data=n)
+        for n, (kind, moment) in enumerate(zip(kinds, times, strict=True))
+    ]
+    source = SimpleNamespace(first_camera_info=99, messages=lambda: messages, frames=3)
+    node, progress = Played(), []
+    sent = replay_bag._play(source, node, rate, lambda *frame: progress.append(frame))
+    assert sent == node.checks == 3 and progress == [(1, 3), (2, 3), (3, 3)]
+    assert [(kind, data) for kind, data, _ in node.published] == [
+        ("info", 99), ("image", 0), ("info", 1), ("image", 2), ("image", 3)
+    ]  # fmt: skip
+    moments = [moment for kind, _, moment in node.published if kind == "image"]
+    assert moments[-1] - moments[0] == pytest.approx(expected, abs=0.04)
+
+
+def test_a_frame_is_through_when_its_last_output_is_here(tmp_path):
+    listener = SimpleNamespace(
+        sent={1: 10.0, 2: 20.0, 3: 30.0},
+        arrived={"a": {1: 10.1, 2: 20.1, 3: 30.4}, "b": {1: 10.2, 3: 30.3}, "unheard": {}},
+        diagnostics={"backend": "onnxruntime"},
+    )
+    stages = {"age": {"p50": 1e9}, "base": {"p50": 5.0}}
+    node = SimpleNamespace(listener=listener, stage_times=lambda: dict(stages), counts=dict)
+    recorder = SimpleNamespace(counts={"a": 3})
+    found = replay_bag._result(tmp_path, 3, node, recorder)
+    assert found.stage_ms == {"base": {"p50": 5.0}} and found.messages == {"a": 3}
+    assert found.end_to_end_ms["p50"] == pytest.approx(300.0)
+    assert found.end_to_end_ms["p99"] == pytest.approx(398.0)
+    listener.arrived = {"a": {}}
+    assert replay_bag._result(tmp_path, 3, node, recorder).end_to_end_ms == {}
 
 
 @pytest.fixture(scope="module", params=["raw", "compressed"])

@@ -1,11 +1,18 @@
 """The live node at camera rate for a while."""
 
 import dataclasses
+from itertools import islice
+from types import SimpleNamespace
 
 import pytest
+from rclpy.serialization import deserialize_message, serialize_message
+from sensor_msgs.msg import Image
 
+from mtshare_ros.replay import soak as module
+from mtshare_ros.replay.listener import stamp_of
 from mtshare_ros.replay.soak import Sample, SoakResult, soak
 from support.camera_bag import write_bag
+from support.ros_harness import header, image
 
 NOTHING_WRONG = SoakResult(
     seconds=60.0,
@@ -36,6 +43,73 @@ NOTHING_WRONG = SoakResult(
 )
 def test_what_a_node_that_can_be_trusted_would_not_show_is_a_fault(change, says):
     assert dataclasses.replace(NOTHING_WRONG, **change).faults() == says
+
+
+@pytest.mark.parametrize(
+    ("change", "faults"),
+    [
+        ({"memory_growth": 0.02}, 0),
+        ({"p99_ratio": 1.25}, 0),
+        ({"p99_ratio": 1.26}, 1),
+        ({"uncounted": 1, "unknown_stamps": 1}, 2),
+        ({"memory_growth": -0.5, "p99_ratio": 0.1}, 0),
+    ],
+)
+def test_what_is_at_its_bound_is_no_fault(change, faults):
+    assert len(dataclasses.replace(NOTHING_WRONG, **change).faults()) == faults
+
+
+def test_the_clip_goes_to_and_fro_with_the_stamps_of_an_endless_camera():
+    images = [serialize_message(image(n)) for n in range(4)]
+    found = list(islice(module._stamped(images), 13))
+    pictures = [data[12:] for data in images]
+    order = [pictures.index(data[12:]) for data in found]
+    assert order == [0, 1, 2, 3, 2, 1, 0, 1, 2, 3, 2, 1, 0]
+    stamps = [stamp_of(data) for data in found]
+    steps = {b - a for a, b in zip(stamps, stamps[1:], strict=False)}
+    assert {round(step / 1e6, 1) for step in steps} == {33.3}
+    assert stamps[12] - stamps[0] == pytest.approx(12e9 / 30, abs=2)
+    assert deserialize_message(found[5], Image).header.frame_id == "camera_optical_frame"
+
+
+def test_images_are_stretched_to_a_size_and_keep_their_header():
+    data = serialize_message(image(7, size=(40, 20)))
+    assert module._stretched(data, None) is data
+    found = deserialize_message(module._stretched(data, (30, 60)), Image)
+    assert (found.width, found.height, found.step, found.encoding) == (30, 60, 90, "rgb8")
+    assert found.header == header(7)
+
+
+def result(samples, arrived, sent=4, processed=3, seconds=100.0):
+    """Return what is made of samples, of topic -> stamps that arrived, and of what was sent."""
+    counts = {"received": 4, "processed": processed, "skipped": 0, "dropped": 1}
+    listener = SimpleNamespace(
+        sent=dict.fromkeys(range(sent), 0.0),
+        arrived={topic: dict.fromkeys(stamps, 0.0) for topic, stamps in arrived.items()},
+    )
+    node = SimpleNamespace(
+        listener=listener, counts=lambda: counts, uncounted=lambda: 0, stage_times=dict
+    )
+    return module._result(seconds, 0.6, samples, node, SimpleNamespace(counts={}))
+
+
+def test_memory_and_latency_are_compared_after_warming_up():
+    samples = [Sample(5.0, 10.0, 99.0)]
+    samples += [Sample(25.0 + n, 100.0 + n, 10.0 + (n > 5) * 5) for n in range(9)]
+    found = result(samples, {})
+    assert found.memory_growth == pytest.approx(0.08)
+    assert found.p99_ratio == pytest.approx(1.5) and found.cpu_ms == pytest.approx(200.0)
+    assert found.overtaken == 0 and result(samples, {}, sent=9).overtaken == 5
+    # A long run warms up for five minutes.
+    late = [Sample(n, 50.0 if n < 300 else 100.0, 1.0) for n in range(0, 4000, 100)]
+    assert result(late, {}, seconds=4000.0).memory_growth == 0.0
+    assert result(samples, {}, processed=0).cpu_ms == pytest.approx(600.0)
+
+
+def test_outputs_are_held_against_what_was_sent():
+    arrived = {"a": [0, 1, 2], "b": [0, 1], "nobody": [], "c": [2, 77]}
+    found = result([Sample(50.0, 1.0, 1.0)], arrived)
+    assert found.lost_outputs == {"a": 0, "b": 1, "c": 1} and found.unknown_stamps == 1
 
 
 def run(bundle, folder, seconds, **options):

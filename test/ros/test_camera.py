@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from rclpy.node import Node
+from sensor_msgs.msg import CameraInfo
 
 from mtshare_ros.perception.engines.interface import EngineError
 from mtshare_ros.ros.camera import Camera, Received
@@ -222,6 +223,69 @@ def test_a_camera_info_is_used_as_long_as_it_fits(case: Case) -> None:
     assert state.words == "camera_info is of 160x120; expected one of the images, which are 64x48"
     assert state.warning == f"camera_info is not used: {state.words}"
     assert [kind for kind, _ in case.reports] == ["front camera_info"]
+
+
+def info(fx: float) -> CameraInfo:
+    """Return a CameraInfo of the images with a focal length."""
+    return CameraInfo(width=160, height=120, k=[fx, 0.0, 80.0, 0.0, fx, 60.0, 0.0, 0.0, 1.0])
+
+
+def test_a_camera_that_is_calibrated_anew_drops_what_was_cached(case: Case) -> None:
+    resets, scales = [], []
+    step = case.step
+
+    def noting(image: Any, stamp: int, wanted: Any, focal_length: Any) -> Any:
+        found = step(image, stamp, wanted, focal_length)
+        resets.append(found.reset)
+        scales.append(focal_length)
+        return found
+
+    case.replace_step(noting)
+    for fx in (None, None, 80.0, 80.0, 120.0, 80.0):
+        if fx is not None:
+            case.camera.calibration.take(info(fx))
+        case.serve(0)
+    assert scales == [None, None, 0.5, 0.5, 0.75, 0.5]
+    again = "camera_info"
+    assert resets == ["first frame", None, again, None, again, again]
+
+
+def test_another_frame_id_is_another_camera_and_an_equal_one_the_same(case: Case) -> None:
+    headers = [image(START, name).header for name in ("a", "a", "b", "b", "a")]
+    for header in headers:
+        case.serve(0, header=header)
+    resets = [result.predictions.reset for result in case.outputs.results]
+    assert resets == ["first frame", None, "frame_id", None, "frame_id"]
+
+
+def test_a_pause_forgets_failures_and_what_was_cached(case: Case) -> None:
+    case.serve(0)
+    case.replace_step(failing)
+    case.serve(1)
+    worker: FairWorker[Camera, Received] = FairWorker(Camera.serve, Camera.drop)
+    case.camera.stop()
+    case.camera.start(worker)
+    case.serve(2)
+    assert case.camera.gave_up is None, "one failure since the pause"
+    case.replace_step(case.step)
+    case.serve(0)
+    assert worker.stop(60)
+    assert case.outputs.results[-1].predictions.reset == "engine failure"
+    assert case.camera._failures == 0
+
+
+def test_settings_that_did_not_change_leave_what_is_carried(case: Case) -> None:
+    stream = dataclasses.replace(case.camera.settings.stream, carry_frames=9)
+    case.camera.settings = dataclasses.replace(case.camera.settings, stream=stream)
+    for _ in range(3):
+        case.serve(0)
+    stream = dataclasses.replace(stream, max_depth=5.0)
+    case.camera.settings = dataclasses.replace(case.camera.settings, stream=stream)
+    for _ in range(2):
+        case.serve(0)
+    found = [result.predictions for result in case.outputs.results]
+    assert [f.carried for f in found] == [0, 1, 2, 0, 1]
+    assert [f.reset for f in found] == ["first frame", None, None, None, None]
 
 
 def test_the_time_of_each_stage_is_told_and_waiting_for_the_network_is_not_ros(case: Case) -> None:

@@ -90,3 +90,19 @@ def test_parameters_and_resets_reach_every_camera(
         camera.take(image(START))
         wait_for(lambda n=name: "processed" in counts(statistics[n]), "served")
         assert statistics[name].summary().last_reset == "requested"
+
+
+def test_stopping_waits_for_the_image_in_work_and_closing_leaves_no_topics(
+    cameras: Cameras, statistics: dict[str, Statistics], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert cameras.stop(60) is None and cameras.stop(60) is None
+    cameras.start()
+    cameras.by_name["right"].take(image(START))
+    wait_for(lambda: "processed" in counts(statistics["right"]), "served after a pause")
+    node = cameras.by_name["left"]._node
+    before = [s.topic_name for s in node.subscriptions]
+    assert "/left/image" in before and "/right/camera_info" in before
+    assert cameras.close(60) is None
+    after = [s.topic_name for s in node.subscriptions]
+    after += [p.topic_name for p in node.publishers if "cameras_test/" in p.topic_name]
+    assert not [name for name in after if "left" in name or "right" in name]

@@ -7,10 +7,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
+from rclpy.node import Node
 
 from mtshare_ros.ros import diagnostics
 from mtshare_ros.ros.camera_calibration import CalibrationState
-from mtshare_ros.ros.diagnostics import Condition, Thresholds
+from mtshare_ros.ros.diagnostics import Condition, Health, Thresholds
 from mtshare_ros.ros.node_log import ForwardLog, Reporter
 from mtshare_ros.ros.process_usage import resident_mib
 from mtshare_ros.ros.statistics import WINDOW, Statistics, Summary
@@ -255,3 +256,44 @@ def test_a_doubt_about_the_calibration_or_the_pictures_is_a_warning_beside_the_r
     found = status(good, received=3, processed=3)
     assert found.level == DiagnosticStatus.OK
     assert {entry.key: entry.value for entry in found.values}["camera_info"] == "fx 256.0 (P)"
+
+
+def test_counts_of_another_configuration_say_nothing_about_this_one(context):
+    node = Node("health_test", context=context)
+    health, sent = Health(node), []
+    health._publisher = SimpleNamespace(publish=sent.append)
+    values = {"warn_dropped": 0.5, "warn_latency_ms": 200.0, "error_latency_ms": 1000.0}
+    before, now = Statistics(), Statistics()
+    for statistics in (before, now):
+        for fate in ("received", "failed"):
+            statistics.count(fate)
+    for statistics in (before, before, now, now):
+        health.publish({"": statistics}, lambda camera: ACTIVE, values)
+    node.destroy_node()
+    error, warn = DiagnosticStatus.ERROR, DiagnosticStatus.WARN
+    assert [message.status[0].level for message in sent] == [error, warn, error, warn]
+    assert sent[0].status[0].name == "health_test: perception"
+
+
+def test_each_camera_is_measured_by_its_own_counts(context):
+    node = Node("health_test", context=context)
+    health, sent = Health(node), []
+    health._publisher = SimpleNamespace(publish=sent.append)
+    values = {"warn_dropped": 0.5, "warn_latency_ms": 200.0, "error_latency_ms": 1000.0}
+    left, right = Statistics(), Statistics()
+    right.count("received")
+    right.count("rejected")
+    asked = []
+    health.publish({"left": left, "right": right}, lambda c: asked.append(c) or ACTIVE, values)
+    left.count("received")
+    left.count("failed")
+    health.publish({"left": left, "right": right}, lambda c: ACTIVE, values)
+    node.destroy_node()
+    levels = [[status.level for status in message.status] for message in sent]
+    error, warn = DiagnosticStatus.ERROR, DiagnosticStatus.WARN
+    assert levels == [[warn, warn], [error, warn]] and asked == ["left", "right"]
+    assert [s.name for s in sent[0].status] == [
+        "health_test: perception left", "health_test: perception right"
+    ]  # fmt: skip
+    assert "could not be read" in sent[0].status[1].message
+    assert sent[1].status[1].message == "no images"

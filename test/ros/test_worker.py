@@ -101,3 +101,24 @@ def test_a_worker_that_is_stuck_says_so_and_ends_when_it_comes_back(held):
     assert not held.worker.stop(0.01)
     held.release()
     assert held.worker.stop(PATIENCE) and held.worker.work is None
+
+
+def test_what_comes_after_the_end_is_dropped_and_counted(held):
+    assert held.worker.stop(PATIENCE) and held.worker.work is None
+    held.worker.put("a", 1)
+    held.worker.put("a", 2)
+    assert held.dropped == ["a", "a"] and held.seen == []
+
+
+def test_a_source_that_was_served_goes_to_the_end(held):
+    held.worker.put("a", 1)
+    held.wait_for_start()
+    held.worker.put("a", 2)
+    held.worker.put("b", 1)
+    held.release()
+    held.wait_for_start()
+    held.worker.put("a", 3)
+    for _ in range(2):
+        held.release()
+        held.wait_for_start()
+    assert held.seen == [("a", 1), ("a", 2), ("b", 1), ("a", 3)] and held.dropped == []

@@ -121,3 +121,71 @@ def test_a_job_learns_them_with_the_networks(together: bool) -> None:
     assert set(gauges) == {"normals_factor", "depth_factor"}
     for name, loss in before.items():
         assert (gauges[f"{name}_factor"] > 1.0) == (loss < 1.0)
+
+
+def test_a_map_is_held_against_the_truth_where_it_lies() -> None:
+    """At a quarter of the size, not square, and right in one place only."""
+    depth = torch.ones(1, 8, 24)
+    depth[:, 4:, 16:] = 4.0
+    raw = torch.zeros(1, 1, 2, 6)
+    raw[0, 0, 1, 4:] = math.log(4.0)
+    # Between the two the upsampled map is neither: along two edges of four pixels.
+    assert task_loss(DEPTH, raw, depth) < 0.1
+    assert task_loss(DEPTH, raw.flip(-1), depth) > 0.3 < task_loss(DEPTH, raw.flip(-2), depth)
+
+
+def test_a_loss_is_a_mean_over_what_is_valid_in_the_whole_batch() -> None:
+    depth = torch.full((2, 2, 2), torch.nan)
+    depth[0, 0, 0] = depth[1] = 1.0
+    raw = torch.zeros(2, 1, 2, 2)
+    raw[0] = 1.0  # one of five valid pixels is wrong by 1
+    assert task_loss(DEPTH, raw, depth) == pytest.approx(0.2)
+    labels = torch.full((2, 2, 2), 255)
+    labels[0, 0, 0], labels[1] = 1, 0
+    logits = torch.zeros(2, 2, 2, 2)
+    logits[:, 0] = 30.0
+    assert task_loss(SEGMENTATION, logits, labels) == pytest.approx(30.0 / 5, rel=1e-4)
+
+
+@pytest.mark.parametrize("task", [DEPTH, NORMALS, SEGMENTATION, BOUNDARY, SALIENCY])
+def test_a_batch_without_any_truth_costs_nothing_and_has_finite_gradients(task: Any) -> None:
+    truth = {
+        "normals": torch.zeros(1, 3, 4, 4),
+        "segmentation": torch.full((1, 4, 4), 255),
+    }.get(task.kind, torch.full((1, 4, 4), torch.nan))
+    raw = torch.randn(1, task.channels, 2, 2, requires_grad=True)
+    loss = task_loss(task, raw, truth)
+    loss.backward()
+    assert loss.item() == 0.0 and raw.grad is not None and not raw.grad.any()
+
+
+def test_the_loss_of_normals_is_their_distance_whatever_their_length() -> None:
+    truth = torch.zeros(1, 3, 1, 1)
+    truth[:, 2] = -1.0
+    for degrees in (10.0, 90.0):
+        angle = math.radians(degrees)
+        raw = 7 * torch.tensor([math.sin(angle), 0.0, -math.cos(angle)]).view(1, 3, 1, 1)
+        expected = 2 * math.sin(angle / 2)
+        assert task_loss(NORMALS, raw, truth) == pytest.approx(expected, rel=1e-3)
+
+
+def test_a_teacher_s_probabilities_are_followed_not_its_logits() -> None:
+    raw, other = torch.zeros(1, 2, 1, 1), torch.tensor([math.log(3.0), 0.0]).view(1, 2, 1, 1)
+    # The teacher says 3/4 and 1/4, the student 1/2 each; a constant on all logits is nothing.
+    expected = 0.75 * math.log(0.75 / 0.5) + 0.25 * math.log(0.25 / 0.5)
+    for shift in (0.0, 5.0):
+        loss = distillation_loss(SEGMENTATION, raw, other + shift)
+        assert loss == pytest.approx(expected, rel=1e-4)
+    one = torch.tensor([math.log(3.0)]).view(1, 1, 1, 1)
+    entropy = -(0.75 * math.log(0.75) + 0.25 * math.log(0.25))
+    assert distillation_loss(SALIENCY, one, one) == pytest.approx(entropy, rel=1e-4)
+    assert distillation_loss(SALIENCY, -one, one) > distillation_loss(SALIENCY, one, one)
+
+
+def test_fixed_and_learned_factors_are_both_applied() -> None:
+    weights = LossWeights({"depth": 0.5, "normals": 1.0}, learn=True)
+    with torch.no_grad():
+        weights.log_variance["depth"].fill_(math.log(4.0))
+    loss = weights("depth", torch.tensor(2.0))
+    assert loss.item() == pytest.approx(0.25 * 0.5 * 2.0 + math.log(4.0))
+    assert weights("normals", torch.tensor(2.0)).item() == pytest.approx(2.0)

@@ -43,7 +43,8 @@ def _claimed_bytes(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> int:
     with archive.open(member) as file:
         version = npy.read_magic(file)
         if version not in _HEADERS:
-            raise ValueError(f"{member.filename}: format {version}; expected one of {_HEADERS}")
+            known = sorted(_HEADERS)
+            raise ValueError(f"{member.filename}: format {version}; expected one of {known}")
         shape, _, dtype = _HEADERS[version](file)
     if dtype.hasobject or any(side < 0 for side in shape):
         raise ValueError(f"{member.filename}: shape {shape} of {dtype}; expected numbers")

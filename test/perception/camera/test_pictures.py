@@ -175,6 +175,27 @@ def test_the_orientation_tag_is_passed_over():
     assert decode_picture(stored("RGB", exif=exif)).shape == SMOOTH.shape
 
 
+def turned(mode="RGB"):
+    """Return a JPEG and a PNG whose tag says that they lie on their side."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    png = io.BytesIO()
+    Image.fromarray(SMOOTH).save(png, "PNG", exif=exif)
+    return stored(mode, exif=exif), png.getvalue()
+
+
+@pytest.mark.parametrize("strict", [True, False])
+def test_the_orientation_tag_is_passed_over_whatever_decodes(monkeypatch, strict):
+    if not strict:
+        monkeypatch.setattr(pictures, "simplejpeg", None)
+    for data in (*turned(), turned("CMYK")[0], turned("L")[0]):
+        assert picture_size(data) == (50, 40)
+        found = decode_picture(data).astype(int)
+        assert found.shape == SMOOTH.shape
+        if data.startswith(b"\x89PNG"):
+            assert (found == SMOOTH).all()
+
+
 def test_a_damaged_png_is_refused():
     data = bytearray(picture(".png", DETAILED))
     data[len(data) // 2] ^= 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import logging
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -71,3 +72,51 @@ def test_the_choice_and_its_reason_are_logged_once(
     with caplog.at_level(logging.INFO):
         open_engine(bundle_path, threads=1)
     assert caplog.text.count("backend onnxruntime: ") == 1
+
+
+def test_a_backend_that_there_is_not_is_refused_with_those_there_are() -> None:
+    with pytest.raises(EngineError, match="backend: found 'tensorflow', expected one of auto, "):
+        choose_backend("tensorflow")
+
+
+def test_a_backend_whose_package_is_missing_says_how_to_get_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for missing in ("torch", "onnx"):
+        with monkeypatch.context() as patch:
+            _without(patch, missing)
+            with pytest.raises(EngineError, match=f"backend torch: .*pip install {missing}$"):
+                choose_backend("torch")
+    assert choose_backend("onnxruntime").reason == "asked for"
+
+
+@pytest.mark.parametrize("module", ["tensorrt", "pycuda.driver"])
+def test_a_package_that_is_there_and_broken_is_not_called_missing(
+    device: Device, monkeypatch: pytest.MonkeyPatch, module: str
+) -> None:
+    find = choice.importlib.import_module
+
+    def broken(name: str) -> Any:
+        if name == module:
+            raise ImportError("libnvinfer.so.10: cannot open shared object file")
+        return find(name)
+
+    monkeypatch.setattr(choice.importlib, "import_module", broken)
+    package = module.partition(".")[0]
+    assert choice.tensorrt_problem() == (
+        f"the Python package {package} can't be imported: "
+        "libnvinfer.so.10: cannot open shared object file"
+    )
+    assert choose_backend("auto").backend == "onnxruntime"
+
+
+def test_a_package_that_lacks_another_one_is_not_called_missing(
+    device: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lacking(name: str) -> Any:
+        raise ModuleNotFoundError("No module named 'tensorrt_libs'", name="tensorrt_libs")
+
+    monkeypatch.setattr(choice.importlib, "import_module", lacking)
+    assert "tensorrt can't be imported: No module named 'tensorrt_libs'" in str(
+        choice.tensorrt_problem()
+    )

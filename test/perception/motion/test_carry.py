@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mtshare_ros.perception.motion.carry import carried
+from mtshare_ros.perception.motion.carry import carried, is_moved
 from mtshare_ros.perception.motion.flow import ImageMotion
 from mtshare_ros.perception.predictions import Predictions
 from mtshare_ros.tasks import TASKS
@@ -64,3 +64,49 @@ def test_a_flow_of_a_large_image_is_in_the_pixels_of_what_is_carried() -> None:
     assert where.shape == (SIZE[1], SIZE[0], 2)
     moved = where[20:-20, 20:-20, 0] - np.arange(20, SIZE[0] - 20)
     assert np.median(moved) == pytest.approx(8 * SIZE[0] / 640, abs=0.1)
+
+
+def test_a_value_comes_from_the_nearest_pixel_or_from_between_by_its_kind() -> None:
+    """Half a pixel to the right, and one and a half down."""
+    height, width = 4, 6
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    where = np.stack([x + 0.25, y + 1.25], axis=-1).astype(np.float32)
+    step = (40 * x + 10 * y).astype(np.uint8)
+    normals = np.zeros((height, width, 3), np.float32)
+    normals[..., 2] = -1.0
+    normals[:, 3:] = (1.0, 0.0, 0.0)
+    maps = {
+        "segmentation": step,
+        "depth": step.astype(np.float32),
+        "boundary": step,
+        "saliency": step,
+        "normals": normals,
+    }
+    key = Predictions(0, maps, {"segmentation": step}, np.ones((1, 1), np.bool_))
+    found = carried(key, where, list(TASKS.values()))
+    picked, between = step[1, :], 40 * x[1] + 10 * y[1] + 12.5
+    for name in ("segmentation", "depth"):
+        assert found.maps[name][0].tolist() == picked.tolist()
+        assert found.maps[name].dtype == maps[name].dtype
+    assert found.confidence["segmentation"][0].tolist() == picked.tolist()
+    for name in ("boundary", "saliency"):
+        assert np.abs(found.maps[name][0, :-1].astype(float) - between[:-1]).max() <= 1.0
+        assert (found.maps[name][-1] >= step[-1]).all()  # below, the border goes on
+    turned = found.maps["normals"][0, 2]
+    assert turned == pytest.approx(np.array([0.25, 0, -0.75]) / np.hypot(0.25, 0.75), abs=1e-2)
+
+
+def test_normals_that_cancel_are_finite() -> None:
+    normals = np.zeros((1, 2, 3), np.float32)
+    normals[0, :, 0] = (1.0, -1.0)
+    where = np.array([[[0.5, 0.0], [0.0, 0.0]]], np.float32)
+    key = Predictions(0, {"normals": normals}, {}, np.ones((1, 1), np.bool_))
+    found = carried(key, where, [TASKS["normals"]]).maps["normals"]
+    assert np.isfinite(found).all() and found[0, 1].tolist() == [1, 0, 0]
+
+
+def test_the_camera_s_motion_changes_depth_and_normals_and_nothing_else() -> None:
+    tasks = list(TASKS.values())
+    for name in TASKS:
+        predictions = Predictions(0, {name: np.zeros((1, 1))}, {}, np.ones((1, 1), np.bool_))
+        assert is_moved(predictions, tasks) == (name in ("depth", "normals"))

@@ -263,3 +263,79 @@ def test_messages_of_tensorrt_reach_the_log(
     with caplog.at_level(logging.ERROR), pytest.raises(EngineError):
         open_bundle(bundle_path, files)
     assert "OutOfMemory" in caplog.text
+
+
+@pytest.mark.parametrize("place", ["upload", "download", "exchange_rows", "wait"])
+def test_an_error_of_cuda_on_the_way_is_one_of_the_engine_and_leaves_no_trace(
+    device: Device, bundle_path: Path, kept_files: EngineFiles, monkeypatch: Any, place: str
+) -> None:
+    from mtshare_ros.perception.engines.tensorrt.gpu import CudaError, Gpu
+
+    engine = open_bundle(bundle_path, kept_files).engine
+    state = engine.new_state()
+    _frame(engine, state, 0, list(range(engine.manifest.input.rows)))
+    before = _caches(engine, state)
+    for stage in state.stages.values():
+        stage.recorded.clear()  # a recorded launch makes no calls
+
+    def refuse(*_: Any) -> None:
+        patch.undo()  # once: what comes after is the way back
+        raise CudaError("unspecified launch failure")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Gpu, place, refuse)
+        with pytest.raises(EngineError, match="^tensorrt: unspecified launch failure"):
+            _frame(engine, state, 1, [3, 4, 5, 9])
+    if place != "exchange_rows":
+        assert _caches(engine, state) == before
+
+
+def test_a_recorded_launch_that_the_driver_refuses_is_an_error_of_the_engine(
+    device: Device, bundle_path: Path, kept_files: EngineFiles, monkeypatch: Any
+) -> None:
+    from mtshare_ros.perception.engines.tensorrt.cuda_graph import CaptureError
+
+    engine = open_bundle(bundle_path, kept_files).engine
+    state = engine.new_state()
+    _frame(engine, state, 0, list(range(engine.manifest.input.rows)))
+    before = _caches(engine, state)
+
+    def refuse() -> None:
+        raise CaptureError("cuGraphLaunch: error 719 of the CUDA driver")
+
+    monkeypatch.setattr(state.stages["depth"].recorded[6], "launch", refuse)
+    with pytest.raises(EngineError, match="^tensorrt: cuGraphLaunch: error 719"):
+        _frame(engine, state, 1, [3, 4, 5, 9])
+    assert _caches(engine, state) == before
+
+
+def test_an_error_of_cuda_while_a_state_is_made_is_one_of_the_engine(
+    device: Device, bundle_path: Path, kept_files: EngineFiles, monkeypatch: Any
+) -> None:
+    from mtshare_ros.perception.engines.tensorrt.gpu import CudaError, Gpu
+
+    engine = open_bundle(bundle_path, kept_files).engine
+
+    def refuse(*_: Any) -> None:
+        raise CudaError("invalid argument")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Gpu, "upload", refuse)
+        with pytest.raises(EngineError, match="^tensorrt: invalid argument"):
+            engine.new_state()
+
+
+def test_an_engine_from_a_size_on_computes_no_fewer_rows(
+    device: Device, bundle_path: Path, kept_files: EngineFiles
+) -> None:
+    engine = open_bundle(bundle_path, kept_files).engine
+    larger = engine.from_size(12)
+    assert engine.sizes == (3, 6, 12, 24, 48) and larger.sizes == (12, 24, 48)
+    states = [engine.new_state() for _ in range(2)]
+    for rows in (list(range(48)), [7], [1, 2, 3, 4]):
+        found, expected = (
+            _frame(each, state, 1, rows)
+            for each, state in zip((larger, engine), states, strict=True)
+        )
+        for task in TASKS:
+            assert relative_difference(found[task], expected[task]) < BOUND

@@ -10,7 +10,11 @@ import pytest
 
 from mtshare_ros.perception.engines.interface import EngineError
 from mtshare_ros.perception.engines.tensorrt import engine_files
-from mtshare_ros.perception.engines.tensorrt.engine_files import EngineFiles, EngineKey
+from mtshare_ros.perception.engines.tensorrt.engine_files import (
+    EngineFiles,
+    EngineKey,
+    default_folder,
+)
 
 KEY = EngineKey("a" * 64, "b" * 64, "fp16", (3, 6), "10.3.0", "Orin", (8, 7))
 
@@ -55,3 +59,47 @@ def test_a_folder_that_others_can_write_is_refused(tmp_path: Path) -> None:
     folder.chmod(0o777)
     with pytest.raises(EngineError, match="777.*can run code"):
         EngineFiles(folder)
+
+
+@pytest.mark.parametrize("mode", [0o720, 0o702])
+def test_a_folder_that_a_group_or_all_others_can_write_is_refused(
+    tmp_path: Path, mode: int
+) -> None:
+    folder = tmp_path / "engines"
+    folder.mkdir()
+    folder.chmod(mode)
+    with pytest.raises(EngineError, match=f"mode {mode:o}, expected owner"):
+        EngineFiles(folder)
+    folder.chmod(0o755)
+    assert EngineFiles(folder).folder == folder
+
+
+def test_a_folder_that_can_not_be_made_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(EngineError, match="no folder for engines"):
+        EngineFiles(tmp_path / "file" / "engines")
+
+
+def test_an_engine_that_can_not_be_read_is_compiled_again(
+    files: EngineFiles, caplog: pytest.LogCaptureFixture
+) -> None:
+    files.path("base", KEY).mkdir()
+    assert files.load("base", KEY) is None and "can't be read, compiled again" in caplog.text
+    assert files.load("stem", KEY) is None
+    assert len(caplog.records) == 1, "one that is not there is no news"
+
+
+def test_names_of_graphs_stay_inside_of_the_folder(files: EngineFiles) -> None:
+    path = files.store("../../evil", KEY, b"plan")
+    assert path.parent == files.folder and files.load("../../evil", KEY) == b"plan"
+    assert path.stat().st_mode & 0o077 == 0
+
+
+def test_the_folder_is_that_of_the_user_s_cache(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    assert default_folder() == tmp_path / ".cache" / "mtshare_ros" / "engines"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "x"))
+    assert default_folder() == tmp_path / "x" / "mtshare_ros" / "engines"

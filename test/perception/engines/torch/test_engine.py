@@ -76,3 +76,42 @@ def test_recorded_launches_on_a_gpu_reproduce_the_self_test(
                 assert relative_difference(raw[task], expected) < 1e-4
             else:
                 assert half_difference(manifest.task(task), raw[task], expected)[0] <= 1.0
+
+
+def test_a_few_sizes_give_what_any_number_of_rows_gives(bundle_path: Path) -> None:
+    """On a GPU indices are filled up with their last row; so they may be on the CPU."""
+    manifest = load_manifest(bundle_path)
+    free, sized = (TorchBundleEngine(bundle_path, manifest, CPU, "fp32") for _ in range(2))
+    sized.sizes = (3, 12, 48)
+    states = [(engine, engine.new_state()) for engine in (free, sized)]
+    rng = np.random.default_rng(0)
+    computed: list[int] = []
+    run = type(states[1][1].stages["base"]).run
+    base = states[1][1].stages["base"]
+    base.run = lambda size: (computed.append(size), run(base, size))[1]  # type: ignore[method-assign]
+    for rows in (range(48), [5], [1, 2, 40], [0, 9, 10, 47]):
+        image = rng.normal(size=(1, 3, 96, 128)).astype(np.float32)
+        index = np.array(rows, np.int64)
+        found = [
+            engine.run(state, image, index, {"depth": index}).raw["depth"].copy()
+            for engine, state in states
+        ]
+        assert relative_difference(found[1], found[0]) < 1e-5
+    assert computed == [48, 3, 3, 12]
+
+
+@pytest.mark.parametrize("error", [RuntimeError("CUDA error"), ValueError("odd"), MemoryError()])
+def test_only_what_is_no_bug_is_an_error_of_the_engine(
+    bundle_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    engine = TorchBundleEngine(bundle_path, load_manifest(bundle_path), CPU, "fp32")
+    state = engine.new_state()
+
+    def broken(size: int) -> None:
+        raise error
+
+    monkeypatch.setattr(state.stages["stem"], "run", broken)
+    everything = np.arange(48)
+    expected = MemoryError if isinstance(error, MemoryError) else EngineError
+    with pytest.raises(expected):
+        engine.run(state, np.zeros((1, 3, 96, 128), np.float32), everything, {})

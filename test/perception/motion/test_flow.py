@@ -1,0 +1,86 @@
+"""Where in the key frame each pixel of a later image was."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from mtshare_ros.perception.motion.flow import FLOW_WIDTH, ImageMotion, pulled
+
+LARGE = (640, 360)
+
+
+def texture(right: int, down: int, size: tuple[int, int] = LARGE) -> np.ndarray:
+    """Return a view of one texture, so many pixels further to the right and down."""
+    width, height = size
+    coarse = np.random.default_rng(0).integers(0, 255, (30, 40, 3), dtype=np.uint8)
+    whole = cv2.resize(coarse, (width + 200, height + 200), interpolation=cv2.INTER_CUBIC)
+    return np.ascontiguousarray(whole[down : down + height, right : right + width])
+
+
+def moved(where: np.ndarray) -> list[float]:
+    """Return the median of how far the pixels came, x and y."""
+    height, width = where.shape[:2]
+    y, x = np.mgrid[:height, :width]
+    apart = where - np.stack([x, y], axis=-1)
+    inside = apart[height // 5 : -height // 5, width // 5 : -width // 5]
+    return [float(n) for n in np.median(inside.reshape(-1, 2), axis=0)]
+
+
+@pytest.mark.parametrize("size", [(160, 240), (320, 180), (640, 360), (100, 30)])
+def test_the_flow_is_in_the_pixels_of_what_is_carried_along_both_sides(
+    size: tuple[int, int],
+) -> None:
+    motion = ImageMotion()
+    motion.start(texture(0, 0))
+    where = motion.back(texture(8, 4), size)
+    assert where.shape == (size[1], size[0], 2) and where.dtype == np.float32
+    assert moved(where) == pytest.approx([8 * size[0] / 640, 4 * size[1] / 360], abs=0.25)
+
+
+def test_an_image_that_is_smaller_than_the_flow_keeps_its_size() -> None:
+    size = (160, 90)
+    assert size[0] < FLOW_WIDTH
+    motion = ImageMotion()
+    motion.start(texture(0, 0, size))
+    assert moved(motion.back(texture(3, 2, size), size)) == pytest.approx([3, 2], abs=0.2)
+
+
+def test_the_search_goes_on_from_the_frame_before() -> None:
+    motion = ImageMotion()
+    motion.start(texture(0, 0))
+    for step in range(1, 13):  # 120 pixels in the end, a fifth of the width
+        where = motion.back(texture(10 * step, 5 * step), (320, 180))
+        assert moved(where) == pytest.approx([5 * step, 2.5 * step], abs=0.5)
+
+
+def test_a_frame_that_is_asked_for_twice_has_the_same_flow() -> None:
+    motion = ImageMotion()
+    motion.start(texture(0, 0))
+    for _ in range(3):
+        assert moved(motion.back(texture(10, 6), (320, 180))) == pytest.approx([5, 3], abs=0.2)
+
+
+def test_a_new_key_frame_begins_anew_whatever_its_size() -> None:
+    motion = ImageMotion()
+    motion.start(texture(0, 0))
+    for step in range(1, 13):
+        motion.back(texture(10 * step, 5 * step), (320, 180))
+    motion.start(texture(100, 0))
+    assert moved(motion.back(texture(100, 0), (320, 180))) == pytest.approx([0, 0], abs=0.1)
+    small = (200, 120)
+    motion.start(texture(0, 0, small))
+    assert moved(motion.back(texture(4, 0, small), small)) == pytest.approx([4, 0], abs=0.2)
+
+
+def test_without_a_key_frame_there_is_no_flow() -> None:
+    with pytest.raises(AssertionError, match="no key frame"):
+        ImageMotion().back(texture(0, 0), (320, 180))
+
+
+def test_what_was_outside_has_the_value_of_the_border() -> None:
+    array = np.arange(12, dtype=np.float32).reshape(3, 4)
+    where = np.array([[[-5, 1], [2, -5], [9, 9], [1.4, 0]]], np.float32)
+    assert pulled(array, where, cv2.INTER_NEAREST).tolist() == [[4, 2, 11, 1]]
+    assert pulled(array, where, cv2.INTER_LINEAR)[0, 3] == pytest.approx(1.4, abs=0.05)

@@ -179,7 +179,10 @@ def test_diagnostics_speak_of_each_camera(context, bundle_path):
 
         wait_for(lambda: processed("front") == "1" and processed("rear") == "0", "both cameras")
         rear = newest()["perception_node: perception rear"]
-        assert (rear.level, rear.message) == (DiagnosticStatus.WARN, "no images")
+        assert rear.level == DiagnosticStatus.WARN
+        assert rear.message == (
+            "no images: /peer (reliable, volatile) publishes on /rear/image, but sends nothing"
+        )
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ class MadeUpCameras:
         self.stuck: Any = None
         self.gave_up: str | None = None
         self.in_work = 0.0
+        self.by_name: dict[str, Any] = {}
         self.refuses: str | None = None
 
     def start(self) -> None:
@@ -157,7 +158,7 @@ def test_an_engine_that_hangs_is_given_up_after_its_time(
     node: PerceptionNode, seconds: float, expected: str
 ) -> None:
     active(node).in_work = seconds
-    node._watch_engine()
+    node._watch()
     assert state(node) == node._state == expected
     hangs = "the engine has not finished a frame within 7 s"
     assert node._cause == (None if expected == "active" else hangs)

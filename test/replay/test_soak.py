@@ -4,13 +4,17 @@ import dataclasses
 from itertools import islice
 from types import SimpleNamespace
 
+import cv2
 import pytest
 from rclpy.serialization import deserialize_message, serialize_message
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 
+from mtshare_ros.datasets.bags import topics
+from mtshare_ros.datasets.bags.open_bag import Message
 from mtshare_ros.replay import soak as module
 from mtshare_ros.replay.listener import stamp_of
 from mtshare_ros.replay.soak import Sample, SoakResult, soak
+from mtshare_ros.ros.images import decode
 from support.camera_bag import write_bag
 from support.ros_harness import header, image
 
@@ -74,10 +78,24 @@ def test_the_clip_goes_to_and_fro_with_the_stamps_of_an_endless_camera():
 
 def test_images_are_stretched_to_a_size_and_keep_their_header():
     data = serialize_message(image(7, size=(40, 20)))
-    assert module._stretched(data, None) is data
-    found = deserialize_message(module._stretched(data, (30, 60)), Image)
+    recorded = Message("camera/image", topics.RAW_TYPE, 7, data)
+    assert module._raw(recorded, None) is data
+    found = deserialize_message(module._raw(recorded, (30, 60)), Image)
     assert (found.width, found.height, found.step, found.encoding) == (30, 60, 90, "rgb8")
     assert found.header == header(7)
+
+
+@pytest.mark.parametrize(("size", "expected"), [(None, (40, 20)), ((30, 60), (30, 60))])
+def test_compressed_images_become_raw_ones(size, expected):
+    picture = decode(image(7, size=(40, 20)))
+    png = cv2.imencode(".png", picture[..., ::-1])[1].tobytes()
+    packed = CompressedImage(header=header(7), format="png", data=png)
+    name = "camera/image/compressed"
+    recorded = Message(name, topics.COMPRESSED_TYPE, 7, serialize_message(packed))
+    found = deserialize_message(module._raw(recorded, size), Image)
+    assert (found.width, found.height) == expected and found.header == header(7)
+    if size is None:
+        assert (decode(found) == picture).all()
 
 
 def result(samples, arrived, sent=4, processed=3, seconds=100.0):

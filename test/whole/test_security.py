@@ -16,9 +16,10 @@ import pytest
 import mtshare_ros
 from mtshare_ros.bundle.folder import load_manifest
 from mtshare_ros.bundle.manifest import BundleError
+from mtshare_ros.perception.camera.encodings import ImageError
 from mtshare_ros.perception.engines.bounded_arrays import load_arrays
 from mtshare_ros.perception.engines.selftest import load_selftest
-from mtshare_ros.ros.images import ImageError, decode
+from mtshare_ros.ros.images import decode
 from support.malformed import IMAGES
 from support.ros_harness import perception_node, ros, wait_for
 
@@ -120,7 +121,8 @@ import struct, zlib, resource
 from array import array
 resource.setrlimit(resource.RLIMIT_AS, (limit := 3 << 30, limit))
 from sensor_msgs.msg import CompressedImage
-from mtshare_ros.ros.images import ImageError, decode
+from mtshare_ros.perception.camera.encodings import ImageError
+from mtshare_ros.ros.images import decode
 def chunk(kind, data):
     body = kind + data
     return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))

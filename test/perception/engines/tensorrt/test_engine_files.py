@@ -55,3 +55,19 @@ def test_a_folder_that_others_can_write_is_refused(tmp_path: Path) -> None:
     folder.chmod(0o777)
     with pytest.raises(EngineError, match="777.*can run code"):
         EngineFiles(folder)
+
+
+@pytest.mark.parametrize("cache", [None, "", "not/absolute"])
+def test_the_folder_is_in_the_users_cache(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cache: str | None
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", cache or "")
+    if cache is None:
+        monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert engine_files.default_folder() == tmp_path / ".cache" / "mtshare_ros" / "engines"
+    monkeypatch.setenv("HOME", "nowhere")
+    with pytest.raises(EngineError, match="no folder for engines: HOME and XDG_CACHE_HOME"):
+        EngineFiles()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert engine_files.default_folder() == tmp_path / "cache" / "mtshare_ros" / "engines"

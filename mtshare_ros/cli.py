@@ -6,13 +6,15 @@ inside its command, so that `mtshare doctor` runs where torch, ROS or a simulato
 
 from __future__ import annotations
 
+import io
+import os
 import sys
 from collections.abc import Sequence
 
 import typer
 
 from mtshare_ros.commands import bench, data, model, robot, score, study
-from mtshare_ros.errors import exit_status, one_line
+from mtshare_ros.errors import exit_status, in_one_line, one_line
 
 RESEARCH = "Score and compare"
 COMMANDS = {
@@ -37,6 +39,7 @@ app.add_typer(study.app, name="study", rich_help_panel=RESEARCH)
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return 0 when it was done, 1 when it failed, 2 for a user's mistake."""
+    _prepare()
     try:
         return app(arguments, prog_name="mtshare", standalone_mode=False) or 0
     except (KeyboardInterrupt, typer.Abort):
@@ -50,8 +53,19 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return _fail(one_line(error), status)
 
 
+def _prepare() -> None:
+    """Make up for what an environment lacks: a home folder, and letters of a file's name."""
+    if not os.path.isabs(os.path.expanduser("~")):
+        # A user without an entry and without HOME, as in a container; Matplotlib looks there.
+        os.environ["HOME"] = os.sep
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # Names are bytes: those that are no text are printed as escapes.
+            stream.reconfigure(errors="backslashreplace")
+
+
 def _fail(message: str, status: int) -> int:
-    typer.echo(f"error: {message}", err=True)
+    typer.echo(f"error: {in_one_line(message)}", err=True)
     return status
 
 

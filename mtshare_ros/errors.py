@@ -6,6 +6,10 @@ an array operation is a bug of this package and has to keep its traceback.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 EXTRAS = {
     "torch": "offline",
     "onnx": "offline",
@@ -24,6 +28,7 @@ EXTRAS = {
     "onnxruntime": "online",
     "cv2": "online",
     "numpy": "online",
+    "simplejpeg": "online",
     "rclpy": "ros",
     "sensor_msgs": "ros",
     "diagnostic_msgs": "ros",
@@ -61,8 +66,33 @@ def one_line(error: BaseException) -> str:
         assert isinstance(error, ModuleNotFoundError)
         return f"{error.name} is not installed: pip install 'mtshare_ros[{extra}]'"
     if isinstance(error, OSError) and error.filename is not None:
-        return f"{error.filename}: {error.strerror}"
-    return " ".join(str(error).split()) or type(error).__name__
+        return in_one_line(f"{error.filename}: {error.strerror}")
+    return reason_of(error)
+
+
+def reason_of(error: BaseException) -> str:
+    """Return what an error says, in one line; the name of its class where it says nothing."""
+    return in_one_line(str(error)) or type(error).__name__
+
+
+def in_one_line(text: str) -> str:
+    """Return a text without its line breaks; other blanks may be those of a file's name."""
+    return " ".join(line.strip() for line in text.splitlines() if line.strip())
+
+
+@contextmanager
+def written(path: Path) -> Iterator[None]:
+    """Name a file in the errors of its writing: that of a full disk names none.
+
+    Raises:
+        OSError: As it was raised, with the file's name.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None or error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def _missing_extra(error: BaseException) -> str | None:

@@ -1,5 +1,6 @@
 """Errors that users meet: one line and an exit status, never a traceback."""
 
+import errno
 import importlib
 import pkgutil
 
@@ -7,7 +8,7 @@ import pytest
 
 import mtshare_ros
 from mtshare_ros import cli
-from mtshare_ros.errors import JobError, UserError
+from mtshare_ros.errors import JobError, UserError, one_line, written
 
 NOT_THERE = {"pycuda", "tensorrt"}
 """What some engines need and this machine may lack."""
@@ -65,3 +66,17 @@ def test_no_error_of_the_package_is_neither_a_users_nor_a_jobs():
 def test_the_best_known_are_among_them(base, name):
     import_everything()
     assert name in {kind.__name__ for kind in descendants(base)}
+
+
+def test_a_full_disk_is_named_by_the_file_that_was_written(tmp_path):
+    with pytest.raises(OSError) as raised, written(tmp_path / "report.json"):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert one_line(raised.value) == f"{tmp_path / 'report.json'}: No space left on device"
+    with pytest.raises(FileNotFoundError) as missing, written(tmp_path / "report.json"):
+        open(tmp_path / "none" / "x")
+    assert one_line(missing.value) == f"{tmp_path / 'none' / 'x'}: No such file or directory"
+
+
+def test_a_line_break_in_a_name_makes_no_second_line():
+    assert one_line(FileNotFoundError(2, "No such file", "a  b\nc")) == "a  b c: No such file"
+    assert one_line(UserError("a  b\n  c")) == "a  b c" and one_line(UserError("")) == "UserError"

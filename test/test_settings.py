@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mtshare_ros.settings import KindName, Strict, load_settings
+from mtshare_ros.settings import KindName, Strict, YamlError, load_settings, parse_yaml
 from mtshare_ros.tasks import KINDS
 
 
@@ -14,6 +14,7 @@ class Example(Strict):
     name: str
     steps: int = 5
     kind: KindName = "depth"
+    rate: float = 1.0
 
 
 class ExampleError(Exception):
@@ -40,6 +41,15 @@ def test_what_the_file_says_holds_and_changes_stand_in_for_it(tmp_path: Path) ->
         ("steps: 7", "name: Field required"),
         ("name: a\nkind: smell", "kind: Value error, found 'smell', expected one of depth"),
         ("just text", "(top level)"),
+        ("name: a\nrate: .nan", "rate: Input should be a finite number"),
+        ("name: a\n1: 2", "1: Keys should be strings"),
+        ("name: 2020-01-02", "name: Input should be a valid string"),
+        ("name: 2020-99-99", "not YAML: month must be"),
+        ("name:\n\t- a", "not YAML"),
+        ("? [name]\n: a", "not YAML"),
+        ("!!python/object/apply:os.system [x]", "not YAML"),
+        ("- " * 700, "not YAML"),
+        ("", "(top level)"),
     ],
 )
 def test_a_wrong_file_is_one_line_with_the_file_and_the_key(
@@ -54,3 +64,25 @@ def test_a_wrong_file_is_one_line_with_the_file_and_the_key(
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ExampleError, match=r"none\.yaml: can't be read"):
         load_settings(tmp_path / "none.yaml", Example, ExampleError)
+
+
+def test_a_file_in_another_encoding_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    for data in ("name: caf\u00e9".encode("latin-1"), bytes(range(256)), b"name: \xff"):
+        path.write_bytes(data)
+        with pytest.raises(ExampleError, match="x.yaml: not YAML"):
+            load_settings(path, Example, ExampleError)
+    for data in ("name: caf\u00e9".encode("utf-16"), "\ufeffname: caf\u00e9".encode()):
+        path.write_bytes(data)
+        assert load_settings(path, Example, ExampleError).name == "caf\u00e9"
+
+
+@pytest.mark.parametrize("last", ["[{}]", "{{<<: [{}]}}"])
+def test_aliases_of_aliases_are_refused_before_they_take_memory(last: str) -> None:
+    lines = ["a0: &a0 {x: 1}"]
+    lines += [f"a{n}: &a{n} " + last.format(", ".join([f"*a{n - 1}"] * 9)) for n in range(1, 12)]
+    with pytest.raises(YamlError, match="more than 100000 values"):
+        parse_yaml("\n".join(lines))
+    with pytest.raises(YamlError, match="more than"):
+        parse_yaml("&a [*a]")
+    assert parse_yaml("a: &a [1, 2]\nb: *a") == {"a": [1, 2], "b": [1, 2]}

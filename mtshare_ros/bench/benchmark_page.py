@@ -9,7 +9,7 @@ from typing import Any
 
 from mtshare_ros.bench.bench_tables import by_tasks, close_look, fixed_share, title_of
 from mtshare_ros.bench.result_reader import read_result, rows_of
-from mtshare_ros.errors import OptionError
+from mtshare_ros.errors import OptionError, written
 
 BEGIN = "<!-- mtshare bench-report: begin; what is between the markers is made from JSON -->"
 END = "<!-- mtshare bench-report: end -->"
@@ -32,7 +32,10 @@ def update_page(page: Path, files: Sequence[Path]) -> None:
     """
     text = f"# Benchmarks\n\n{BEGIN}\n{END}\n"
     if page.exists():
-        text = page.read_text(encoding="utf-8")
+        try:
+            text = page.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise OptionError(f"{page}: not UTF-8 ({error}); expected a Markdown page") from error
     if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
         raise OptionError(f"{page}: expected the lines {BEGIN!r} and {END!r} once each")
     before, _, rest = text.partition(BEGIN)
@@ -40,7 +43,9 @@ def update_page(page: Path, files: Sequence[Path]) -> None:
     sections = [section(read_result(path), path, page.parent) for path in files]
     body = "\n\n".join(sections)
     page.parent.mkdir(parents=True, exist_ok=True)
-    page.write_text(f"{before}{BEGIN}\n\n{body}\n\n{END}{after}", encoding="utf-8")
+    text = f"{before}{BEGIN}\n\n{body}\n\n{END}{after}"
+    with written(page):
+        page.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def section(result: dict[str, Any], path: Path, folder: Path) -> str:

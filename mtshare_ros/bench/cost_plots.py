@@ -130,7 +130,9 @@ def _of_kind(rows: Sequence[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
 
 
 def _has_fractions(rows: Sequence[dict[str, Any]]) -> bool:
-    return len({row["fraction"] for row in rows if row["kind"] == "stream"}) > 2
+    count = main_count({row["tasks"] for row in rows})
+    shown = [row for row in rows if row["kind"] == "stream" and row["tasks"] == count]
+    return len({row["fraction"] for row in shown}) > 2
 
 
 def _has_tasks(rows: Sequence[dict[str, Any]]) -> bool:

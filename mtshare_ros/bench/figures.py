@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from mtshare_ros.errors import written
+
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Okabe and Ito's colours, without the yellow that is too light on white."""
 WIDTH = 8.0
@@ -50,4 +52,5 @@ def legend_below(figure: Any, panels: Sequence[Any], order: Sequence[str] = ()) 
 def save_figure(figure: Any, path: Path) -> None:
     """Write a figure as PNG."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path)
+    with written(path):
+        figure.savefig(path)

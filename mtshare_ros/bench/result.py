@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from mtshare_ros.bundle.manifest import Manifest
+from mtshare_ros.errors import written
 
 SCHEMA_VERSION = 1
 
@@ -58,4 +59,5 @@ def describe(
 def write_result(path: Path, result: dict[str, Any]) -> None:
     """Write a result as JSON."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    with written(path):
+        path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")

@@ -83,6 +83,8 @@ def _check_tasks(tasks: tuple[Task, ...]) -> None:
             raise BundleError(
                 f"task {task.name}: {len(task.classes)} classes for {task.channels} channels"
             )
+        if any(not 0 <= part <= 255 for item in task.classes for part in item.colour):
+            raise BundleError(f"task {task.name}: colours of classes; expected 0 to 255")
         if KINDS[task.kind].in_metres and not _is_range(task.value_range):
             raise BundleError(f"task {task.name}: value_range {task.value_range}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -46,11 +47,12 @@ def _about(manifest: Manifest) -> Described:
 def _tasks(manifest: Manifest) -> Described:
     rows = []
     for task in manifest.tasks:
-        base = task.name == manifest.base_task.name
+        share = manifest.private.get(task.name)
+        base = "base" if task.name == manifest.base_task.name else ""
         rows.append(
             (
                 task.name,
-                "base" if base else f"{100 * manifest.private[task.name].rho:.1f} % private",
+                base or ("" if share is None else f"{100 * share.rho:.1f} % private"),
                 task.units + (f", {len(task.classes)} classes" if task.classes else ""),
             )
         )
@@ -65,6 +67,8 @@ def _shares(manifest: Manifest) -> Described:
             str(block),
             *(
                 f"{layers[block].heads} heads, {layers[block].neurons} neurons"
+                if block < len(layers)
+                else ""
                 for layers in (manifest.private[name].layers for name in names)
             ),
         )
@@ -103,5 +107,5 @@ def _numbers(tree: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], float]]
     for key, value in tree.items():
         if isinstance(value, Mapping):
             yield from (((key, *path), number) for path, number in _numbers(value))
-        elif isinstance(value, int | float):
+        elif isinstance(value, int | float) and abs(value) <= sys.float_info.max:
             yield (key,), float(value)

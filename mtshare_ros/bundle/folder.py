@@ -15,6 +15,7 @@ from pathlib import Path
 
 from mtshare_ros.bundle.checks import check_manifest
 from mtshare_ros.bundle.manifest import BundleError, Manifest, parse_manifest
+from mtshare_ros.errors import written
 
 SCHEMA_VERSION = 1
 MANIFEST_NAME = "manifest.json"
@@ -49,7 +50,8 @@ def check_file(path: Path, sha256: str, size: int) -> None:
 def save_manifest(folder: Path, manifest: Manifest) -> None:
     """Write ``manifest`` into ``folder``."""
     text = json.dumps(asdict(manifest), indent=1, allow_nan=False)
-    (folder / MANIFEST_NAME).write_text(text + "\n")
+    with written(folder / MANIFEST_NAME):
+        (folder / MANIFEST_NAME).write_text(text + "\n")
 
 
 def load_manifest(folder: Path, verify: bool = True) -> Manifest:
@@ -65,8 +67,8 @@ def load_manifest(folder: Path, verify: bool = True) -> Manifest:
     if path.stat().st_size > MAX_MANIFEST_BYTES:
         raise BundleError(f"{path}: larger than {MAX_MANIFEST_BYTES} bytes")
     try:
-        values = json.loads(path.read_text())
-    except ValueError as error:
+        values = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
         raise BundleError(f"{path}: not JSON: {error}") from error
     if not isinstance(values, dict):
         raise BundleError(f"{path}: found {type(values).__name__}, expected an object")

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-import yaml
 
 from mtshare_ros.errors import OptionError
 
@@ -69,13 +68,17 @@ def parse_parameters(texts: Sequence[str]) -> dict[str, bool | int | float | str
     Raises:
         OptionError: A text is not NAME=VALUE.
     """
+    from mtshare_ros.settings import YamlError, parse_yaml
+
     values: dict[str, bool | int | float | str] = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if not (name and equals and value):
             raise OptionError(f"--parameter {text!r}: expected NAME=VALUE, as output_size=input")
         try:
-            values[name] = yaml.safe_load(value)
-        except yaml.YAMLError as error:
+            values[name] = parse_yaml(value)
+        except YamlError as error:
             raise OptionError(f"--parameter {text!r}: the value is not YAML") from error
+        if not isinstance(values[name], bool | int | float | str | list):
+            raise OptionError(f"--parameter {text!r}: expected a number, a text or a list")
     return values

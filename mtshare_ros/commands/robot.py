@@ -24,6 +24,7 @@ from mtshare_ros.commands.options import (
     parse_parameters,
     parse_size,
 )
+from mtshare_ros.errors import written
 
 if TYPE_CHECKING:
     from mtshare_ros.replay.soak import Sample
@@ -119,7 +120,8 @@ def soak(
     )
     faults = result.faults()
     output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(json.dumps({**asdict(result), "faults": faults}, indent=1) + "\n")
+    with written(output):
+        output.write_text(json.dumps({**asdict(result), "faults": faults}, indent=1) + "\n")
     typer.echo(
         f"{result.sent} sent, {result.counts}, memory {result.memory_growth:+.2%} since warm, "
         f"p99 x {result.p99_ratio:.2f}, {result.cpu_ms:.1f} ms of CPU per frame"

@@ -10,7 +10,7 @@ import typer
 
 from mtshare_ros.commands.console import print_table, progress
 from mtshare_ros.commands.options import BundleArgument, Threads, parse_size
-from mtshare_ros.errors import OptionError
+from mtshare_ros.errors import OptionError, written
 
 RESULTS_NAME = "results.json"
 TIMING_NAME = "timing.json"
@@ -44,7 +44,8 @@ def table(config: Config, output: Output) -> None:
     with progress("scoring") as on_step:
         results = results_of(study, on_step)
     _write_json(output / RESULTS_NAME, results)
-    (output / TABLE_NAME).write_text(markdown(results, timing), encoding="utf-8")
+    with written(output / TABLE_NAME):
+        (output / TABLE_NAME).write_text(markdown(results, timing), encoding="utf-8")
     files = [output / RESULTS_NAME, output / TABLE_NAME, *draw(study, results, timing, output)]
     for run, stages in results["missing"].items():
         typer.echo(f"not trained in {run}: {', '.join(stages)}", err=True)
@@ -216,8 +217,8 @@ def _timing(path: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
-        values = json.loads(path.read_text())
-    except ValueError as error:
+        values = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
         raise OptionError(f"{path}: not JSON: {error}; measure it again") from error
     missing = [key for key in _TIMING_KEYS if not isinstance(values, dict) or key not in values]
     if missing:
@@ -227,4 +228,6 @@ def _timing(path: Path) -> dict[str, Any] | None:
 
 def _write_json(path: Path, values: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(values, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    text = json.dumps(values, indent=1, allow_nan=False) + "\n"
+    with written(path):
+        path.write_text(text, encoding="utf-8")

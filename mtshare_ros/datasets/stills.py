@@ -11,27 +11,44 @@ vector times 127, zero invalid; ``seeds.npy`` int64 (M,), the room of each frame
 from __future__ import annotations
 
 import json
+import math
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mtshare_ros.errors import UserError
+from mtshare_ros.errors import UserError, reason_of
 from mtshare_ros.tasks import TASKS
 
 VERSION = 1
 """Version of the layout and of the rooms: frames of different versions must not be mixed."""
 
-KINDS = ("rgb", "depth", "labels", "normals", "seeds")
+_LAYOUT: dict[str, tuple[type, tuple[int, ...] | None]] = {
+    "rgb": (np.uint8, (3,)),
+    "depth": (np.float16, ()),
+    "labels": (np.uint8, ()),
+    "normals": (np.int8, (3,)),
+    "seeds": (np.int64, None),
+}
+"""Array -> its type, and its sides after those of the image; None where it has no image."""
+KINDS = tuple(_LAYOUT)
 """Arrays of a shard."""
 
 NORMAL_SCALE = 127.0
 """Stored value of a normal's component 1.0."""
 
-_REQUIRED = ("version", "size", "fx", "classes", "seeds", "textures")
-"""What ``meta.json`` must say for the frames to be of use."""
+_REQUIRED: dict[str, Callable[[Any], bool]] = {
+    "version": lambda value: isinstance(value, int),
+    "size": lambda value: _are_whole(value, 2) and min(value) > 0,
+    "fx": lambda value: isinstance(value, int | float) and 0 < value < math.inf,
+    "classes": lambda value: isinstance(value, list) and all(isinstance(v, str) for v in value),
+    "seeds": lambda value: _are_whole(value, 3),
+    "textures": lambda value: isinstance(value, str),
+}
+"""What ``meta.json`` must say for the frames to be of use -> whether a value can be right."""
 
 
 class StillsError(UserError):
@@ -45,13 +62,27 @@ def read_meta(path: Path) -> dict[str, Any]:
         StillsError: It is damaged, or lacks what every set has.
     """
     try:
-        meta = json.loads(path.read_text())
-    except ValueError as error:
+        meta = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
         raise StillsError(f"{path}: no JSON ({error})") from error
     missing = [key for key in _REQUIRED if not isinstance(meta, dict) or key not in meta]
     if missing:
         raise StillsError(f"{path}: lacks {', '.join(missing)}")
+    for key, fits in _REQUIRED.items():
+        if not fits(meta[key]):
+            raise StillsError(f"{path}: {key} is {str(meta[key])[:80]}; render it again")
+    if meta.get("clips") and not _is_count(meta.get("views_per_room")):
+        raise StillsError(f"{path}: views_per_room is {meta.get('views_per_room')} of clips")
     return dict(meta)
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and value > 0
+
+
+def _are_whole(value: Any, count: int) -> bool:
+    numbers = isinstance(value, list) and len(value) == count
+    return numbers and all(isinstance(number, int) for number in value)
 
 
 class StillsDataset:
@@ -79,7 +110,9 @@ class StillsDataset:
             raise StillsError(
                 f"{path}: version is {self.meta['version']}, expected {VERSION}: render them again"
             )
-        self._shards = [_open_shard(folder) for folder in sorted(Path(root).glob("shard-*"))]
+        width, height = self.meta["size"]
+        shards = sorted(Path(root).glob("shard-*"))
+        self._shards = [_open_shard(folder, (height, width)) for folder in shards]
         self._ends = np.cumsum([len(shard["seeds"]) for shard in self._shards])
 
     def __len__(self) -> int:
@@ -125,12 +158,23 @@ class StillsDataset:
         }
 
 
-def _open_shard(folder: Path) -> dict[str, NDArray[Any]]:
-    """Map a shard's arrays into memory."""
-    try:
-        return {kind: np.load(folder / f"{kind}.npy", mmap_mode="r") for kind in KINDS}
-    except (ValueError, EOFError) as error:
-        raise StillsError(f"{folder}: can't be read ({error}); render it again") from error
+def _open_shard(folder: Path, size: tuple[int, int]) -> dict[str, NDArray[Any]]:
+    """Map a shard's arrays into memory; ``size`` is height and width of the frames."""
+    shard: dict[str, NDArray[Any]] = {}
+    for kind, (dtype, depth) in _LAYOUT.items():
+        path = folder / f"{kind}.npy"
+        try:
+            array = np.load(path, mmap_mode="r", allow_pickle=False)
+        except Exception as error:  # NumPy parses headers with built-in errors of many classes.
+            reason = error.strerror if isinstance(error, OSError) else reason_of(error)
+            raise StillsError(f"{path}: can't be read ({reason}); render it again") from error
+        frames = len(shard[KINDS[0]]) if shard else len(array) if np.ndim(array) else 0
+        expected = (frames,) if depth is None else (frames, *size, *depth)
+        if not isinstance(array, np.ndarray) or array.dtype != dtype or array.shape != expected:
+            found = f"{np.shape(array)} {getattr(array, 'dtype', 'archive')}"
+            raise StillsError(f"{path}: {found}; expected {expected} {np.dtype(dtype)}")
+        shard[kind] = array
+    return shard
 
 
 if __name__ == "__main__":

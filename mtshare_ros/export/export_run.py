@@ -10,6 +10,7 @@ from mtshare_ros.bundle.manifest import Manifest
 from mtshare_ros.export.writer import write_bundle
 from mtshare_ros.network.units import SubTask
 from mtshare_ros.tasks import Task
+from mtshare_ros.training.checkpoints import said_of
 from mtshare_ros.training.configuration import ConfigError, load_config
 from mtshare_ros.training.data_sets import focal_length_of_record, tasks_of_record
 from mtshare_ros.training.stored import load_network, record_of, stage_path
@@ -58,10 +59,13 @@ def export_run(run: Path, output: Path, only: Collection[str] = ()) -> Manifest:
             raise ConfigError(f"{run}: stage {name}: form 'replaced' can't be exported")
         tasks = tasks_of_record(trained_record)
         subtasks |= {tasks[task]: subtask for task, subtask in trained.items()}
-    used = _lineage(run, needed)
-    records = {s.name: record_of(run, s.name) for s in config.stages if s.name in used}
-    base_name = record["task"] if "task" in record else record["tasks"][0]
-    base_task = tasks_of_record(record)[base_name]
+    with said_of(stage_path(run, needed[0])):
+        used = _lineage(run, needed)
+        records = {s.name: record_of(run, s.name) for s in config.stages if s.name in used}
+        base_name = record["task"] if "task" in record else record["tasks"][0]
+        base_task = tasks_of_record(record)[base_name]
+        focal_length = focal_length_of_record(record, config.data.train)
+        validation = _validation(records.values(), [base_task, *subtasks])
     return write_bundle(
         output,
         config.name,
@@ -69,9 +73,9 @@ def export_run(run: Path, output: Path, only: Collection[str] = ()) -> Manifest:
         base,
         base_task,
         subtasks,
-        focal_length_of_record(record, config.data.train),
+        focal_length,
         training={"stages": records, "seed": config.seed},
-        metrics={"validation": _validation(records.values(), [base_task, *subtasks])},
+        metrics={"validation": validation},
     )
 
 

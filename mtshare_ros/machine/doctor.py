@@ -52,6 +52,7 @@ def examine(bundle: Path | None = None, train: bool = False) -> list[Finding]:
         train: Whether the machine is also to train, export and simulate.
     """
     findings = [_python(), *(_module(name, why) for name, why in ROBOT.items()), _middleware()]
+    findings.append(_damage())
     findings += [_module(name, why, needed=train) for name, why in WORKSHOP.items()]
     findings += [_drawing(needed=train), _processor(), _memory()]
     findings += examine_gpu(_manifest(bundle))
@@ -78,6 +79,19 @@ def _module(name: str, why: str, needed: bool = True) -> Finding:
         # Installed but broken: a library of the system is missing, or built for another Python.
         return Finding(what, f"can't be imported: {error}", ok=False, needed=needed)
     return Finding(what, version or "there", needed=needed)
+
+
+def _damage() -> Finding:
+    what = "simplejpeg (notices JPEGs that lost bytes)"
+    try:
+        from mtshare_ros.perception.camera.pictures import NOTICES_DAMAGE
+    except ImportError as error:  # What the rows above say of it: no arrays, or no OpenCV.
+        return Finding(what, f"unknown: {error}", ok=False, needed=False)
+    if NOTICES_DAMAGE:
+        return Finding(what, version_of("simplejpeg") or "there", needed=False)
+    hint = "damaged JPEGs are not noticed and are served and scored as they decode"
+    install = f"pip install 'mtshare_ros[{EXTRAS['simplejpeg']}]'"
+    return Finding(what, f"{hint}: {install}", ok=False, needed=False)
 
 
 def _middleware() -> Finding:

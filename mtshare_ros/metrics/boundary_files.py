@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
@@ -14,13 +14,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mtshare_ros.datasets.image_sets import matlab_files, picture_files, truth_files
+from mtshare_ros.datasets.image_sets.image_set import read_names, without_ending
 from mtshare_ros.datasets.lines import outlines
-from mtshare_ros.errors import OptionError
+from mtshare_ros.errors import OptionError, written
 from mtshare_ros.metrics.boundary_matching import LEVELS, THOUSANDTHS, count_boundaries
 from mtshare_ros.progress import OnCount, silent
 
 SUFFIXES = (".png", ".npy", ".mat")
-"""Files that are read; a name must be there with one of them only."""
+"""Files that are read, in any case; a name must be there with one of them only."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,8 @@ def score_folders(
         on_image: Called after each image.
 
     Raises:
-        OptionError: A file is missing or can't be read, or the sizes of two differ.
+        OptionError: A file is missing, or the sizes of two differ.
+        DatasetError: A file can't be read.
     """
     pairs = _pairs(predictions, truths, names)
     sums = np.zeros((len(max_distances), 3, len(LEVELS)), np.int64)
@@ -89,8 +92,10 @@ def score_folders(
 
 def write_scores(path: Path, scores: Sequence[BoundaryScore]) -> None:
     """Write scores as JSON."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     values = {"scores": [asdict(score) for score in scores]}
-    path.write_text(json.dumps(values, indent=2) + "\n")
+    with written(path):
+        path.write_text(json.dumps(values, indent=2) + "\n")
 
 
 def _score(max_distance: float, sums: NDArray[np.int64], images: int) -> BoundaryScore:
@@ -124,8 +129,9 @@ def _count(
 
 
 def _read_probability(path: Path) -> NDArray[np.uint8]:
-    values = _read(path)
+    values = _read(path, picture_files.grey)
     if values.ndim == 2 and values.dtype == np.uint8:
+        truth_files.check_bytes(path, values)
         return np.asarray(values, np.uint8)
     if values.ndim == 2 and values.dtype.kind == "f" and 0 <= values.min() <= values.max() <= 1:
         return np.rint(255 * values).astype(np.uint8)
@@ -139,28 +145,22 @@ def read_lines(path: Path, outline: bool) -> NDArray[np.bool_]:
     """Return the true boundaries (H, W) of a file.
 
     Raises:
-        OptionError: The file can't be read or is no single-channel image.
+        OptionError: The file is no single-channel image.
+        DatasetError: The file can't be read.
     """
-    values = _read(path)
+    values = _read(path, picture_files.indices if outline else picture_files.grey)
     if values.ndim != 2:
         raise OptionError(f"{path}: {values.shape}; expected (H, W)")
-    return outlines(values) if outline or path.suffix == ".mat" else values > 0
+    return outlines(values) if outline or _ending(path) == ".mat" else values > 0
 
 
-def _read(path: Path) -> NDArray[Any]:
-    try:
-        if path.suffix == ".npy":
-            return np.asarray(np.load(path))
-        if path.suffix == ".mat":
-            from scipy.io import loadmat
+def _read(path: Path, picture: Callable[[Path], NDArray[Any]]) -> NDArray[Any]:
+    readers = {".npy": truth_files.array, ".mat": matlab_files.label_map}
+    return readers.get(_ending(path), picture)(path)
 
-            return np.asarray(loadmat(path)["LabelMap"])
-        image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    except (ValueError, KeyError, EOFError, NotImplementedError, TypeError, IndexError) as error:
-        raise OptionError(f"{path}: can't be read ({error!r}); see --help for formats") from error
-    if image is None:
-        raise OptionError(f"{path}: can't be read as a picture; expected PNG")
-    return np.asarray(image)
+
+def _ending(path: Path) -> str:
+    return path.suffix.lower()
 
 
 def _pairs(predictions: Path, truths: Path, names: Path | None) -> list[tuple[Path, Path]]:
@@ -170,7 +170,9 @@ def _pairs(predictions: Path, truths: Path, names: Path | None) -> list[tuple[Pa
     if predictions.is_file() and truths.is_file():
         return [(predictions, truths)]
     found, expected = _by_name(predictions), _by_name(truths)
-    wanted = set(names.read_text().split()) if names is not None else set(found) | set(expected)
+    wanted = set(found) | set(expected)
+    if names is not None:
+        wanted = {without_ending(name, wanted) for name in read_names(names)}
     if not wanted:
         raise OptionError(f"{predictions}: no file that ends in {', '.join(SUFFIXES)}")
     for folder, have in ((predictions, found), (truths, expected)):
@@ -188,7 +190,8 @@ def _by_name(folder: Path) -> dict[str, Path]:
         raise OptionError(f"{folder}: a file; expected a folder, like the other one")
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
-        if path.suffix in SUFFIXES:
+        # Hidden files are of a system, not of the user: .DS_Store, ._x.png.
+        if _ending(path) in SUFFIXES and not path.name.startswith("."):
             if path.stem in found:
                 raise OptionError(f"{found[path.stem]} and {path}: expected one of them")
             found[path.stem] = path

@@ -9,6 +9,10 @@ STRIDE = 16
 """Side of a token in pixels."""
 FINE_STRIDE = 4
 """Stride of the stem's fine features and of the raw maps."""
+LONGEST_SIDE = 8192
+"""Longest side of an input in pixels, as bundles may have."""
+MOST_UNITS = 1 << 16
+"""Largest number of channels, blocks, heads or neurons that is no mistake."""
 
 
 @dataclass(frozen=True)
@@ -44,14 +48,18 @@ class NetworkConfig:
 
     def __post_init__(self) -> None:
         """Refuse sizes that don't fit together."""
+        for name in ("width", "depth", "heads", "hidden", "fine_width", "head_width"):
+            if not 1 <= getattr(self, name) <= MOST_UNITS:
+                found = getattr(self, name)
+                raise ValueError(f"network {name} {found}: expected 1 to {MOST_UNITS}")
         if self.width % self.heads:
             raise ValueError(f"network width {self.width} is not a multiple of heads {self.heads}")
-        if self.size[0] % STRIDE or self.size[1] % STRIDE:
+        if any(side % STRIDE or not 0 < side <= LONGEST_SIDE for side in self.size):
             raise ValueError(f"network size {self.size}: expected multiples of {STRIDE}")
         if self.stem not in ("conv", "patch"):
             raise ValueError(f"network stem {self.stem!r}: expected 'conv' or 'patch'")
-        if self.prefix < 0:
-            raise ValueError(f"network prefix {self.prefix}: expected 0 or more")
+        if not 0 <= self.prefix <= MOST_UNITS:
+            raise ValueError(f"network prefix {self.prefix}: expected 0 to {MOST_UNITS}")
 
     @property
     def grid(self) -> tuple[int, int]:

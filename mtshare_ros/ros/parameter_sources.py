@@ -75,7 +75,7 @@ def _content(path: Path) -> Any:
     """Return what a parameter file holds; nothing where only ROS can read it."""
     try:
         return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError):
+    except Exception:  # PyYAML lets built-in errors of many classes through.
         return None
 
 

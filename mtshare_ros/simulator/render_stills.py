@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtshare_ros.datasets.stills import KINDS, NORMAL_SCALE, VERSION, StillsError, read_meta
+from mtshare_ros.errors import written
 from mtshare_ros.progress import OnCount, silent
 from mtshare_ros.simulator.clips import ClipFrame, render_clip
 from mtshare_ros.simulator.gl import require_gl
@@ -123,7 +124,7 @@ def _write_meta(whole: Job) -> None:
     }
     path = whole.folder / "meta.json"
     if not path.exists():
-        path.write_text(json.dumps(meta, indent=1) + "\n")
+        _write(path, meta)
         return
     kept = read_meta(path)
     for key, value in meta.items():
@@ -134,7 +135,12 @@ def _write_meta(whole: Job) -> None:
         raise StillsError(f"{path}: clips is {kept.get('clips', False)}, expected {whole.clips}")
     first, end, _ = kept["seeds"]
     meta["seeds"] = [min(first, seeds.start), max(end, seeds.stop), seeds.step]
-    path.write_text(json.dumps(meta, indent=1) + "\n")
+    _write(path, meta)
+
+
+def _write(path: Path, meta: dict[str, Any]) -> None:
+    with written(path):
+        path.write_text(json.dumps(meta, indent=1) + "\n")
 
 
 def parts(whole: Job) -> Iterator[Job]:
@@ -148,7 +154,10 @@ def is_finished(job: Job) -> bool:
     """Return whether a shard is there in full: the last one of a set that grew may be shorter."""
     seeds = job.folder / "seeds.npy"
     frames = len(job.seeds) * job.views_per_room
-    return seeds.exists() and len(np.load(seeds, mmap_mode="r")) >= frames
+    try:
+        return len(np.load(seeds, mmap_mode="r")) >= frames
+    except Exception:  # Missing, or damaged in whatever way: it is rendered again.
+        return False
 
 
 def render_shard(job: Job) -> int:
@@ -165,7 +174,9 @@ def render_shard(job: Job) -> int:
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
     for kind in KINDS:
-        np.save(partial / f"{kind}.npy", np.stack([frame[kind] for frame in frames]))
+        path = partial / f"{kind}.npy"
+        with written(path):
+            np.save(path, np.stack([frame[kind] for frame in frames]))
     shutil.rmtree(job.folder, ignore_errors=True)
     partial.rename(job.folder)
     return len(frames)

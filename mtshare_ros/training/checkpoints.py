@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from mtshare_ros.errors import UserError
+from mtshare_ros.errors import UserError, reason_of
 
 
 class CheckpointError(UserError):
@@ -20,10 +23,17 @@ class CheckpointError(UserError):
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], record: dict[str, Any]) -> None:
-    """Write ``tensors`` and the JSON ``record``; an old file stays until the new one is whole."""
+    """Write ``tensors`` and the JSON ``record``; an old file stays until the new one is whole.
+
+    Raises:
+        CheckpointError: It can't be written.
+    """
     temporary = path.with_suffix(".partial")
     plain = {name: t.detach().contiguous().clone() for name, t in tensors.items()}
-    save_file(plain, str(temporary), metadata={"record": json.dumps(record)})
+    try:
+        save_file(plain, str(temporary), metadata={"record": json.dumps(record)})
+    except SafetensorError as error:  # What it makes of a full disk.
+        raise CheckpointError(f"{path}: can't be written: {reason_of(error)}") from error
     os.replace(temporary, path)
 
 
@@ -36,9 +46,33 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         with safe_open(str(path), "pt") as file:
             record = json.loads((file.metadata() or {})["record"])
+            if not isinstance(record, dict):
+                raise ValueError(f"record is {type(record).__name__}, expected an object")
             return {name: file.get_tensor(name) for name in file.keys()}, record
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
-        raise CheckpointError(f"{path}: not a checkpoint of this project: {error}") from error
+    except (OSError, SafetensorError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        raise not_ours(path, error) from error
+
+
+def not_ours(path: Path, error: Exception) -> CheckpointError:
+    """Return the error of a file that this project did not write."""
+    # torch lists every tensor.
+    reason = textwrap.shorten(reason_of(error), 300)
+    return CheckpointError(f"{path}: not a checkpoint of this project: {reason}")
+
+
+@contextmanager
+def said_of(path: Path) -> Iterator[None]:
+    """Say of a checkpoint's file what is wrong about what was read from it.
+
+    Raises:
+        CheckpointError: A key or a tensor is missing, or of another kind or size.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        raise not_ours(path, error) from error
 
 
 def part_of(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

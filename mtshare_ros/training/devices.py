@@ -30,6 +30,14 @@ def supports_bf16() -> bool:
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
+def _processes(variable: str) -> int:
+    """Return a number of processes that `torchrun` sets; 1 without it."""
+    text = os.environ.get(variable, "1")
+    if not text.isdecimal() or not int(text):
+        raise ConfigError(f"{variable}: found {text!r}, expected a number, as torchrun sets it")
+    return int(text)
+
+
 def open_fabric(precision: str) -> Fabric:
     """Return the fabric of this process: one of `torchrun`'s, or the only one.
 
@@ -37,11 +45,11 @@ def open_fabric(precision: str) -> Fabric:
         precision: ``bf16``, ``fp32`` or ``auto`` (bf16 where the hardware has it).
 
     Raises:
-        ConfigError: More processes than GPUs on this machine.
+        ConfigError: More processes than GPUs on this machine, or no number of them.
     """
     half = precision == "bf16" or (precision == "auto" and supports_bf16())
-    here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-    nodes = int(os.environ.get("WORLD_SIZE", "1")) // here
+    here = _processes("LOCAL_WORLD_SIZE")
+    nodes = _processes("WORLD_SIZE") // here
     accelerator = "cuda" if torch.cuda.is_available() else "cpu"
     if accelerator == "cuda" and here > torch.cuda.device_count():
         raise ConfigError(

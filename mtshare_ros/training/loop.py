@@ -15,6 +15,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
+from mtshare_ros.errors import JobError
 from mtshare_ros.progress import OnStep, silent
 from mtshare_ros.tasks import TASKS, Task
 from mtshare_ros.training.batches import Batch, BatchSettings, Stills, training_batches
@@ -23,6 +24,7 @@ from mtshare_ros.training.checkpoints import (
     load_tensors,
     progress_tensors,
     restore_progress,
+    said_of,
     save_tensors,
 )
 from mtshare_ros.training.configuration import TrainingConfig
@@ -139,7 +141,7 @@ def fit(
         A record: steps, images seen and seconds of training, resumed runs included.
 
     Raises:
-        FloatingPointError: A loss is not finite.
+        JobError: A loss is not finite.
         CheckpointError: The stage's checkpoint was made with other settings.
     """
     path = checkpoint_path(settings.folder, stage.name)
@@ -151,12 +153,14 @@ def fit(
     done, seconds = 0, 0.0
     if settings.resume and path.exists():
         tensors, record = load_tensors(path)
-        if record["settings"] != settings.identity:
-            raise CheckpointError(
-                f"{path}: made with other settings of stage {stage.name}; delete it to start anew"
-            )
-        restore_progress(tensors, job, optimizers)
-        done, seconds = record["step"], record["seconds"]
+        with said_of(path):
+            if record["settings"] != settings.identity:
+                raise CheckpointError(
+                    f"{path}: made with other settings of stage {stage.name}; delete it to start"
+                    " anew"
+                )
+            restore_progress(tensors, job, optimizers)
+            done, seconds = int(record["step"]), float(record["seconds"])
     total = sum(phase.steps for phase in stage.phases)
 
     def save(step: int) -> None:
@@ -193,9 +197,7 @@ def fit(
             loss = torch.stack(list(losses.values())).sum()
             if not torch.isfinite(loss):
                 values = {name: float(value) for name, value in losses.items()}
-                raise FloatingPointError(
-                    f"stage {stage.name}, step {first + step}: losses {values}"
-                )
+                raise JobError(f"stage {stage.name}, step {first + step}: losses {values}")
             for optimizer in stepping:
                 optimizer.zero_grad(set_to_none=True)
             fabric.backward(loss)

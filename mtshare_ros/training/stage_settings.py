@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from mtshare_ros.network.config import STRIDE, NetworkConfig
+from mtshare_ros.network.config import LONGEST_SIDE, STRIDE, NetworkConfig
 from mtshare_ros.settings import Strict
 
 DENSE_STAGES = ("single_task", "joint", "together")
@@ -37,7 +37,7 @@ class Phase(Strict):
 
     @model_validator(mode="after")
     def _whole_tokens(self) -> Phase:
-        if self.size[0] % STRIDE or self.size[1] % STRIDE:
+        if any(side % STRIDE or not 0 < side <= LONGEST_SIDE for side in self.size):
             raise ValueError(f"size {self.size}: expected multiples of {STRIDE}")
         return self
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from mtshare_ros.network.config import NetworkConfig
 from mtshare_ros.network.single_task import SharedEncoder, SingleTaskNetwork
-from mtshare_ros.training.checkpoints import load_tensors, part_of
+from mtshare_ros.training.checkpoints import load_tensors, part_of, said_of
 from mtshare_ros.training.data_sets import tasks_of_record
 
 
@@ -31,7 +31,17 @@ def checkpoint_path(run: Path, stage: str) -> Path:
 
 def record_of(run: Path, stage: str) -> dict[str, Any]:
     """Return the record of a finished stage."""
-    return load_tensors(stage_path(run, stage))[1]
+    path = stage_path(run, stage)
+    record = load_tensors(path)[1]
+    with said_of(path):
+        _check(record)
+    return record
+
+
+def _check(record: dict[str, Any]) -> None:
+    for key, kind in (("kind", str), ("network", dict), ("settings", dict)):
+        if not isinstance(record[key], kind):
+            raise TypeError(f"{key} is {type(record[key]).__name__}, expected {kind.__name__}")
 
 
 def load_network(
@@ -44,21 +54,25 @@ def load_network(
         stage: A ``single_task``, ``joint`` or ``together`` stage.
         task: One of a joint stage's tasks; by default its first.
     """
-    tensors, record = load_tensors(stage_path(run, stage))
-    config = NetworkConfig.from_dict(record["network"])
-    if record["kind"] != "joint":
-        network = SingleTaskNetwork(config, tasks_of_record(record)[record["task"]].channels)
-        network.load_state_dict(part_of(tensors, "base.") or tensors)
-        return network.eval(), record
-    shared, record = load_shared(run, stage)
-    return shared.single(task or record["tasks"][0]).eval(), record
+    path = stage_path(run, stage)
+    tensors, record = load_tensors(path)
+    with said_of(path):
+        config = NetworkConfig.from_dict(record["network"])
+        if record["kind"] != "joint":
+            network = SingleTaskNetwork(config, tasks_of_record(record)[record["task"]].channels)
+            network.load_state_dict(part_of(tensors, "base.") or tensors)
+            return network.eval(), record
+        shared, record = load_shared(run, stage)
+        return shared.single(task or record["tasks"][0]).eval(), record
 
 
 def load_shared(run: Path, stage: str) -> tuple[SharedEncoder, dict[str, Any]]:
     """Return the encoder and all heads that a ``joint`` stage trained, and its record."""
-    tensors, record = load_tensors(stage_path(run, stage))
-    config = NetworkConfig.from_dict(record["network"])
-    tasks = tasks_of_record(record)
-    shared = SharedEncoder(config, {name: tasks[name].channels for name in record["tasks"]})
-    shared.load_state_dict(tensors)
+    path = stage_path(run, stage)
+    tensors, record = load_tensors(path)
+    with said_of(path):
+        config = NetworkConfig.from_dict(record["network"])
+        tasks = tasks_of_record(record)
+        shared = SharedEncoder(config, {name: tasks[name].channels for name in record["tasks"]})
+        shared.load_state_dict(tensors)
     return shared.eval(), record

@@ -11,7 +11,7 @@ from torch import nn
 from mtshare_ros.bundle.manifest import LayerShare
 from mtshare_ros.network.config import NetworkConfig
 from mtshare_ros.network.units import SubTask
-from mtshare_ros.training.checkpoints import load_tensors, part_of
+from mtshare_ros.training.checkpoints import load_tensors, part_of, said_of
 from mtshare_ros.training.data_sets import tasks_of_record
 from mtshare_ros.training.stored import stage_path
 
@@ -37,11 +37,13 @@ def shares_of_record(record: dict[str, Any]) -> dict[str, list[LayerShare]]:
 
 def load_subtasks(run: Path, stage: str) -> tuple[dict[str, SubTask], dict[str, Any]]:
     """Return the sub-tasks that a stage trained by task name, and the stage's record."""
-    tensors, record = load_tensors(stage_path(run, stage))
-    config = NetworkConfig.from_dict(record["network"])
-    modules, tasks = nn.ModuleDict(), tasks_of_record(record)
-    form = FORMS[record["form"]]()
-    for name, shares in shares_of_record(record).items():
-        modules[name] = form(config, shares, tasks[name].channels)
-    modules.load_state_dict(part_of(tensors, "subtasks.") or tensors)
+    path = stage_path(run, stage)
+    tensors, record = load_tensors(path)
+    with said_of(path):
+        config = NetworkConfig.from_dict(record["network"])
+        modules, tasks = nn.ModuleDict(), tasks_of_record(record)
+        form = FORMS[record["form"]]()
+        for name, shares in shares_of_record(record).items():
+            modules[name] = form(config, shares, tasks[name].channels)
+        modules.load_state_dict(part_of(tensors, "subtasks.") or tensors)
     return {name: module.eval() for name, module in modules.items()}, record

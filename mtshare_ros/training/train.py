@@ -8,7 +8,9 @@ from typing import Any
 
 import yaml
 
+from mtshare_ros.errors import written
 from mtshare_ros.progress import OnStep, silent
+from mtshare_ros.training.checkpoints import said_of
 from mtshare_ros.training.configuration import ConfigError, TrainingConfig, load_config
 from mtshare_ros.training.devices import open_fabric
 from mtshare_ros.training.stage_context import StageContext
@@ -60,7 +62,9 @@ def train(
     context = StageContext(config, run, resume, fabric, on_step)
     if fabric.is_global_zero:
         run.mkdir(parents=True, exist_ok=True)
-        kept.write_text(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
+        text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+        with written(kept):
+            kept.write_text(text)
     fabric.barrier()
     records = {}
     for stage in config.stages:
@@ -96,7 +100,11 @@ def _check_same(path: Path, config: TrainingConfig, run: Path) -> None:
             )
     for stage in config.stages:
         finished = stage_path(run, stage.name)
-        if finished.exists() and parse_stage(record_of(run, stage.name)["settings"]) != stage:
+        if not finished.exists():
+            continue
+        with said_of(finished):
+            trained = parse_stage(record_of(run, stage.name)["settings"])
+        if trained != stage:
             raise ConfigError(
                 f"{path}: stage {stage.name} differs from the one trained in {finished}"
             )

@@ -1,5 +1,6 @@
 """The tables of ``mtshare inspect``."""
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -50,3 +51,16 @@ def test_metrics_are_told_by_their_path(bundle_path: Path, tmp_path: Path) -> No
         ("validation depth abs_rel", "0.1235"),
         ("validation n", "3"),
     ]
+
+
+def test_what_a_manifest_does_not_say_is_left_out(bundle_path: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(bundle_path, tmp_path / "copy"))
+    values = json.loads((folder / "manifest.json").read_text())
+    first, second = values["private"]
+    del values["private"][first]
+    values["private"][second]["layers"].pop()
+    values["metrics"] = {"validation": {"depth": {"abs_rel": 10**4000}}}
+    (folder / "manifest.json").write_text(json.dumps(values))
+    tables = {title: rows for title, _, rows in describe(folder)}
+    assert "Held-out metrics" not in tables
+    assert all(first not in row[0] or row[1] == "" for row in tables["Tasks"])

@@ -152,6 +152,7 @@ _WRONG_VALUES = [
     _set("tasks", 1, "name", "my-depth"),
     _set("tasks", 1, "value_range", None),
     _set("tasks", 2, "channels", 4),
+    _set("tasks", 2, "classes", 0, "colour", [0, 300, 0]),
     _set("input", "mean", [1.0]),
     _set("input", "scale", float("nan")),
     _set("input", "width", float("inf")),

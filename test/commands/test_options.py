@@ -18,7 +18,15 @@ def test_node_parameters_are_typed_as_ros_types_them():
 
 
 @pytest.mark.parametrize(
-    ("text", "says"), [("max_age", "expected NAME=VALUE"), ("tasks=[depth", "not YAML")]
+    ("text", "says"),
+    [
+        ("max_age", "expected NAME=VALUE"),
+        ("tasks=[depth", "not YAML"),
+        ("tasks=2020-99-99", "not YAML"),
+        ("tasks={a: b}", "expected a number, a text or a list"),
+        ("tasks=2020-01-02", "expected a number, a text or a list"),
+        ("tasks=~", "expected a number, a text or a list"),
+    ],
 )
 def test_a_parameter_that_can_not_be_read_is_named(text, says):
     with pytest.raises(OptionError, match=says):

@@ -70,3 +70,13 @@ def test_a_module_that_is_there_but_broken_says_why(monkeypatch, tmp_path):
 def test_too_little_memory_is_fatal(monkeypatch):
     monkeypatch.setattr(doctor, "MIN_FREE_GB", 1e6)
     assert finding(doctor.examine(), "memory").fatal
+
+
+def test_jpegs_whose_damage_is_not_noticed_are_named(monkeypatch):
+    from mtshare_ros.perception.camera import pictures
+
+    assert finding(doctor.examine(), "simplejpeg").ok
+    monkeypatch.setattr(pictures, "NOTICES_DAMAGE", False)
+    found = finding(doctor.examine(), "simplejpeg")
+    assert not found.ok and not found.fatal
+    assert "damaged JPEGs are not noticed" in found.found and "mtshare_ros[online]" in found.found

@@ -8,7 +8,7 @@ import pytest
 import scipy.io
 
 from mtshare_ros.datasets.lines import outlines
-from mtshare_ros.errors import OptionError
+from mtshare_ros.errors import UserError
 from mtshare_ros.metrics.boundary_files import read_lines, score_folders
 from mtshare_ros.metrics.boundary_matching import count_boundaries
 from support.line_drawings import line, write_folders
@@ -70,11 +70,36 @@ def other_size(predictions, truths):
 
 
 def colour(predictions, truths):
-    cv2.imwrite(str(predictions / "1.png"), np.zeros((48, 64, 3), np.uint8))
+    image = np.zeros((48, 64, 3), np.uint8)
+    image[..., 0] = 9
+    cv2.imwrite(str(predictions / "1.png"), image)
 
 
 def twice(predictions, truths):
     np.save(truths / "1.npy", line(30))
+
+
+def zeros_and_ones(predictions, truths):
+    cv2.imwrite(str(predictions / "1.png"), line(30) // 255)
+
+
+def eight_bits_in_sixteen(predictions, truths):
+    cv2.imwrite(str(predictions / "1.png"), line(30).astype(np.uint16))
+
+
+def cut(predictions, truths):
+    path = truths / "1.png"
+    path.write_bytes(path.read_bytes()[:-30])
+
+
+def pickled(predictions, truths):
+    (truths / "1.png").unlink()
+    np.save(truths / "1.npy", np.array([{}], object), allow_pickle=True)
+
+
+def a_folder(predictions, truths):
+    (truths / "1.png").unlink()
+    (truths / "1.png").mkdir()
 
 
 def empty(predictions, truths):
@@ -85,15 +110,58 @@ def empty(predictions, truths):
 @pytest.mark.parametrize(
     ("breaking", "said"),
     [
-        (broken_png, "pred/0.png: can't be read"),
+        (broken_png, "pred/0.png: can't be decoded"),
         (missing, "pred: no file 1 .1 of 2 missing"),
         (other_size, "64x48, but .*truth/1.png: 64x50"),
         (colour, r"pred/1.png: \(48, 64, 3\)"),
         (twice, "1.npy and .*1.png: expected one of them"),
+        (zeros_and_ones, "1.png: 8 bits, and no value above 1; expected values up to 255"),
+        (eight_bits_in_sixteen, "1.png: 16 bits, and no value above 255; .*up to 65535"),
+        (cut, "truth/1.png: can't be decoded"),
+        (pickled, "truth/1.npy: can't be read"),
+        (a_folder, "truth/1.png: can't be read .Is a directory"),
         (empty, "no boundary in 2 images"),
     ],
 )
 def test_what_can_not_be_scored_is_named(folders, breaking, said):
     breaking(*folders)
-    with pytest.raises(OptionError, match=said):
+    with pytest.raises(UserError, match=said):
         score_folders(*folders, [0.01], workers=1)
+
+
+def test_endings_count_in_any_case_and_hidden_files_do_not(folders):
+    predictions, truths = folders
+    for folder in folders:
+        (folder / "1.png").rename(folder / "a b.PNG")
+        for hidden in (".DS_Store", "._0.png", ".hidden.png"):
+            (folder / hidden).write_bytes(b"of a system")
+    (score,) = score_folders(predictions, truths, [0.01], workers=1)
+    assert score.images == 2
+
+
+@pytest.mark.parametrize(
+    "names", [b"\xef\xbb\xbfa b\r\n\r\n", "a b\n".encode("utf-16"), b"  a b.png \t\n"]
+)
+def test_a_listed_name_may_have_blanks(folders, tmp_path, names):
+    for folder in folders:
+        (folder / "1.png").rename(folder / "a b.png")
+    (tmp_path / "names.txt").write_bytes(names)
+    (score,) = score_folders(*folders, [0.01], names=tmp_path / "names.txt", workers=1)
+    assert score.images == 1
+
+
+def test_palettes_transparency_and_sixteen_bits_are_read_as_by_the_other_commands(tmp_path):
+    from PIL import Image
+
+    grey = line(30)
+    (tmp_path / "pred").mkdir()
+    (tmp_path / "truth").mkdir()
+    palette = Image.fromarray((grey > 0).astype(np.uint8), "P")
+    palette.putpalette([0, 0, 0, 255, 255, 255])
+    palette.save(tmp_path / "pred" / "p.png")
+    Image.fromarray(np.dstack([grey, np.full_like(grey, 9)]), "LA").save(tmp_path / "pred/a.png")
+    cv2.imwrite(str(tmp_path / "pred" / "w.png"), grey.astype(np.uint16) * 257)
+    for name in "paw":
+        cv2.imwrite(str(tmp_path / "truth" / f"{name}.png"), grey)
+    (score,) = score_folders(tmp_path / "pred", tmp_path / "truth", [0.01], workers=1)
+    assert score.ods_f == 1.0 and score.images == 3

@@ -21,7 +21,12 @@ def test_settings_of_older_networks_are_read() -> None:
         ({"width": 100, "heads": 6}, "width 100 is not a multiple of heads 6"),
         ({"size": (320, 250)}, "size .*expected multiples of 16"),
         ({"stem": "mlp"}, "stem 'mlp': expected 'conv' or 'patch'"),
-        ({"prefix": -1}, "prefix -1: expected 0 or more"),
+        ({"prefix": -1}, "prefix -1: expected 0 to"),
+        ({"heads": 0}, "heads 0: expected 1 to"),
+        ({"depth": -2}, "depth -2: expected 1 to"),
+        ({"hidden": 10**9}, "hidden 1000000000: expected 1 to"),
+        ({"size": (0, 240)}, "size .*expected multiples of 16"),
+        ({"size": (320, 160000)}, "size .*expected multiples of 16"),
     ],
 )
 def test_sizes_that_do_not_fit_are_refused(changes: dict[str, Any], message: str) -> None:

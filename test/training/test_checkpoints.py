@@ -16,6 +16,7 @@ from mtshare_ros.training.checkpoints import (
     part_of,
     progress_tensors,
     restore_progress,
+    said_of,
     save_tensors,
 )
 
@@ -25,6 +26,28 @@ def test_a_broken_checkpoint_is_refused_by_name(tmp_path: Path) -> None:
     path.write_bytes(b"not a checkpoint")
     with pytest.raises(CheckpointError, match=r"base\.safetensors"):
         load_tensors(path)
+
+
+@pytest.mark.parametrize("record", ["[]", "{", "3", "[" * 5000])
+def test_a_record_that_is_none_is_refused_by_name(tmp_path: Path, record: str) -> None:
+    from safetensors.torch import save_file
+
+    path = tmp_path / "base.safetensors"
+    save_file({"a": torch.zeros(1)}, path, metadata={"record": record})
+    with pytest.raises(CheckpointError, match=r"base\.safetensors: not a checkpoint"):
+        load_tensors(path)
+
+
+def test_what_lacks_in_a_record_is_said_of_its_file(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"x\.safetensors: not a checkpoint.*'network'"):
+        with said_of(tmp_path / "x.safetensors"):
+            {}["network"]
+
+
+def test_a_folder_that_can_not_be_written_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "none" / "base.safetensors"
+    with pytest.raises(CheckpointError, match=r"base\.safetensors: can't be written"):
+        save_tensors(path, {"a": torch.zeros(1)}, {})
 
 
 def stepped(module: nn.Module, optimizer: torch.optim.Optimizer) -> torch.Tensor:

@@ -12,12 +12,22 @@ import torch
 from torch import nn
 
 from mtshare_ros.training.checkpoints import load_tensors
-from mtshare_ros.training.devices import GlobalBatchNorm2d, with_global_batch_norms
+from mtshare_ros.training.configuration import ConfigError
+from mtshare_ros.training.devices import GlobalBatchNorm2d, open_fabric, with_global_batch_norms
 from mtshare_ros.training.stored import stage_path
 from support.fake_stills import PHASE, UNITS, config, losses_of, write_config
 
 SCRIPT = Path(__file__).parents[1] / "support" / "fake_stills.py"
 WIDE = {**PHASE, "batch": 4, "steps": 8}
+
+
+@pytest.mark.parametrize("text", ["", "two", "0", "-1", "1.5"])
+def test_a_number_of_processes_that_is_none_is_named(
+    monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", text)
+    with pytest.raises(ConfigError, match=f"WORLD_SIZE: found {text!r}, expected a number"):
+        open_fabric("fp32")
 
 
 def _train(processes: int, config_path: Path, run: Path) -> subprocess.CompletedProcess[str]:

@@ -12,16 +12,18 @@ import yaml
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from mtshare_ros.datasets.image_sets import truth_files
+from mtshare_ros.datasets.image_sets import picture_files, truth_files
 from mtshare_ros.datasets.image_sets.axes import parse_axes
 from mtshare_ros.datasets.image_sets.image_set import (
     RGB,
     DatasetError,
     ImageSet,
     Reader,
+    find_file,
     read_names,
 )
 from mtshare_ros.datasets.image_sets.vocabularies import segmentation
+from mtshare_ros.errors import written
 from mtshare_ros.settings import KindName, Strict, load_settings
 from mtshare_ros.tasks import KINDS, UNLABELLED, Task
 
@@ -101,7 +103,8 @@ class Description(Strict):
 def write_description(root: Path, description: Description) -> None:
     """Write ``dataset.yaml``."""
     values = description.model_dump(mode="json", exclude_defaults=True)
-    (root / DESCRIPTION).write_text(yaml.safe_dump(values, sort_keys=False))
+    with written(root / DESCRIPTION):
+        (root / DESCRIPTION).write_text(yaml.safe_dump(values, sort_keys=False))
 
 
 def open_folder(root: Path, split: str, normal_axes: str | None = None) -> ImageSet:
@@ -142,23 +145,17 @@ def _task(name: str, folder: TaskFolder) -> Task:
     return kind.task(name, value_range=folder.range if kind.in_metres else None)
 
 
-def _find(folder: Path, name: str, suffixes: tuple[str, ...]) -> Path:
-    for suffix in suffixes:
-        path = folder / f"{name}{suffix}"
-        if path.exists():
-            return path
-    raise DatasetError(f"{folder / name}: not found; expected {' or '.join(suffixes)}")
-
-
 def _images(folder: Path) -> Reader:
-    return lambda name: truth_files.colour(_find(folder, name, _PICTURES))
+    return Reader(lambda name: find_file(folder, name, _PICTURES), picture_files.colour)
 
 
 def _depth(path: Path, values: NDArray[Any], task: TaskFolder) -> NDArray[np.float32]:
-    return truth_files.metres(path, values * task.metres)
+    return truth_files.metres(path, values, task.metres, task.range)
 
 
 def _ids(path: Path, values: NDArray[Any], task: TaskFolder) -> NDArray[np.uint8]:
+    if values.dtype == np.bool_:
+        values = values.astype(np.uint8)
     if values.ndim != 2 or values.dtype != np.uint8:
         raise truth_files.wrong(path, values, "class ids in one channel of 8 bits")
     truth_files.checked_ids(path, values, len(task.classes), first=0)
@@ -170,11 +167,8 @@ def _normals(path: Path, values: NDArray[Any], task: TaskFolder) -> NDArray[np.f
 
 
 def _share(path: Path, values: NDArray[Any], task: TaskFolder) -> NDArray[np.float32]:
-    if values.ndim != 2:
-        raise truth_files.wrong(path, values, "one channel")
-    largest = 255 if values.dtype == np.uint8 else 1
-    truth = (values > largest / 2).astype(np.float32)
-    return np.where(np.isnan(values), np.float32(np.nan), truth)
+    shares = truth_files.shares(path, values)
+    return np.where(np.isnan(shares), shares, (shares > 0.5).astype(np.float32))
 
 
 @dataclass(frozen=True)
@@ -184,47 +178,52 @@ class KindFiles:
     Attributes:
         convert: Returns the truth of a file's values, or refuses them with its path.
         ignored: Value of a pixel that is left out of training and scores.
+        picture: Returns the values of a picture's file.
     """
 
     convert: Callable[[Path, NDArray[Any], TaskFolder], NDArray[Any]]
     ignored: float = np.nan
+    picture: Callable[[Path], NDArray[Any]] = picture_files.indices
 
 
 KIND_FILES: dict[str, KindFiles] = {
     "depth": KindFiles(_depth),
     "segmentation": KindFiles(_ids, UNLABELLED),
-    "normals": KindFiles(_normals, 0.0),
-    "boundary": KindFiles(_share),
-    "saliency": KindFiles(_share),
+    "normals": KindFiles(_normals, 0.0, picture_files.channels),
+    "boundary": KindFiles(_share, picture=picture_files.grey),
+    "saliency": KindFiles(_share, picture=picture_files.grey),
 }
 """Kind of task -> how its truth lies in files."""
 
 
 def _reader(folder: Path, task: TaskFolder) -> Reader:
-    convert = KIND_FILES[task.kind].convert
+    kind = KIND_FILES[task.kind]
 
-    def read(name: str) -> NDArray[Any]:
-        path = _find(folder, name, _TRUTHS)
-        read_values = truth_files.array if path.suffix == ".npy" else truth_files.indices
-        return convert(path, read_values(path), task)
+    def read(path: Path) -> NDArray[Any]:
+        # By the ending in any case, as the file was found.
+        read_values = truth_files.array if path.suffix.lower() == ".npy" else kind.picture
+        return kind.convert(path, read_values(path), task)
 
-    return read
+    return Reader(lambda name: find_file(folder, name, _TRUTHS), read)
 
 
-def _sure(root: Path, task: TaskFolder, read: Reader) -> Reader:
+def _sure(root: Path, task: TaskFolder, reader: Reader) -> Reader:
     """Return a reader that marks truth of too little confidence as ignored."""
     if task.confidence is None:
-        return read
+        return reader
     folder, least = root / task.confidence.folder, task.confidence.least
-    ignored = KIND_FILES[task.kind].ignored
+    truths, ignored = root / task.folder, KIND_FILES[task.kind].ignored
 
-    def sure(name: str) -> NDArray[Any]:
-        values = np.array(read(name))
-        path = _find(folder, name, (".png",))
-        confidence = truth_files.class_ids(path)
+    def sure(path: Path) -> NDArray[Any]:
+        values = np.array(reader.convert(path))
+        name = str(path.relative_to(truths).with_suffix(""))
+        beside = find_file(folder, name, (".png",))
+        confidence = picture_files.grey(beside)
+        truth_files.check_bytes(beside, confidence)
         if confidence.shape != values.shape[:2]:
-            raise truth_files.wrong(path, confidence, f"the size of its truth, {values.shape[:2]}")
+            expected = f"the size of its truth, {values.shape[:2]}"
+            raise truth_files.wrong(beside, confidence, expected)
         values[confidence < 255 * least] = ignored
         return values
 
-    return sure
+    return Reader(reader.find, sure)

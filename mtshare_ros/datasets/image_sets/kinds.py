@@ -70,8 +70,8 @@ def _hint(root: Path, kind: str) -> str:
     recognised = recognise(root)
     if recognised is not None:
         return f". This looks like {_TITLES[recognised]}: pass {recognised}"
-    inside = [root, *sorted(path for path in root.glob("*") if path.is_dir())][1:]
-    for path in inside:
+    inside = [path for path in root.glob("[!.]*") if path.is_dir()]
+    for path in sorted(inside):
         inner = recognise(path)
         if inner is not None:
             return f". {path} looks like {_TITLES[inner]}: pass {inner} and that folder"

@@ -7,19 +7,21 @@ void, 1 to 40), ``depth/*.npy`` in metres, 0 invalid.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mtshare_ros.datasets.image_sets import truth_files
+from mtshare_ros.datasets.image_sets import picture_files, truth_files
 from mtshare_ros.datasets.image_sets.axes import find_axes, parse_axes
 from mtshare_ros.datasets.image_sets.image_set import (
     RGB,
     DatasetError,
     ImageSet,
     Reader,
+    find_file,
     read_names,
 )
 from mtshare_ros.datasets.image_sets.vocabularies import NYUD_CLASSES, NYUD_TASKS
@@ -52,8 +54,8 @@ def open_nyud(root: Path, split: str, normal_axes: str | None = None) -> ImageSe
     if normal_axes is None:
         normal_axes = _find_axes(root, names, readers)
     matrix = parse_axes(normal_axes)
-    stored = readers["normals"]
-    readers["normals"] = lambda name: stored(name) @ matrix.T
+    stored, drawn = readers["normals"], readers["boundary"]
+    readers["normals"] = Reader(stored.find, lambda path: stored.convert(path) @ matrix.T)
     layout = "NYUDv2" if published else "NYUD_MT"
     return ImageSet(
         title=f"NYUD-v2 ({layout}, {split}, normals {normal_axes})",
@@ -61,7 +63,7 @@ def open_nyud(root: Path, split: str, normal_axes: str | None = None) -> ImageSe
         names=names,
         tasks=NYUD_TASKS,
         readers=readers,
-        scored={"boundary": lambda name: _outlined(readers["boundary"](name))},
+        scored={"boundary": Reader(drawn.find, lambda path: _outlined(drawn.convert(path)))},
         focal_length=FOCAL_LENGTH,
         max_distance=MAX_DISTANCE,
     )
@@ -69,9 +71,7 @@ def open_nyud(root: Path, split: str, normal_axes: str | None = None) -> ImageSe
 
 def _is_published(root: Path, name: str) -> bool:
     """Return whether images are PNG, the layout ``NYUDv2``."""
-    suffixes = [
-        suffix for suffix in (".jpg", ".png") if (root / "images" / f"{name}{suffix}").exists()
-    ]
+    suffixes = [suffix for suffix in (".jpg", ".png") if _is_there(root / "images", name, suffix)]
     if len(suffixes) != 1:
         raise DatasetError(
             f"{root / 'images' / name}: found {' and '.join(suffixes) or 'neither .jpg nor .png'};"
@@ -80,46 +80,49 @@ def _is_published(root: Path, name: str) -> bool:
     return suffixes == [".png"]
 
 
+def _is_there(folder: Path, name: str, suffix: str) -> bool:
+    try:
+        find_file(folder, name, (suffix,))
+    except DatasetError:
+        return False
+    return True
+
+
 def _readers(root: Path, png: bool) -> dict[str, Reader]:
     """Return how each file is read; normals in the file's own axes."""
 
-    def image(name: str) -> NDArray[np.uint8]:
-        return truth_files.colour(root / "images" / f"{name}{'.png' if png else '.jpg'}")
-
-    def segmentation(name: str) -> NDArray[np.uint8]:
-        path = root / "segmentation" / f"{name}.png"
-        ids = truth_files.class_ids(path)
+    def segmentation(path: Path) -> NDArray[np.uint8]:
+        ids = picture_files.class_ids(path)
         truth_files.checked_ids(path, ids, len(NYUD_CLASSES), first=1)
         shifted = np.where(ids == UNLABELLED, ids, ids - np.uint8(1))
         return np.where(ids == 0, np.uint8(UNLABELLED), shifted)
 
-    def depth(name: str) -> NDArray[np.float32]:
-        path = root / "depth" / f"{name}.npy"
+    def depth(path: Path) -> NDArray[np.float32]:
         return truth_files.metres(path, truth_files.array(path))
 
-    def normals(name: str) -> NDArray[np.float32]:
-        path = root / "normals" / f"{name}{'.png' if png else '.npy'}"
-        return truth_files.unit_vectors(
-            path, truth_files.picture(path) if png else truth_files.array(path)
-        )
+    def normals(path: Path) -> NDArray[np.float32]:
+        values = picture_files.channels(path) if png else truth_files.array(path)
+        return truth_files.unit_vectors(path, values)
 
-    def boundary(name: str) -> NDArray[np.float32]:
-        path = root / "edge" / f"{name}{'.png' if png else '.npy'}"
-        values = np.squeeze(truth_files.indices(path) if png else truth_files.array(path))
-        if values.ndim != 2:
-            raise truth_files.wrong(path, values, "edges (H, W)")
-        share = values / 255 if png else values
-        if not png and (values.min() < 0 or values.max() > 1):
-            raise DatasetError(f"{path}: {values.min():g} to {values.max():g}; expected 0 to 1")
-        return (share > 0.5).astype(np.float32)
+    def boundary(path: Path) -> NDArray[np.float32]:
+        values = picture_files.grey(path) if png else _edges(truth_files.array(path))
+        return (truth_files.shares(path, values) > 0.5).astype(np.float32)
+
+    def reader(folder: str, suffix: str, convert: Callable[[Path], NDArray[Any]]) -> Reader:
+        return Reader(lambda name: find_file(root / folder, name, (suffix,)), convert)
 
     return {
-        RGB: image,
-        "segmentation": segmentation,
-        "depth": depth,
-        "normals": normals,
-        "boundary": boundary,
+        RGB: reader("images", ".png" if png else ".jpg", picture_files.colour),
+        "segmentation": reader("segmentation", ".png", segmentation),
+        "depth": reader("depth", ".npy", depth),
+        "normals": reader("normals", ".png" if png else ".npy", normals),
+        "boundary": reader("edge", ".png" if png else ".npy", boundary),
     }
+
+
+def _edges(values: NDArray[Any]) -> NDArray[Any]:
+    """Return edges of 0 and 1; bytes of an array hold them as they are, unlike a picture's."""
+    return values.astype(np.float32) if values.dtype == np.uint8 else values
 
 
 def _outlined(lines: NDArray[Any]) -> NDArray[np.float32]:

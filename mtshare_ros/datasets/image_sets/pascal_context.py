@@ -8,6 +8,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +17,19 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mtshare_ros.datasets.image_sets import truth_files
+from mtshare_ros.datasets.image_sets import matlab_files, picture_files, truth_files
 from mtshare_ros.datasets.image_sets.axes import parse_axes
 from mtshare_ros.datasets.image_sets.image_set import (
     RGB,
     DatasetError,
     ImageSet,
     Reader,
+    find_file,
     read_names,
 )
 from mtshare_ros.datasets.image_sets.vocabularies import PASCAL_CLASSES, PASCAL_TASKS
 from mtshare_ros.datasets.lines import outlines, thin
+from mtshare_ros.errors import reason_of
 from mtshare_ros.tasks import UNLABELLED
 
 MAX_DISTANCE = 0.0075
@@ -80,61 +84,69 @@ def open_pascal_context(root: Path, split: str, normal_axes: str | None = None) 
         names=read_names(root / "ImageSets" / "Context" / f"{split}.txt"),
         tasks=PASCAL_TASKS,
         readers=_readers(root, parse_axes(axes)),
-        scored={"boundary": lambda name: outlines(_label_map(root, name)).astype(np.float32)},
+        scored={"boundary": Reader(partial(_label_map, root), _outlined)},
         max_distance=MAX_DISTANCE,
     )
 
 
 def _readers(root: Path, axes: NDArray[np.float32]) -> dict[str, Reader]:
-    def image(name: str) -> NDArray[np.uint8]:
-        return truth_files.colour(root / "JPEGImages" / f"{name}.jpg")
-
-    def segmentation(name: str) -> NDArray[np.uint8]:
-        path = root / "semseg" / "VOC12" / f"{name}.png"
-        if not path.exists():
-            path = root / "semseg" / "pascal-context" / f"{name}.png"
-        ids = truth_files.class_ids(path)
+    def segmentation(path: Path) -> NDArray[np.uint8]:
+        ids = picture_files.class_ids(path)
         truth_files.checked_ids(path, ids, len(PASCAL_CLASSES), first=0)
         return ids
 
-    def human_parts(name: str) -> NDArray[np.uint8]:
-        path = root / "human_parts" / f"{name}.mat"
+    def human_parts(path: Path) -> NDArray[np.uint8]:
+        annotation = matlab_files.matlab(path, "anno")
         try:
-            return read_parts(truth_files.matlab(path, "anno"))
-        except (IndexError, TypeError, ValueError, KeyError) as error:
+            return read_parts(annotation)
+        except (AttributeError, LookupError, OverflowError, TypeError, ValueError) as error:
             raise DatasetError(
-                f"{path}: {error}; expected objects with a class, a mask and parts, as"
+                f"{path}: {reason_of(error)}; expected objects with a class, a mask and parts, as"
                 " PASCAL-Part has them"
             ) from error
 
-    def saliency(name: str) -> NDArray[np.float32]:
-        path = root / "sal_distill" / f"{name}.png"
-        values = truth_files.indices(path)
-        if values.ndim != 2:
-            raise truth_files.wrong(path, values, "saliency in one channel")
-        return (values / 255 > 0.5).astype(np.float32)
+    def saliency(path: Path) -> NDArray[np.float32]:
+        return (picture_files.grey(path) / 255 > 0.5).astype(np.float32)
 
-    def normals(name: str) -> NDArray[np.float32]:
-        path = root / "normals_distill" / f"{name}.png"
-        vectors = truth_files.unit_vectors(path, truth_files.picture(path), axes)
-        labels = _label_map(root, name)
+    def normals(path: Path) -> NDArray[np.float32]:
+        vectors = truth_files.unit_vectors(path, picture_files.channels(path), axes)
+        labels = matlab_files.label_map(_label_map(root, path.stem))
         if labels.shape != vectors.shape[:2]:
             raise truth_files.wrong(path, vectors, f"the size of its LabelMap, {labels.shape}")
         vectors[~np.isin(labels, WITH_NORMALS)] = 0
         return vectors
 
-    def boundary(name: str) -> NDArray[np.float32]:
-        second = cv2.Laplacian(_label_map(root, name).astype(np.float64), cv2.CV_64F)
+    def boundary(path: Path) -> NDArray[np.float32]:
+        second = cv2.Laplacian(matlab_files.label_map(path).astype(np.float64), cv2.CV_64F)
         return thin(second != 0).astype(np.float32)
 
+    def reader(folder: str, suffix: str, convert: Callable[[Path], NDArray[Any]]) -> Reader:
+        return Reader(lambda name: find_file(root / folder, name, (suffix,)), convert)
+
     return {
-        RGB: image,
-        "segmentation": segmentation,
-        "human_parts": human_parts,
-        "saliency": saliency,
-        "normals": normals,
-        "boundary": boundary,
+        RGB: reader("JPEGImages", ".jpg", picture_files.colour),
+        "segmentation": Reader(partial(_mask, root / "semseg"), segmentation),
+        "human_parts": reader("human_parts", ".mat", human_parts),
+        "saliency": reader("sal_distill", ".png", saliency),
+        "normals": reader("normals_distill", ".png", normals),
+        "boundary": Reader(partial(_label_map, root), boundary),
     }
+
+
+def _mask(folder: Path, name: str) -> Path:
+    """Return the file of VOC 2012 where there is one, else that of PASCAL-Context."""
+    try:
+        return find_file(folder / "VOC12", name, (".png",))
+    except DatasetError:
+        return find_file(folder / "pascal-context", name, (".png",))
+
+
+def _label_map(root: Path, name: str) -> Path:
+    return find_file(root / "pascal-context" / "trainval", name, (".mat",))
+
+
+def _outlined(path: Path) -> NDArray[np.float32]:
+    return outlines(matlab_files.label_map(path)).astype(np.float32)
 
 
 def read_parts(annotation: NDArray[Any]) -> NDArray[np.uint8]:
@@ -155,14 +167,8 @@ def read_parts(annotation: NDArray[Any]) -> NDArray[np.uint8]:
             target = np.zeros(thing[2].shape, np.uint8)
         for part in parts[0]:
             target[part[1].astype(np.bool_)] = PARTS.get(str(part[0][0]), 0)
+    if target is not None and target.ndim != 2:
+        raise ValueError(f"mask of shape {target.shape}")
     if target is None or not target.any():
         return np.full((1, 1), UNLABELLED, np.uint8)
     return target
-
-
-def _label_map(root: Path, name: str) -> NDArray[Any]:
-    path = root / "pascal-context" / "trainval" / f"{name}.mat"
-    labels = truth_files.matlab(path, "LabelMap")
-    if labels.ndim != 2:
-        raise truth_files.wrong(path, labels, "a LabelMap (H, W)")
-    return labels

@@ -136,10 +136,15 @@ def _from_ids(raw: RawOutput, largest: int) -> NDArray[np.uint8]:
     plane = np.squeeze(raw.array)
     if plane.ndim != 2:
         raise _unexpected(str(raw.array.shape), "one id per pixel")
-    table = np.full(max(int(plane.max()), largest) + 1, UNLABELLED, np.uint8)
+    if plane.dtype.kind == "f" and (plane != np.rint(plane)).any():
+        part = plane[plane != np.rint(plane)].flat[0]
+        raise _unexpected(f"id {part:g}", "whole numbers")
+    table = np.full(largest + 2, UNLABELLED, np.uint8)
     for number, ids in enumerate(raw.classes):
         table[list(ids)] = number
-    ids_here = table[plane.astype(np.int64)]
+    # Other ids, below 0 too, are in no class.
+    known = (plane >= 0) & (plane <= largest)
+    ids_here = table[np.where(known, plane, largest + 1).astype(np.int64)]
     resized = cv2.resize(ids_here, raw.size, interpolation=cv2.INTER_NEAREST_EXACT)
     return np.asarray(resized, np.uint8)
 

@@ -13,6 +13,7 @@ from mtshare_ros.datasets.bags.pixels import png
 from mtshare_ros.datasets.image_sets.folder_set import Confidence, TaskFolder
 from mtshare_ros.datasets.labelling.kind_labels import KIND_LABELS, Labels
 from mtshare_ros.datasets.labelling.teacher_settings import TeacherSettings
+from mtshare_ros.errors import written
 from mtshare_ros.tasks import KINDS
 
 MILLIMETRE = 0.001
@@ -26,7 +27,10 @@ def write_image(folder: Path, name: str, rgb: NDArray[np.uint8]) -> None:
     path = folder / "images" / f"{name}.jpg"
     path.parent.mkdir(exist_ok=True)
     bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
-    cv2.imwrite(str(path), bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    _, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    # OpenCV does not say that a disk is full.
+    with written(path):
+        path.write_bytes(np.asarray(data, np.uint8).tobytes())
 
 
 def write_labels(folder: Path, task: str, kind: str, name: str, labels: Labels) -> None:
@@ -36,13 +40,16 @@ def write_labels(folder: Path, task: str, kind: str, name: str, labels: Labels) 
     for place, array in ((task, values), (_confidence_folder(task), confidence)):
         path = folder / place / f"{name}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(png(array).tobytes())
+        with written(path):
+            path.write_bytes(png(array).tobytes())
 
 
 def write_splits(folder: Path, train: Sequence[str], validation: Sequence[str]) -> None:
     """Write the names of the images of both splits."""
     for split, names in (("train", train), ("val", validation)):
-        (folder / f"{split}.txt").write_text("\n".join(names) + "\n")
+        path = folder / f"{split}.txt"
+        with written(path):
+            path.write_text("\n".join(names) + "\n")
 
 
 def task_folder(task: str, settings: TeacherSettings) -> TaskFolder:

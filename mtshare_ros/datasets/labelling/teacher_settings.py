@@ -13,6 +13,11 @@ from mtshare_ros.errors import UserError
 from mtshare_ros.settings import KindName, Strict, load_settings
 from mtshare_ros.tasks import KINDS, UNLABELLED
 
+LONGEST_SIDE = 8192
+"""Longest side of the image that a teacher may take, in pixels."""
+MOST_IDS = 1 << 16
+"""Bound on the ids that a teacher's classes may have."""
+
 
 class TeacherError(UserError):
     """A teacher can't be used; the message names its file, what was found and was expected."""
@@ -95,6 +100,12 @@ class TeacherSettings(Strict):
             raise ValueError(f"classes: ids {ids}; expected each once, from 0 up")
         if len(self.classes) > UNLABELLED:
             raise ValueError(f"{len(self.classes)} classes, expected up to {UNLABELLED}")
+        if ids and max(ids) >= MOST_IDS:
+            raise ValueError(f"classes: id {max(ids)}; expected less than {MOST_IDS}")
+        if not all(1 <= side <= LONGEST_SIDE for side in self.input.size):
+            raise ValueError(f"input size {self.input.size}: expected 1 to {LONGEST_SIDE}")
+        if not all(part > 0 for part in self.input.std):
+            raise ValueError(f"input std {self.input.std}: expected numbers above 0")
         if not 0 < self.output.range[0] < self.output.range[1]:
             raise ValueError(f"range {self.output.range}: expected two depths, nearest first")
         parse_axes(self.output.axes)

@@ -50,7 +50,7 @@ class Teacher:
             raise TeacherError(
                 f"{model}: inputs {', '.join(inputs)}; expected one image, {wanted}"
             )
-        self._output = self.settings.output.name or outputs[0]
+        self._output = self.settings.output.name or next(iter(outputs), "one map")
         if self._output not in outputs:
             raise TeacherError(
                 f"{model}: outputs {', '.join(outputs)}; expected {self._output}, as its YAML says"
@@ -109,6 +109,8 @@ class Teacher:
             (raw,) = self._session.run([self._output], {self._input.name: batch})
         except Exception as error:  # ONNX Runtime raises classes of its own per cause
             raise TeacherError(f"{self.model}: {_first_line(error)}") from error
+        if not isinstance(raw, np.ndarray) or raw.dtype.kind not in "biuf" or not raw.size:
+            raise self._unexpected("no tensor of numbers; expected one")
         if raw.ndim < 2 or (raw.ndim > 2 and raw.shape[0] != 1):
             raise self._unexpected(f"{raw.shape}; expected one image")
         if raw.dtype.kind == "f" and not np.isfinite(raw).all():

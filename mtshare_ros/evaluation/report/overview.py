@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from mtshare_ros.errors import written
 from mtshare_ros.evaluation.outcome import Outcome
 from mtshare_ros.evaluation.pictures.map_pictures import (
     Picture,
@@ -42,4 +43,5 @@ def write_overview(path: Path, example: Outcome, tasks: Sequence[Task]) -> None:
         if picture is not None:
             axis.imshow(picture)
             axis.set_title(title, fontsize=9)
-    figure.savefig(path)
+    with written(path):
+        figure.savefig(path)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mtshare_ros.bundle.manifest import Manifest
-from mtshare_ros.errors import JobError, one_line
+from mtshare_ros.errors import JobError, one_line, written
 from mtshare_ros.evaluation.pictures.kept_frames import SLOWEST
 from mtshare_ros.evaluation.report.page import page
 from mtshare_ros.evaluation.scores import Recording, Run, Scores
@@ -105,5 +105,7 @@ def _check_finite(numbers: Any, where: str) -> None:
 
 def _replace(path: Path, text: str) -> None:
     whole = path.with_name(f".{path.name}.new")
-    whole.write_text(text, encoding="utf-8")
+    # Names of files may have bytes that are no UTF-8.
+    with written(path):
+        whole.write_text(text, encoding="utf-8", errors="backslashreplace")
     os.replace(whole, path)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
+
+from mtshare_ros.errors import reason_of
 
 _HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
@@ -35,8 +36,10 @@ def load_arrays(path: Path, most_bytes: int) -> dict[str, NDArray[Any]]:
             raise ValueError(f"arrays of {claimed} bytes; expected at most {most_bytes}")
         with np.load(path, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise ValueError(f"malformed: {error}") from None
+    except (OSError, ValueError):
+        raise
+    except Exception as error:  # zipfile and NumPy raise errors of many classes.
+        raise ValueError(f"malformed: {reason_of(error)}") from None
 
 
 def _claimed_bytes(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> int:

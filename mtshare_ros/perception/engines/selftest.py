@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from mtshare_ros.bundle.folder import SELFTEST_NAME
 from mtshare_ros.bundle.manifest import BundleError, Manifest
+from mtshare_ros.errors import reason_of, written
 from mtshare_ros.perception.decode import RawMap
 from mtshare_ros.perception.engines.bounded_arrays import load_arrays
 from mtshare_ros.perception.engines.interface import Engine, EngineError
@@ -50,7 +51,8 @@ def save_selftest(folder: Path, frames: list[SelfTestFrame]) -> Path:
         arrays[f"dirty_{number}"] = frame.dirty
         arrays.update({f"raw_{task}_{number}": raw for task, raw in frame.raw.items()})
     path = folder / SELFTEST_NAME
-    np.savez_compressed(path, **arrays)
+    with written(path):
+        np.savez_compressed(path, **arrays)
     return path
 
 
@@ -64,7 +66,7 @@ def load_selftest(folder: Path, manifest: Manifest) -> list[SelfTestFrame]:
     try:
         arrays = load_arrays(path, MAX_SELFTEST_BYTES)
         count = sum(name.startswith("image_") for name in arrays)
-        return [
+        frames = [
             SelfTestFrame(
                 image=arrays[f"image_{number}"],
                 dirty=arrays[f"dirty_{number}"],
@@ -72,8 +74,29 @@ def load_selftest(folder: Path, manifest: Manifest) -> list[SelfTestFrame]:
             )
             for number in range(count)
         ]
+        for frame in frames:
+            _check(frame, manifest)
+        return frames
     except (OSError, KeyError, ValueError) as error:
-        raise BundleError(f"{path}: not a self-test: {error}") from error
+        raise BundleError(f"{path}: not a self-test: {reason_of(error)}") from error
+
+
+def _check(frame: SelfTestFrame, manifest: Manifest) -> None:
+    """Refuse a frame that no engine of this bundle takes.
+
+    Raises:
+        ValueError: An array is of another type or size.
+    """
+    spec, image, dirty = manifest.input, frame.image, frame.dirty
+    if image.dtype != np.uint8 or image.shape != (spec.height, spec.width, 3):
+        expected = (spec.height, spec.width, 3)
+        raise ValueError(f"image {image.shape} {image.dtype}, expected {expected} uint8")
+    rows = dirty.dtype == np.int64 and dirty.ndim == 1 and dirty.size > 0
+    if not rows or dirty.min() < 0 or dirty.max() >= spec.rows:
+        raise ValueError(f"rows {dirty.shape} {dirty.dtype}, expected 0 to {spec.rows - 1}, int64")
+    for task, raw in frame.raw.items():
+        if raw.dtype != np.float32 or raw.ndim != 3:
+            raise ValueError(f"{task} {raw.shape} {raw.dtype}, expected (C, h, w) float32")
 
 
 def relative_difference(found: NDArray[np.float32], expected: NDArray[np.float32]) -> float:

@@ -13,7 +13,7 @@ from mtshare_ros.datasets.image_sets.folder_set import open_folder
 from mtshare_ros.datasets.image_sets.image_set import DatasetError
 from support.trees import put, save
 
-SIZE = (8, 6)
+SIZE = (32, 24)
 SAID: dict[str, Any] = {
     "images": "photos",
     "focal_length": 0.75,
@@ -112,11 +112,11 @@ def test_a_wrong_description_is_refused_by_file_and_key(
 @pytest.mark.parametrize(
     ("path", "values", "task", "said"),
     [
-        ("ground/a.png", np.full((6, 8), 2, np.uint8), "ground", "class id 2; expected 0 to 1"),
+        ("ground/a.png", np.full((24, 32), 2, np.uint8), "ground", "class id 2; expected 0 to 1"),
         ("sure/a.png", np.zeros((3, 4), np.uint8), "depth", "the size of its truth"),
-        ("sure/a.png", None, "depth", "sure/a: not found; expected .png"),
+        ("sure/a.png", None, "depth", "sure/a.png: not found"),
         ("range/a.png", None, "depth", "range/a: not found; expected .png or .npy"),
-        ("range/a.png", np.zeros((6, 8, 3), np.uint8), "depth", "depth .H, W. in metres"),
+        ("range/a.png", np.zeros((24, 32, 3), np.uint8), "depth", "depth .H, W. in metres"),
     ],
 )
 def test_a_broken_file_is_named(

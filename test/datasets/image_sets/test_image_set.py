@@ -7,7 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mtshare_ros.datasets.image_sets.image_set import DatasetError, read_names
+from mtshare_ros.datasets.image_sets.image_set import (
+    DatasetError,
+    find_file,
+    have_one_aspect,
+    read_names,
+)
 from mtshare_ros.datasets.image_sets.kinds import open_images
 from support.trees import save, write_nyud, write_pascal
 
@@ -33,9 +38,47 @@ def test_truth_of_another_size_is_brought_to_the_image_without_new_values(tmp_pa
     assert (found[:, :32] == 0).all() and (found[:, 32:] == 20).all()
 
 
+@pytest.mark.parametrize(
+    ("truth", "fits"),
+    [
+        ((64, 48), True),
+        ((32, 24), True),
+        ((128, 96), True),
+        ((20, 15), True),
+        ((63, 48), True),
+        ((31, 23), True),
+        ((48, 64), False),
+        ((60, 40), False),
+        ((64, 44), False),
+        ((1, 1), False),
+        ((2, 2), False),
+    ],
+)
+def test_truth_can_be_a_resized_one_and_no_turned_or_cut_one(
+    tmp_path: Path, truth: tuple[int, int], fits: bool
+) -> None:
+    write_pascal(tmp_path)
+    path = tmp_path / "semseg" / "VOC12" / "2008_000003.png"
+    save(path, np.full(truth[::-1], 3, np.uint8))
+    sample = open_images("pascal_context", tmp_path, "train").stored(0)
+    if fits:
+        assert (sample["segmentation"] == np.full((48, 64), 3)).all()
+        return
+    with pytest.raises(DatasetError, match=f"{path}: {truth[0]}x{truth[1]}, but .* 64x48"):
+        sample["segmentation"]
+
+
+def test_one_aspect_is_told_from_another_with_a_pixel_of_slack() -> None:
+    assert have_one_aspect((427, 320), (640, 480)) and have_one_aspect((640, 480), (427, 320))
+    assert not have_one_aspect((624, 464), (640, 480))
+    assert not have_one_aspect((480, 640), (640, 480))
+
+
 def test_images_are_chosen_by_a_list_of_names(tmp_path: Path) -> None:
     opened = open_images("pascal_context", write_pascal(tmp_path), "train")
     (tmp_path / "few.txt").write_text("2008_000007\n")
+    assert opened.only(tmp_path / "few.txt").names == ("2008_000007",)
+    (tmp_path / "few.txt").write_text("2008_000007.JPG\n")
     assert opened.only(tmp_path / "few.txt").names == ("2008_000007",)
     (tmp_path / "few.txt").write_text("2008_000009\n")
     with pytest.raises(DatasetError, match="few.txt: '2008_000009' is not an image"):
@@ -49,3 +92,52 @@ def test_a_list_without_names_is_refused(tmp_path: Path) -> None:
     path.write_text("\n")
     with pytest.raises(DatasetError, match="train.txt: empty"):
         read_names(path)
+    path.write_bytes(b"\x89PNG\0\0")
+    with pytest.raises(DatasetError, match="train.txt: no text"):
+        read_names(path)
+    with pytest.raises(DatasetError, match="can't be read; expected one name a line"):
+        read_names(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("data", "names"),
+    [
+        (b"my room 1\r\n  b\t\r\n\r\n", ("my room 1", "b")),
+        (b"\xef\xbb\xbfa\nb", ("a", "b")),
+        ("\ufeffd\u00fcne 1\n".encode("utf-16-le"), ("d\u00fcne 1",)),
+        (b"a\rb\r", ("a", "b")),
+        (b"caf\xe9\n", ("caf\udce9",)),
+    ],
+)
+def test_a_name_is_a_line_whatever_editor_wrote_it(
+    tmp_path: Path, data: bytes, names: tuple[str, ...]
+) -> None:
+    (tmp_path / "train.txt").write_bytes(data)
+    assert read_names(tmp_path / "train.txt") == names
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("a.png", "a"),
+        ("a.PNG", "a"),
+        ("a.Jpg", "a"),
+        ("a b.JPEG", "a b"),
+        ("a.png", "a.png"),
+        ("a.jpg.png", "a.jpg"),
+        ("a.1.png", "a.1"),
+        ("caf\udce9 '\".jpg", "caf\udce9 '\""),
+    ],
+)
+def test_a_file_is_found_by_name_with_its_ending_in_any_case(
+    tmp_path: Path, file: str, name: str
+) -> None:
+    (tmp_path / file).touch()
+    assert find_file(tmp_path, name, (".jpg", ".jpeg", ".png")) == tmp_path / file
+
+
+@pytest.mark.parametrize("name", ["b", "a\0", "n" * 300, "a/b", ""])
+def test_a_name_without_a_file_is_named_with_what_was_expected(tmp_path: Path, name: str) -> None:
+    (tmp_path / "a.png").touch()
+    with pytest.raises(DatasetError, match="not found; expected .jpg or .png"):
+        find_file(tmp_path, name, (".jpg", ".png"))

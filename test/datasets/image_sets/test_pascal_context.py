@@ -53,3 +53,9 @@ def test_a_broken_matlab_file_is_named(tmp_path: Path, name: str) -> None:
     scipy.io.savemat(broken, {"other": 1})
     with pytest.raises(DatasetError, match=f"{broken}: no variable"):
         opened.stored(0)[task]
+
+
+def test_a_person_without_parts_leaves_the_whole_image_unlabelled(tmp_path: Path) -> None:
+    opened = open_pascal_context(write_pascal(tmp_path), "val")
+    parts = opened.stored(0)["human_parts"]
+    assert parts.shape == (48, 64) and (parts == 255).all()

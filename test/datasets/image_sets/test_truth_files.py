@@ -3,41 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from mtshare_ros.datasets.image_sets import truth_files
 from mtshare_ros.datasets.image_sets.image_set import DatasetError
-from mtshare_ros.datasets.image_sets.kinds import open_images
-from support.trees import save, write_pascal
-
-
-def test_a_palette_holds_ids_and_not_colours(tmp_path: Path) -> None:
-    from PIL import Image
-
-    write_pascal(tmp_path)
-    ids = np.full((48, 64), 9, np.uint8)
-    image = Image.fromarray(ids, "P")
-    image.putpalette([value for value in range(256) for _ in range(3)][::-1])
-    image.save(tmp_path / "semseg" / "VOC12" / "2008_000003.png")
-    found = open_images("pascal_context", tmp_path, "train").stored(0)["segmentation"]
-    assert np.array_equal(found, ids)
-
-
-def test_a_grey_image_is_spread_over_the_channels(tmp_path: Path) -> None:
-    save(tmp_path / "grey.png", np.full((2, 3), 7, np.uint8))
-    assert truth_files.colour(tmp_path / "grey.png").tolist() == [[[7, 7, 7]] * 3] * 2
-    save(tmp_path / "deep.png", np.full((2, 3), 700, np.uint16))
-    with pytest.raises(DatasetError, match="deep.png: .*uint16; expected 8 bits per channel"):
-        truth_files.colour(tmp_path / "deep.png")
+from support.trees import put
 
 
 def test_depth_is_in_metres_and_zero_is_invalid() -> None:
     depth = truth_files.metres(Path("d.npy"), np.array([[0, 2, np.inf], [1, 1, -1]]))
     expected = [[np.nan, 2, np.nan], [1, 1, np.nan]]
     assert np.array_equal(depth, expected, equal_nan=True)
-    with pytest.raises(DatasetError, match="d.npy: depth up to 2500; .*millimetres"):
+    with pytest.raises(DatasetError, match="d.npy: depth up to 2500 m; .*millimetres"):
         truth_files.metres(Path("d.npy"), np.full((2, 2), 2500))
 
 
@@ -48,3 +28,107 @@ def test_normals_are_unit_vectors_whatever_they_are_stored_as() -> None:
     picture = np.array([[[128, 128, 255]]], np.uint8)
     turned = truth_files.unit_vectors(Path("n.png"), picture, np.diag([1, 1, -1]))
     assert np.allclose(turned, [0, 0, -1], atol=0.01)
+
+
+FILE = Path("truth.png")
+
+
+@pytest.mark.parametrize(
+    ("values", "unit", "said"),
+    [
+        (np.full((4, 4), 200, np.uint8), 0.01, "8 bits, up to 200; expected 16 bits"),
+        (np.full((4, 4), 2000, np.uint16), 1.0, "up to 2000 m; expected metres and 0.2 to 10 m"),
+        (np.full((4, 4), 2.0, np.float32), 0.001, "depth of 0.002 m .* expected 0.001 m a unit"),
+        (np.full((4, 4), 2, np.uint16), 0.001, "depth of 0.002 m .*0.2 to 10 m"),
+        (np.full((4, 4), 150.0), 1.0, "up to 150 m"),
+        (np.ones((4, 4), np.bool_), 1.0, "depth .H, W. in metres"),
+        (np.ones((4, 4, 3)), 1.0, "depth .H, W. in metres"),
+    ],
+)
+def test_depth_of_another_unit_is_refused_with_what_was_found_and_expected(
+    values: Any, unit: float, said: str
+) -> None:
+    with pytest.raises(DatasetError, match=f"truth.png: .*{said}"):
+        truth_files.metres(FILE, values, unit, (0.2, 10.0))
+
+
+def test_depth_beyond_what_is_learned_is_still_truth() -> None:
+    far = truth_files.metres(FILE, np.full((4, 4), 12.0), 1.0, (0.2, 10.0))
+    assert (far == 12).all()
+    outdoors = truth_files.metres(FILE, np.full((4, 4), 800.0), 1.0, (1.0, 1000.0))
+    assert (outdoors == 800).all()
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (np.array([[0, 127, 128, 255]], np.uint8), [[0, 127 / 255, 128 / 255, 1]]),
+        (np.array([[0.0, 0.25, np.nan]]), [[0, 0.25, np.nan]]),
+        (np.array([[True, False]]), [[1, 0]]),
+        (np.array([[0, 1]]), [[0, 1]]),
+    ],
+)
+def test_shares_are_bytes_or_numbers_up_to_one(values: Any, expected: Any) -> None:
+    assert np.allclose(truth_files.shares(FILE, values), expected, equal_nan=True)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (np.array([[0, 1]], np.uint8), "no value above 1; expected values up to 255"),
+        (np.array([[0.0, 1.5]]), "0 to 1.5; expected 0 to 1"),
+        (np.array([[-0.5, 1.0]]), "-0.5 to 1; expected 0 to 1"),
+        (np.array([[0, 255]]), "0 to 255; expected 0 to 1"),
+        (np.zeros((2, 2, 3)), "one channel"),
+    ],
+)
+def test_shares_out_of_range_are_refused_with_both_numbers(values: Any, said: str) -> None:
+    with pytest.raises(DatasetError, match=f"truth.png: .*{said}"):
+        truth_files.shares(FILE, values)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.full((2, 2, 3), (0.5, 0.5, 1.0), np.float32),  # (n + 1) / 2 of forward
+        np.full((2, 2, 3), (0, 0, 127), np.uint8),  # 127 n, no offset
+        np.full((2, 2, 3), 0.3, np.float32),
+    ],
+)
+def test_normals_that_are_not_of_unit_length_are_refused(values: Any) -> None:
+    with pytest.raises(DatasetError, match="truth.png: vectors of length .*expected normals of l"):
+        truth_files.unit_vectors(FILE, values)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"junk",
+        b"\x93NUMPY\x01\x00\x10\x00{'descr': (((((  ",
+        b"PK\x03\x04",
+        b"\x93NUMPY\x01\x00v\x00"
+        + b"{'descr': '<f8', 'fortran_order': False, 'shape': (1099511627776,), }".ljust(117)
+        + b"\n",
+    ],
+)
+def test_an_array_that_is_none_is_named(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "a.npy"
+    path.write_bytes(content)
+    with pytest.raises(DatasetError, match="a.npy: can't be read.*expected an array"):
+        truth_files.array(path)
+
+
+def test_an_array_of_objects_texts_or_nothing_is_refused(tmp_path: Path) -> None:
+    for values in (np.array([{}], object), np.array(["a"]), np.zeros((0, 3)), np.zeros(2, "c16")):
+        np.save(tmp_path / "a.npy", values, allow_pickle=True)
+        with pytest.raises(DatasetError, match="a.npy: can't be read"):
+            truth_files.array(tmp_path / "a.npy")
+    with pytest.raises(DatasetError, match="can't be read .Is a directory"):
+        truth_files.array(tmp_path)
+
+
+def test_an_array_comes_in_the_machines_order_of_bytes(tmp_path: Path) -> None:
+    put(tmp_path / "a.npy", np.arange(6, dtype=">f4").reshape(2, 3))
+    values = truth_files.array(tmp_path / "a.npy")
+    assert values.dtype == np.float32 and values[1].tolist() == [3, 4, 5]

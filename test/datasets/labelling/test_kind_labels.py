@@ -29,6 +29,13 @@ def test_ids_that_no_class_stands_for_are_unlabelled() -> None:
     assert values.tolist() == [[0, 1], [1, 255]] and (confidence == 1).all()
 
 
+def test_ids_are_whole_numbers_and_none_counts_from_the_end() -> None:
+    read = KIND_LABELS["segmentation"].read
+    assert read(raw([[1, -1], [70000, 2]], "ids"))[0].tolist() == [[0, 255], [255, 255]]
+    with pytest.raises(ValueError, match="id 1.5; expected whole numbers"):
+        read(raw([[1, 1.5], [0, 2]], "ids"))
+
+
 def test_scores_of_the_ids_of_a_class_add_up() -> None:
     scores = np.zeros((4, 2, 2))
     scores[:, 0, 0] = 0.3, 0.4, 0.1, 0.2  # ids 0 and 3 together outweigh id 1

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pytest
 
 from mtshare_ros.datasets.image_sets.folder_set import (
     Description,
@@ -23,14 +26,26 @@ from mtshare_ros.datasets.labelling.teacher_settings import load_teacher_setting
 from support.teacher_files import depth_teacher
 
 
+def test_an_image_that_can_not_be_written_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError) as raised:
+        write_image(tmp_path, "a", np.zeros((24, 32, 3), np.uint8))
+    assert raised.value.filename == str(tmp_path / "images" / "a.jpg")
+
+
 def test_what_is_written_is_read_and_what_is_not_certain_is_ignored(tmp_path: Path) -> None:
     root = tmp_path / "set"
     root.mkdir()
-    certain = np.ones((4, 6), np.float32)
+    certain = np.ones((24, 32), np.float32)
     certain[1, 1] = 0.2
-    depth = np.full((4, 6), 1.234, np.float32)
-    normals = np.tile(np.array([0, 0, -1], np.float32), (4, 6, 1))
-    write_image(root, "a", np.full((4, 6, 3), 90, np.uint8))
+    depth = np.full((24, 32), 1.234, np.float32)
+    normals = np.tile(np.array([0, 0, -1], np.float32), (24, 32, 1))
+    write_image(root, "a", np.full((24, 32, 3), 90, np.uint8))
     write_labels(root, "depth", "depth", "a", Labels(depth, certain))
     write_labels(root, "normals", "normals", "a", Labels(normals, certain))
     write_splits(root, train=["a"], validation=["a"])

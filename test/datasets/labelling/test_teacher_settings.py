@@ -40,6 +40,9 @@ def test_settings_are_read_beside_the_model(tmp_path: Path) -> None:
         ({"output": {"means": "logits"}}, "'logits': expected one of metres"),
         ({"output": {"means": "metres", "axes": "x x y"}}, "each of x, y, z once"),
         ({"least_confidence": 2}, "least_confidence"),
+        ({"input": {"size": [0, 24]}}, "input size .0, 24.: expected 1 to 8192"),
+        ({"input": {"size": [32, 24], "std": [1, 0, 1]}}, "expected numbers above 0"),
+        ({"input": {"size": [32, 24], "mean": [1, float("nan"), 1]}}, "finite number"),
     ],
 )
 def test_wrong_settings_are_refused(tmp_path: Path, change: dict[str, Any], message: str) -> None:
@@ -56,6 +59,7 @@ def test_wrong_settings_are_refused(tmp_path: Path, change: dict[str, Any], mess
         ({"a": [0], "b": [0]}, "expected each once"),
         ({"a": []}, "expected an id or more of each"),
         ({"a": [-1]}, "from 0 up"),
+        ({"a": [10**12]}, "id 1000000000000; expected less than 65536"),
     ],
 )
 def test_classes_that_do_not_fit_are_refused(

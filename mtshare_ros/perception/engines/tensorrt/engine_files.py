@@ -64,9 +64,19 @@ def derivation_digest() -> str:
 
 
 def default_folder() -> Path:
-    """Return the user's cache folder for engines (XDG base directories)."""
-    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return Path(cache) / "mtshare_ros" / "engines"
+    """Return the user's cache folder for engines (XDG base directories).
+
+    Raises:
+        EngineError: The user has no home folder.
+    """
+    cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    if not cache.is_absolute():  # A relative one is to be ignored.
+        cache = Path(os.path.expanduser("~/.cache"))
+    if not cache.is_absolute():
+        raise EngineError(
+            "no folder for engines: HOME and XDG_CACHE_HOME are not set; expected one of them"
+        )
+    return cache / "mtshare_ros" / "engines"
 
 
 class EngineFiles:

@@ -13,7 +13,6 @@ from mtshare_ros.perception.engines.tensorrt import engine_files
 from mtshare_ros.perception.engines.tensorrt.engine_files import (
     EngineFiles,
     EngineKey,
-    default_folder,
 )
 
 KEY = EngineKey("a" * 64, "b" * 64, "fp16", (3, 6), "10.3.0", "Orin", (8, 7))
@@ -95,11 +94,17 @@ def test_names_of_graphs_stay_inside_of_the_folder(files: EngineFiles) -> None:
     assert path.stat().st_mode & 0o077 == 0
 
 
-def test_the_folder_is_that_of_the_user_s_cache(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+@pytest.mark.parametrize("cache", [None, "", "not/absolute"])
+def test_the_folder_is_in_the_users_cache(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cache: str | None
 ) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", cache or "")
+    if cache is None:
+        monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    assert default_folder() == tmp_path / ".cache" / "mtshare_ros" / "engines"
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "x"))
-    assert default_folder() == tmp_path / "x" / "mtshare_ros" / "engines"
+    assert engine_files.default_folder() == tmp_path / ".cache" / "mtshare_ros" / "engines"
+    monkeypatch.setenv("HOME", "nowhere")
+    with pytest.raises(EngineError, match="no folder for engines: HOME and XDG_CACHE_HOME"):
+        EngineFiles()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert engine_files.default_folder() == tmp_path / "cache" / "mtshare_ros" / "engines"

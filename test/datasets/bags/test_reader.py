@@ -11,8 +11,10 @@ from mcap_ros2.decoder import DecoderFactory
 from rosbags.typesys import Stores, get_typestore
 
 from mtshare_ros.datasets.bags import topics
-from mtshare_ros.datasets.bags.reader import LONGEST_WAIT, ClipReader
-from support.bag_files import SIZE, STEP, clip_frame, image, put, read_one, write
+from mtshare_ros.datasets.bags.open_bag import BagError, IncompleteBagError
+from mtshare_ros.datasets.bags.pairing import LONGEST_WAIT
+from mtshare_ros.datasets.bags.reader import ClipReader
+from support.bag_files import SIZE, STEP, clip_frame, image, jpeg, put, read_one, write
 
 
 def independently_read(path):
@@ -146,6 +148,176 @@ def test_truth_that_comes_late_is_joined_by_stamp_and_truth_that_never_comes_is_
     frames = list(ClipReader(tmp_path / "late"))
     assert [frame.stamp for frame in frames] == list(range(LONGEST_WAIT + 5))
     assert [frame.stamp for frame in frames if frame.labels is None] == [2]
+
+
+def yuy2(rgb):
+    """Return brightness of each pixel, and blue and red of each second one, in limited range."""
+    brightness, red, blue = np.moveaxis(cv2.cvtColor(rgb, cv2.COLOR_RGB2YCrCb), -1, 0)
+    packed = np.stack([16 + brightness * (219 / 255), 128 + (blue - 128.0) * (224 / 255)], -1)
+    packed[:, 1::2, 1] = 128 + (red[:, ::2] - 128.0) * (224 / 255)
+    return np.rint(packed).astype(np.uint8).reshape(len(rgb), -1)
+
+
+GREY = cv2.cvtColor(clip_frame(0).rgb, cv2.COLOR_RGB2GRAY)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "values", "expected"),
+    [
+        ("yuv422_yuy2", yuy2(clip_frame(0).rgb), clip_frame(0).rgb),
+        ("bayer_rggb8", GREY, np.dstack([GREY] * 3)),
+        ("mono16", (GREY.astype(np.uint16) * 257).view(np.uint8), np.dstack([GREY] * 3)),
+        (
+            "rgb16",
+            (clip_frame(0).rgb.astype(np.uint16) * 257).reshape(SIZE[1], -1).view(np.uint8),
+            clip_frame(0).rgb,
+        ),
+        ("8UC1", GREY, np.dstack([GREY] * 3)),
+    ],
+)
+def test_the_encodings_of_the_live_node_are_read(tmp_path, encoding, values, expected):
+    message = image(values, encoding, width=SIZE[0], step=values.shape[1])
+    difference = np.abs(read_one(tmp_path, message).rgb.astype(int) - expected)
+    assert difference.mean() < 6
+
+
+def truth_messages(stamp_of_image, stamp_of_truth):
+    """Return images, each followed by the truth of the one before, as late publishers do it."""
+    messages, late = [], []
+    for index in range(6):
+        frame = clip_frame(index)
+        made = image(frame.rgb, "rgb8", stamp_of_image(index))
+        messages.append(("/camera/image", topics.RAW_TYPE, made))
+        messages += late
+        labels = image(frame.labels, "mono8", stamp_of_truth(index))
+        late = [("/ground_truth/labels", topics.RAW_TYPE, labels)]
+    return messages + late
+
+
+@pytest.mark.parametrize("offset", [0, 10**6, -333, 16 * 10**6])
+def test_truth_that_is_stamped_a_little_off_is_that_of_its_image(tmp_path, offset):
+    stamp = lambda index: 10**9 + index * STEP  # noqa: E731
+    put(tmp_path / "bag", truth_messages(stamp, lambda index: stamp(index) + offset))
+    reader = ClipReader(tmp_path / "bag")
+    frames = list(reader)
+    assert len(frames) == 6 and reader.warnings == ()
+    for index, frame in enumerate(frames):
+        assert np.array_equal(frame.labels, clip_frame(index).labels)
+    assert reader.pairings[topics.LABELS].largest_offset == abs(offset)
+
+
+@pytest.mark.parametrize("offset", [0, 5])
+def test_images_without_stamps_never_get_the_truth_of_another(tmp_path, offset):
+    put(tmp_path / "bag", truth_messages(lambda _: 0, lambda _: offset))
+    reader = ClipReader(tmp_path / "bag")
+    frames = list(reader)
+    assert len(frames) == 6 and not any(frame.labels is not None for frame in frames)
+    (warning,) = reader.warnings
+    assert "/ground_truth/labels: none of 6 messages of truth used" in warning
+
+
+def test_truth_of_another_time_is_named(tmp_path):
+    stamp = lambda index: 10**9 + index * STEP  # noqa: E731
+    put(tmp_path / "bag", truth_messages(stamp, lambda index: stamp(index) + 10**9))
+    (warning,) = ClipReader(tmp_path / "bag").warnings
+    assert "/ground_truth/labels: none of 6 messages of truth used: 6 are 833.333 ms" in warning
+
+
+def test_truth_that_comes_before_its_image_waits_for_it(tmp_path):
+    messages = []
+    for index in range(6):
+        labels = image(clip_frame(index).labels, "mono8", index)
+        messages.append(("/ground_truth/labels", topics.RAW_TYPE, labels))
+    for index in range(6):
+        made = image(clip_frame(index).rgb, "rgb8", index)
+        messages.append(("/camera/image", topics.RAW_TYPE, made))
+    put(tmp_path / "bag", messages)
+    for index, frame in enumerate(ClipReader(tmp_path / "bag")):
+        assert np.array_equal(frame.labels, clip_frame(index).labels)
+
+
+WHOLE = jpeg(0).data.tobytes()
+BAD = {
+    "empty": b"",
+    "cut in half": WHOLE[: len(WHOLE) // 2],
+    "no picture": b"not a picture",
+}
+
+
+@pytest.mark.parametrize("data", BAD.values(), ids=BAD)
+def test_one_bad_image_is_left_out_counted_and_named(tmp_path, data):
+    messages = [
+        ("/image_raw/compressed", topics.COMPRESSED_TYPE, jpeg(n * STEP, data if n == 3 else None))
+        for n in range(6)
+    ]
+    put(tmp_path / "bag", messages)
+    reader = ClipReader(tmp_path / "bag")
+    assert [frame.stamp // STEP for frame in reader] == [0, 1, 2, 4, 5]
+    (warning,) = reader.warnings
+    said = "/image_raw/compressed: 1 of 6 messages can't be read: 0.099999999 s: "
+    assert warning.startswith(said) and len(reader) == 6
+
+
+def test_the_truth_of_a_bad_image_goes_with_it_and_bad_truth_leaves_the_image(tmp_path):
+    messages = []
+    for index in range(6):
+        frame = clip_frame(index)
+        labels = image(frame.labels, "mono8" if index != 4 else "rgb8", index)
+        changes = {"step": 5} if index == 2 else {}
+        made = image(frame.rgb, "rgb8", index, **changes)
+        pair = [
+            ("/ground_truth/labels", topics.RAW_TYPE, labels),
+            ("/camera/image", topics.RAW_TYPE, made),
+        ]
+        messages += pair if index % 2 else pair[::-1]
+    put(tmp_path / "bag", messages)
+    reader = ClipReader(tmp_path / "bag")
+    frames = list(reader)
+    assert [frame.stamp for frame in frames] == [0, 1, 3, 4, 5]
+    assert [frame.stamp for frame in frames if frame.labels is None] == [4]
+    for frame in frames:
+        if frame.labels is not None:
+            assert np.array_equal(frame.labels, clip_frame(frame.stamp).labels)
+    assert len(reader.warnings) == 2
+
+
+@pytest.mark.parametrize(("bad", "fails"), [(3, False), (4, True)])
+def test_a_bag_of_which_most_can_not_be_read_fails_after_what_can(tmp_path, bad, fails):
+    rgb = clip_frame(0).rgb
+    messages = [
+        (
+            "/camera/image",
+            topics.RAW_TYPE,
+            image(rgb, "rgb8", n, **({"step": 5} if n < bad else {})),
+        )
+        for n in range(6)
+    ]
+    put(tmp_path / "bag", messages)
+    frames = iter(ClipReader(tmp_path / "bag"))
+    assert [next(frames).stamp for _ in range(6 - bad)] == list(range(bad, 6))
+    if fails:
+        with pytest.raises(BagError, match=r"bag: /camera/image: step 5 .* \(4 of 6 messages"):
+            next(frames)
+    else:
+        assert next(frames, None) is None
+
+
+def test_what_of_a_bag_is_lost_is_said_after_what_is_there(tmp_path):
+    path = write(tmp_path / "clip.mcap", frames=3)
+    path.write_bytes(path.read_bytes()[:-30])
+    reader, frames = ClipReader(path), []
+    with pytest.raises(IncompleteBagError, match="clip.mcap: is cut off"):
+        for frame in reader:
+            frames.append(frame)
+    assert len(frames) == 3 and "is cut off" in reader.losses
+
+
+def test_only_the_truth_that_is_asked_for_is_read(tmp_path):
+    path = write(tmp_path / "clip.mcap", frames=1)
+    (frame,) = ClipReader(path, truths=(topics.LABELS,))
+    assert frame.labels is not None and frame.depth is frame.normals is None
+    (frame,) = ClipReader(path, truths=())
+    assert frame.labels is None
 
 
 def test_reading_needs_neither_simulator_nor_torch_nor_ros():

@@ -157,9 +157,10 @@ def _choose(reader: ClipReader, count: int, on_frame: OnCount) -> list[int]:
         on_frame(index + 1, len(reader) + count)
     chosen = choose(looks, sharpness, count)
     if len(chosen) < 2:
+        lost = "".join(f"; {text}" for text in (reader.losses, *reader.warnings) if text)
         raise BagError(
             f"bag {reader.path}: {len(chosen)} frames that differ; expected at least 2, one to"
-            " train on and one to validate on"
+            f" train on and one to validate on{lost}"
         )
     return chosen
 

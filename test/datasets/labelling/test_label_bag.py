@@ -225,3 +225,10 @@ def test_a_bag_with_one_bad_image_and_no_end_is_labelled_and_the_rest_is_told(
     said = "warning: /front/image: 1 of 8 messages can't be read: 0.000000003 s: step 1"
     assert unread.startswith(said)
     assert captured.out.startswith(f"{tmp_path / 'set'}: depth, normals; 7 images, fx 38.4 (P)")
+
+
+def test_a_bag_of_too_few_frames_says_what_of_it_is_lost(tmp_path: Path) -> None:
+    path = write_bag(tmp_path / "one.mcap", frames=1)
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(BagError, match="1 frames that differ; .* validate on; is cut off"):
+        label_bag(Source(path), {"depth": depth_teacher(tmp_path)}, tmp_path / "set")

@@ -80,9 +80,12 @@ def _to_choose(bag: OpenBag, text: str, names: Iterable[str]) -> BagError:
 def _cameras(bag: OpenBag) -> Iterator[Camera]:
     """Yield the cameras that have images which can be read."""
     names = {base_topic(t.name) for t in bag.topics if t.type in topics.IMAGE_TYPES and t.count}
+    nodes = tuple(n.removesuffix(topics.DIRTY) for n in names if n.endswith(f"/{topics.DIRTY}"))
     for name in sorted(names):
         parts = name.split("/")
         if any(part in _NO_CAMERAS or part.startswith(_ALIGNED) for part in parts):
+            continue
+        if name.startswith(nodes):
             continue
         images = bag.find_images(name)
         if images is not None and _is_seen(bag, images):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from mtshare_ros.datasets.bags.messages import (
     stamp_of,
     truth_of,
 )
-from mtshare_ros.datasets.bags.open_bag import OpenBag
+from mtshare_ros.datasets.bags.open_bag import IncompleteBagError, OpenBag
 from mtshare_ros.datasets.bags.pairing import ImageStamps, Pairing, Stamped
 from mtshare_ros.datasets.bags.storage import Message, reason_of
 from mtshare_ros.perception.camera.calibration import AUTO
@@ -147,6 +148,7 @@ class ClipReader:
                 classes.
             IncompleteBagError: A part of the bag was lost; the rest was yielded before.
         """
+        self.losses = ""
         self._legibility = {name: Legibility(name) for name in self._chosen}
         with OpenBag(self.path) as bag:
             yield from self._frames(bag)
@@ -155,6 +157,15 @@ class ClipReader:
                     raise bag.error(legibility.verdict())
             self.losses = bag.losses
             bag.check_whole()
+
+    def salvaged(self) -> Iterator[Frame]:
+        """Yield the frames that are there, also of a bag of which a part was lost (``losses``).
+
+        Raises:
+            BagError: See ``__iter__``.
+        """
+        with suppress(IncompleteBagError):
+            yield from self
 
     def _frames(self, bag: OpenBag) -> Iterator[Frame]:
         waiting: dict[int, _Waiting] = {}

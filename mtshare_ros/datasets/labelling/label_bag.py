@@ -6,8 +6,7 @@ import errno
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,8 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mtshare_ros.datasets.bags.open_bag import BagError, IncompleteBagError
-from mtshare_ros.datasets.bags.reader import ClipReader, Frame
+from mtshare_ros.datasets.bags.open_bag import BagError
+from mtshare_ros.datasets.bags.reader import ClipReader
 from mtshare_ros.datasets.image_sets.axes import normals_from_depth
 from mtshare_ros.datasets.image_sets.folder_set import (
     Description,
@@ -141,16 +140,10 @@ def _warnings(reader: ClipReader) -> tuple[str, ...]:
     return (*lost, *reader.warnings)
 
 
-def _frames(reader: ClipReader) -> Iterator[Frame]:
-    """Yield the frames that can be read."""
-    with suppress(IncompleteBagError):
-        yield from reader
-
-
 def _choose(reader: ClipReader, count: int, on_frame: OnCount) -> list[int]:
     """Return the numbers of the frames to label, after a first pass over the bag."""
     looks, sharpness = [], []
-    for index, frame in enumerate(_frames(reader)):
+    for index, frame in enumerate(reader.salvaged()):
         look, sharp = thumbnail(frame.rgb)
         looks.append(look)
         sharpness.append(sharp)
@@ -176,7 +169,7 @@ def _label(
     """Write images and labels in a second pass over the bag; return the images' names."""
     wanted, names = set(chosen), []
     source = _normals_source(teachers)
-    for index, frame in enumerate(_frames(reader)):
+    for index, frame in enumerate(reader.salvaged()):
         if index not in wanted:
             continue
         name = f"{index:06d}"

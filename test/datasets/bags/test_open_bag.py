@@ -170,6 +170,15 @@ def test_a_file_is_known_by_its_content_and_not_by_its_name(tmp_path):
         assert stamps(bag) == ALL
 
 
+@pytest.mark.parametrize("name", ["a b", "a?b#c%20d", "ü[1]", "line\nbreak", "-x", "\udcff"])
+def test_a_name_may_have_any_characters(tmp_path, name):
+    put(tmp_path / "sqlite", camera(), StoragePlugin.SQLITE3)
+    path = (tmp_path / "sqlite" / "sqlite.db3").rename(tmp_path / f"{name}.db3")
+    for bag_path in (path, put_mcap(tmp_path / f"{name}.mcap", camera())):
+        with OpenBag(bag_path) as bag:
+            assert stamps(bag) == ALL
+
+
 @pytest.mark.parametrize(
     ("content", "said"), [(b"", "it is empty"), (b"\x89PNG\r\n", "its first bytes are no bag's")]
 )

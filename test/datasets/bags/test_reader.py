@@ -310,6 +310,7 @@ def test_what_of_a_bag_is_lost_is_said_after_what_is_there(tmp_path):
         for frame in reader:
             frames.append(frame)
     assert len(frames) == 3 and "is cut off" in reader.losses
+    assert len(list(reader.salvaged())) == 3 and "is cut off" in reader.losses
 
 
 def test_only_the_truth_that_is_asked_for_is_read(tmp_path):

@@ -140,5 +140,5 @@ class BagFrames:
             return list(self._reader.warnings)
         known = self._reader.calibration.intrinsics is not None
         which = "some frames" if known else "all frames"
-        text = f"{problem}: in {which} {', '.join(metric)} is that of the training's camera"
+        text = f"{problem}; in {which} {', '.join(metric)} is scaled as for the training's camera"
         return [text, *self._reader.warnings]

@@ -91,7 +91,7 @@ def test_without_a_calibration_that_can_be_used_metric_depth_is_doubted(tmp_path
     assert found["intrinsics"] is None
     (warning,) = found["warnings"]
     assert "/camera/camera_info: none of 6 messages can be used: camera_info is of" in warning
-    assert warning.endswith("in all frames depth is that of the training's camera")
+    assert warning.endswith("in all frames depth is scaled as for the training's camera")
 
 
 def test_the_matrix_of_the_calibration_can_be_chosen(tmp_path):
@@ -110,5 +110,5 @@ def test_images_that_can_not_be_read_are_a_warning(tmp_path):
     found, _ = result_of(tmp_path, messages)
     (warning,) = found["warnings"]
     assert warning.startswith(
-        "/camera/image: 1 of 6 messages can't be read: 0.066666666 s: step 7"
+        "/camera/image: 1 of 6 messages can't be used: 0.066666666 s: step 7"
     )

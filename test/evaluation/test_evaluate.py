@@ -176,7 +176,7 @@ def test_a_bag_with_something_wrong_is_scored_and_what_is_wrong_can_not_be_misse
     calibration, truth, unread = err.splitlines()
     assert "/camera/camera_info: none of 6 messages can be used: camera_info is" in calibration
     assert truth.startswith("warning: /ground_truth/depth: none of 6 messages of truth used")
-    assert "/camera/image: 1 of 6 messages can't be read: 0.099999999 s: step 7" in unread
+    assert "/camera/image: 1 of 6 messages can't be used: 0.099999999 s: step 7" in unread
     assert "5, up to 1.000 ms off" in out
     report = json.loads((output / "report.json").read_text())
     assert [f"warning: {text}" for text in report["warnings"]] == err.splitlines()

@@ -1,4 +1,4 @@
-"""How many messages of a topic can be read, and what is wrong with those that can't."""
+"""How many messages of a topic can be used, and what is wrong with those that can't."""
 
 from __future__ import annotations
 
@@ -34,20 +34,25 @@ class Legibility:
             seconds, nanoseconds = divmod(stamp, 1_000_000_000)
             self.named.append(f"{seconds}.{nanoseconds:09d} s: {reason}")
 
+    def reject(self, stamp: int, reason: str) -> None:
+        """Count a message that was read and can't be used."""
+        self.read -= 1
+        self.skip(stamp, reason)
+
     @property
     def hopeless(self) -> bool:
-        """Whether most of the messages can't be read."""
+        """Whether most of the messages can't be used."""
         return self.unread > self.read
 
     def verdict(self) -> str:
         """Return what to tell of a hopeless topic."""
         total = self.unread + self.read
-        return f"/{self.topic}: {self.reason} ({self.unread} of {total} messages can't be read)"
+        return f"/{self.topic}: {self.reason} ({self.unread} of {total} messages can't be used)"
 
     def __str__(self) -> str:
         """Return it in words, for people; empty if all messages were read."""
         if not self.unread:
             return ""
-        text = f"/{self.topic}: {self.unread} of {self.unread + self.read} messages can't be read"
+        text = f"/{self.topic}: {self.unread} of {self.unread + self.read} messages can't be used"
         more = "; ..." if self.unread > len(self.named) else ""
         return f"{text}: {'; '.join(self.named)}{more}"

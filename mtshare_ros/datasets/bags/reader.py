@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mtshare_ros.datasets.aspect import have_one_aspect
 from mtshare_ros.datasets.bags import topics
 from mtshare_ros.datasets.bags.bag_calibration import find_calibration
 from mtshare_ros.datasets.bags.cameras import choose_camera
@@ -63,7 +64,7 @@ class _Waiting:
         stamp: Of its header, in nanoseconds.
         rgb: The image.
         missing: Topics of truth that will come.
-        truths: Field of ``Frame`` -> array.
+        truths: Topic of truth -> array.
     """
 
     stamp: int
@@ -184,14 +185,14 @@ class ClipReader:
                     waiting[number] = image
                     image.missing = {t for t, images in expected.items() if number in images}
                     image.missing -= set(truths)
-                    image.truths = {TRUTH_FIELDS[t]: v for t, v in truths.items()}
+                    image.truths = truths
             elif number in self.pairings[topic].image_of:
                 target = self.pairings[topic].image_of[number]
                 values = self._truth(bag, message, topic)
                 if target in waiting:
                     waiting[target].missing.discard(topic)
                     if values is not None:
-                        waiting[target].truths[TRUTH_FIELDS[topic]] = values
+                        waiting[target].truths[topic] = values
                 elif target >= seen[topics.IMAGE]:
                     if values is None:
                         expected[topic].discard(target)
@@ -205,7 +206,21 @@ class ClipReader:
     def _frame(self, image: _Waiting) -> Frame:
         height, width = image.rgb.shape[:2]
         focal_length = self.calibration.focal_length(width, height)
-        return Frame(image.stamp, image.rgb, **image.truths, focal_length=focal_length)
+        truths = {}
+        for name, topic in self._chosen.items():
+            values = image.truths.get(topic)
+            if values is None:
+                continue
+            size = (values.shape[1], values.shape[0])
+            if have_one_aspect(size, (width, height)):
+                truths[TRUTH_FIELDS[topic]] = values
+            else:
+                self._legibility[name].reject(
+                    image.stamp,
+                    f"{size[0]}x{size[1]}, but its image is {width}x{height}; expected the same"
+                    " aspect ratio",
+                )
+        return Frame(image.stamp, image.rgb, **truths, focal_length=focal_length)
 
     def _image(self, message: Message) -> _Waiting | None:
         """Return an image, or None if it can't be read."""

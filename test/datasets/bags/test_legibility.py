@@ -12,10 +12,12 @@ def test_the_first_messages_are_named_and_all_are_counted():
     for second in range(4):
         found.skip(second * 10**9 + 5, "empty")
     assert str(found) == (
-        "/camera/image: 4 of 100 messages can't be read: 0.000000005 s: empty; "
+        "/camera/image: 4 of 100 messages can't be used: 0.000000005 s: empty; "
         "1.000000005 s: empty; 2.000000005 s: empty; ..."
     )
     assert not found.hopeless
+    found.reject(9 * 10**9, "too large")
+    assert (found.read, found.unread) == (95, 5)
 
 
 def test_a_topic_is_hopeless_where_most_can_not_be_read():
@@ -23,4 +25,4 @@ def test_a_topic_is_hopeless_where_most_can_not_be_read():
     found.skip(0, "empty")
     assert not found.hopeless
     found.skip(0, "cut")
-    assert found.hopeless and found.verdict() == "/a: empty (2 of 3 messages can't be read)"
+    assert found.hopeless and found.verdict() == "/a: empty (2 of 3 messages can't be used)"

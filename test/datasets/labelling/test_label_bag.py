@@ -222,7 +222,7 @@ def test_a_bag_with_one_bad_image_and_no_end_is_labelled_and_the_rest_is_told(
     captured = capsys.readouterr()
     lost, unread = captured.err.splitlines()
     assert lost.startswith(f"warning: bag {file}: is cut off")
-    said = "warning: /front/image: 1 of 8 messages can't be read: 0.000000003 s: step 1"
+    said = "warning: /front/image: 1 of 8 messages can't be used: 0.000000003 s: step 1"
     assert unread.startswith(said)
     assert captured.out.startswith(f"{tmp_path / 'set'}: depth, normals; 7 images, fx 38.4 (P)")
 

@@ -24,6 +24,8 @@ EXTRAS = {
     "PIL": "report",
     "matplotlib": "report",
     "rosbags": "report",
+    "mcap": "report",
+    "zstandard": "report",
     "scipy": "report",
     "onnxruntime": "online",
     "cv2": "online",

@@ -80,11 +80,24 @@ def print_report(numbers: dict[str, Any]) -> None:
     if numbers["dirty_fraction"]:
         mean = numbers["dirty_fraction"]["mean"]
         rows.append(("tokens", "recomputed, mean", f"{100 * mean:.1f} %"))
+    for task, count in numbers.get("truth_frames", {}).items():
+        if count:
+            offset = numbers.get("truth_offset_ms", {}).get(task)
+            more = f", up to {offset:.3f} ms off" if offset else ""
+            rows.append((task, "frames with truth", f"{count}{more}"))
     for key, value in numbers.get("delivery", {}).items():
         rows.append(("frames", key, str(value)))
     frames = f"{numbers['frames']} frames, {numbers['engine']}"
     title = frames if numbers["complete"] else f"PARTIAL: {frames}"
     print_table(title, ("", "", "this run", *numbers["baselines"]), rows)
+    print_warnings(numbers.get("warnings", ()))
+
+
+def print_warnings(warnings: Sequence[str]) -> None:
+    """Print on stderr what a user must not miss, a line each."""
+    console = Console(stderr=True)
+    for warning in warnings:
+        console.out(f"warning: {warning}", highlight=False)
 
 
 def _cell(value: float | None) -> str:

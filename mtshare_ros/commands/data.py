@@ -7,8 +7,17 @@ from typing import Annotated
 
 import typer
 
-from mtshare_ros.commands.console import progress
-from mtshare_ros.commands.options import Bag, Kind, Size, Textures, Threads, Topic, parse_size
+from mtshare_ros.commands.console import print_warnings, progress
+from mtshare_ros.commands.options import (
+    Bag,
+    Intrinsics,
+    Kind,
+    Size,
+    Textures,
+    Threads,
+    Topic,
+    parse_size,
+)
 
 _Textures = Annotated[
     Textures,
@@ -89,6 +98,7 @@ def label(
     output: Annotated[Path, typer.Option(help="Folder of the data set to write.")],
     frames: Annotated[int, typer.Option(min=2, help="Frames to choose from the bag.")] = 500,
     topic: Topic = None,
+    intrinsics: Intrinsics = "auto",
     focal_length: Annotated[
         float | None, typer.Option(help="fx / image width, if the bag has no camera_info.")
     ] = None,
@@ -102,7 +112,9 @@ def label(
     from mtshare_ros.datasets.labelling.teacher_settings import parse_teachers
 
     teachers = parse_teachers(teacher)
-    source = Source(bag, topic, focal_length, frames)
+    source = Source(bag, topic, focal_length, frames, intrinsics)
     with progress("labelling") as on_frame:
-        description = label_bag(source, teachers, output, threads, on_frame)
-    typer.echo(f"{output}: {', '.join(description.tasks)}")
+        labelled = label_bag(source, teachers, output, threads, on_frame)
+    print_warnings(labelled.warnings)
+    tasks = ", ".join(labelled.description.tasks)
+    typer.echo(f"{output}: {tasks}; {labelled.images} images, {labelled.calibration}")

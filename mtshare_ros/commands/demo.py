@@ -57,9 +57,18 @@ def run_demo(bundle: Path, bag: Path, output: Path, on_frame: OnCount = silent) 
         shutil.rmtree(recording)
     result = replay(bundle, bag, recording, on_progress=on_frame)
     _check_topics(manifest, result)
-    scores, shown = score_recording(clip, RecordedPredictions(recording, manifest.tasks))
+    predictions = RecordedPredictions(recording, manifest.tasks)
+    scores, shown = score_recording(clip.salvaged(), predictions)
     run = Run(str(bundle), result.backend, "tokens", str(bag))
-    numbers = write_report(output, run, scores, manifest, recording=_said(manifest, result))
+    lost = [f"bag {bag}: {clip.losses}"] if clip.losses else []
+    numbers = write_report(
+        output,
+        run,
+        scores,
+        manifest,
+        recording=_said(manifest, result),
+        more={"warnings": [*lost, *clip.warnings]},
+    )
     assert shown is not None  # a report of no frame is refused
     write_overview(output / OVERVIEW, shown, manifest.tasks)
     return DemoResult(numbers, (output / PAGE_NAME, output / OVERVIEW, recording))

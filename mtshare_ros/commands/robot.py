@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mtshare_ros.commands.console import print_report, print_table, progress
+from mtshare_ros.commands.console import print_report, print_table, print_warnings, progress
 from mtshare_ros.commands.options import (
     DEMO_BAG,
     DEMO_BUNDLE,
@@ -94,6 +94,7 @@ def replay(
     times = result.stage_ms.items()
     table = [[stage, *(f"{t[key]:.2f}" for key in ("p50", "p95", "p99"))] for stage, t in times]
     print_table("", ("stage, ms", "p50", "p95", "p99"), table)
+    print_warnings(result.warnings)
     typer.echo(str(result.path))
 
 

@@ -9,8 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mtshare_ros.commands.console import print_report, print_table, progress
-from mtshare_ros.commands.options import BundleArgument, Dataset, Protocol, Threads, Topic
+from mtshare_ros.commands.console import print_report, print_table, print_warnings, progress
+from mtshare_ros.commands.options import (
+    BundleArgument,
+    Dataset,
+    Intrinsics,
+    Protocol,
+    Threads,
+    Topic,
+)
 from mtshare_ros.errors import JobError, OptionError
 
 if TYPE_CHECKING:
@@ -26,6 +33,7 @@ def evaluate(
     output: Annotated[Path, typer.Option(help="Folder of the report: index.html, report.json.")],
     bag: Annotated[list[Path] | None, typer.Option(help="Recorded bag; repeatable.")] = None,
     topic: Topic = None,
+    intrinsics: Intrinsics = "auto",
     record: Annotated[
         Path | None, typer.Option(help="Bag to write the images and the predictions to.")
     ] = None,
@@ -75,13 +83,13 @@ def evaluate(
     if bag and (len(bag) > 1 or ray):
         if record is not None:
             raise OptionError("--record: expected with one --bag")
-        _evaluate_bags(bundle, bag, output, options, workers, ray, topic)
+        _evaluate_bags(bundle, bag, output, options, workers, ray, topic, intrinsics)
         return
     stop: StoppedEarly | None = None
     try:
         with progress("evaluating") as on_frame:
             if bag:
-                clip = partial(BagFrames, bag[0], topic)
+                clip = partial(BagFrames, bag[0], topic, intrinsics=intrinsics)
                 numbers = score(bundle, clip, output, options, on_frame, record)
             elif dataset != "rooms":
                 from mtshare_ros.datasets.image_sets.kinds import open_images
@@ -117,11 +125,14 @@ def _evaluate_bags(
     workers: int,
     ray: str | None,
     topic: str | None,
+    intrinsics: str,
 ) -> None:
     from mtshare_ros.evaluation.many_bags import SUMMARY, evaluate_bags
 
     with progress("bags") as on_bag:
-        summary = evaluate_bags(bundle, bags, output, options, workers, ray, topic, on_bag)
+        summary = evaluate_bags(
+            bundle, bags, output, options, workers, ray, topic, intrinsics, on_bag
+        )
     rows = [
         (name, entry["state"], str(entry.get("frames", "")), entry.get("error", ""))
         for name, entry in summary["bags"].items()
@@ -131,6 +142,8 @@ def _evaluate_bags(
     table = [(task, key, f"{v:.4g}") for task, values in means for key, v in values.items()]
     print_table("mean over the bags, by frames", ("", "", ""), table)
     typer.echo(str(output / SUMMARY))
+    for name, entry in summary["bags"].items():
+        print_warnings([f"{name}: {warning}" for warning in entry.get("warnings", ())])
     failed = [name for name, entry in summary["bags"].items() if entry["state"] == "failed"]
     if failed:
         raise JobError(f"{len(failed)} of {len(bags)} bags failed: {', '.join(failed)}")

@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtshare_ros.bundle.manifest import Manifest
-from mtshare_ros.datasets.bags.reader import ClipReader
+from mtshare_ros.datasets.bags.reader import TRUTH_FIELDS, ClipReader
 from mtshare_ros.evaluation.frames import InputFrame
 from mtshare_ros.evaluation.outcome import Maps, Outcome, time_label, truths_of
 from mtshare_ros.evaluation.scores import Scores
 from mtshare_ros.metrics import class_count, disagreement
 from mtshare_ros.metrics.boundary_matching import MAX_DISTANCE
-from mtshare_ros.tasks import Task
+from mtshare_ros.perception.camera.calibration import AUTO
+from mtshare_ros.tasks import KINDS, Task
 
 WINDOW = 5
 """Side of the squares that the image is averaged over, which takes most of a sensor's noise."""
@@ -67,20 +68,23 @@ class BagFrames:
 
     max_distance = MAX_DISTANCE
 
-    def __init__(self, path: Path, topic: str | None, manifest: Manifest) -> None:
+    def __init__(
+        self, path: Path, topic: str | None, manifest: Manifest, intrinsics: str = AUTO
+    ) -> None:
         """Look into the bag.
 
         Args:
             path: The bag.
             topic: Topic of its images; see ``ClipReader``.
             manifest: Manifest of the bundle that is scored.
+            intrinsics: Which matrix of the calibration is the images'; see ``ClipReader``.
 
         Raises:
             BagError: The bag can't be read or has no images of a camera.
         """
         self.title = str(path)
         self.tasks = manifest.tasks
-        self._reader = ClipReader(path, class_count(self.tasks), topic, salvage=True)
+        self._reader = ClipReader(path, class_count(self.tasks), topic, intrinsics)
         self._flicker, self._dense_flicker = Flicker(self.tasks), Flicker(self.tasks)
 
     def __len__(self) -> int:
@@ -91,7 +95,8 @@ class BagFrames:
         """See ``Frames``.
 
         Raises:
-            BagError: The bag is damaged or cut off, or holds what can't be evaluated.
+            BagError: Most of the bag can't be read, or it holds what can't be evaluated.
+            IncompleteBagError: A part of the bag was lost; the rest was yielded before.
         """
         start: int | None = None
         for frame in self._reader:
@@ -112,5 +117,28 @@ class BagFrames:
             self._dense_flicker.update(outcome.rgb, outcome.reference)
 
     def result(self, scores: Scores) -> dict[str, Any]:
-        """Return ``flicker`` and ``flicker_dense``."""
-        return {"flicker": self._flicker.result(), "flicker_dense": self._dense_flicker.result()}
+        """Return what flickers, how the bag's truth and calibration were used, and warnings."""
+        found = self._reader.calibration.intrinsics
+        return {
+            "flicker": self._flicker.result(),
+            "flicker_dense": self._dense_flicker.result(),
+            "intrinsics": None if found is None else str(found),
+            "truth_offset_ms": self._truth_offsets(),
+            "warnings": self._warnings(),
+        }
+
+    def _truth_offsets(self) -> dict[str, float]:
+        """Return task -> largest difference between the stamps of an image and of its truth."""
+        fields = {TRUTH_FIELDS[topic]: p for topic, p in self._reader.pairings.items()}
+        used = {task.name: fields.get(KINDS[task.kind].truth) for task in self.tasks}
+        return {name: p.largest_offset / 1e6 for name, p in used.items() if p and p.image_of}
+
+    def _warnings(self) -> list[str]:
+        problem = self._reader.calibration.problem
+        metric = [task.name for task in self.tasks if KINDS[task.kind].in_metres]
+        if not (problem and metric):
+            return list(self._reader.warnings)
+        known = self._reader.calibration.intrinsics is not None
+        which = "some frames" if known else "all frames"
+        text = f"{problem}; in {which} {', '.join(metric)} is scaled as for the training's camera"
+        return [text, *self._reader.warnings]

@@ -18,12 +18,15 @@ from mtshare_ros.evaluation.bag_frames import BagFrames
 from mtshare_ros.evaluation.evaluate import evaluate
 from mtshare_ros.evaluation.report.report_files import JSON_NAME
 from mtshare_ros.evaluation.run_options import Options
+from mtshare_ros.perception.camera.calibration import AUTO
 from mtshare_ros.progress import OnCount, silent
 
 SUMMARY = "summary.json"
 """File of the summary in the output's folder."""
 _KEY = "job.json"
 """File that says what a finished report depends on; if nothing of it changed, it is kept."""
+_KEPT = ("frames", "truth_frames", "tasks", "warnings")
+"""Entries of a report that the summary has, too."""
 _FAILURE = "failure.txt"
 """File that says why a bag has no report."""
 
@@ -41,6 +44,7 @@ class Job:
         folder: Folder of its report.
         options: How to run.
         topic: Topic of the images, or None.
+        intrinsics: Which matrix of the calibration is the images'.
     """
 
     bundle: Path
@@ -48,6 +52,7 @@ class Job:
     folder: Path
     options: Options
     topic: str | None
+    intrinsics: str = AUTO
 
     def key(self) -> dict[str, Any]:
         """Return all that the report depends on."""
@@ -58,6 +63,7 @@ class Job:
             # JSON has no tuples: a key that was read has lists.
             "options": asdict(self.options) | {"baselines": list(self.options.baselines)},
             "topic": self.topic,
+            "intrinsics": self.intrinsics,
         }
 
     def is_finished(self) -> bool:
@@ -77,6 +83,7 @@ def evaluate_bags(
     workers: int = 1,
     ray_address: str | None = None,
     topic: str | None = None,
+    intrinsics: str = AUTO,
     on_bag: OnCount = silent,
 ) -> dict[str, Any]:
     """Evaluate bags side by side; a bag that fails is reported and does not stop the others.
@@ -92,6 +99,7 @@ def evaluate_bags(
         ray_address: A Ray cluster to use instead (``local`` starts one here). Bundle, bags and
             output must have the same paths on its machines.
         topic: Topic of the images; see ``ClipReader``.
+        intrinsics: Which matrix of the calibration is the images'; see ``ClipReader``.
         on_bag: Called after each bag with the bags done and those in all.
 
     Returns:
@@ -101,7 +109,7 @@ def evaluate_bags(
         OptionError: A bag is there twice.
     """
     jobs = [
-        Job(bundle, bag, output / name, options, topic)
+        Job(bundle, bag, output / name, options, topic, intrinsics)
         for name, bag in zip(_names(bags), bags, strict=True)
     ]
     output.mkdir(parents=True, exist_ok=True)
@@ -134,7 +142,7 @@ def _work(job: Job) -> None:
         (job.folder / name).unlink(missing_ok=True)
     job.folder.mkdir(parents=True, exist_ok=True)
     try:
-        source = partial(BagFrames, job.bag, job.topic)
+        source = partial(BagFrames, job.bag, job.topic, intrinsics=job.intrinsics)
         evaluate(job.bundle, source, job.folder, job.options)
         (job.folder / _KEY).write_text(json.dumps(job.key()))
     except Exception as error:
@@ -208,16 +216,18 @@ def summarise(jobs: Sequence[Job]) -> dict[str, Any]:
     """Return the content of ``summary.json``.
 
     Returns:
-        ``bags``: name -> ``bag``, ``state`` (``done`` or ``failed``), ``error``, ``frames`` and
-        ``tasks``. ``mean``: task -> metrics, each the mean over the bags that have it, weighted
-        by their frames; it is not the metric of all pixels, which reports do not hold.
+        ``bags``: name -> ``bag``, ``state`` (``done`` or ``failed``), ``error``, ``frames``,
+        ``truth_frames``, ``tasks`` and ``warnings``. ``mean``: task -> metrics, each the mean over
+        the bags that have it, weighted by their frames with truth; it is not the metric of all
+        pixels, which reports do not hold.
     """
     bags: dict[str, Any] = {}
     for job in jobs:
         entry: dict[str, Any] = {"bag": str(job.bag)}
         if (job.folder / _KEY).is_file():
             report = json.loads((job.folder / JSON_NAME).read_text())
-            entry |= {"state": "done", "frames": report["frames"], "tasks": report["tasks"]}
+            entry |= {"state": "done"}
+            entry |= {key: report[key] for key in _KEPT if key in report}
         else:
             failure = job.folder / _FAILURE
             reason = failure.read_text().strip() if failure.is_file() else "was not run"
@@ -227,14 +237,15 @@ def summarise(jobs: Sequence[Job]) -> dict[str, Any]:
 
 
 def _means(entries: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
-    """Return task -> metric -> its mean over the bags that have it, weighted by their frames."""
+    """Return task -> metric -> its mean over the bags, weighted by their frames with truth."""
     sums: dict[tuple[str, str], float] = defaultdict(float)
     frames: dict[tuple[str, str], int] = defaultdict(int)
     for entry in entries:
         for task, values in entry.get("tasks", {}).items():
+            weight = entry.get("truth_frames", {}).get(task, entry["frames"])
             for key, value in values.items():
-                sums[task, key] += value * entry["frames"]
-                frames[task, key] += entry["frames"]
+                sums[task, key] += value * weight
+                frames[task, key] += weight
     means: dict[str, dict[str, float]] = {}
     for (task, key), total in sums.items():
         means.setdefault(task, {})[key] = total / frames[task, key]

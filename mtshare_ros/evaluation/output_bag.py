@@ -13,7 +13,7 @@ from mtshare_ros.datasets.bags import topics
 from mtshare_ros.datasets.bags.file import BagFile
 from mtshare_ros.datasets.bags.messages import raw_image
 from mtshare_ros.evaluation.pictures.map_pictures import map_picture
-from mtshare_ros.evaluation.recorded import DIRTY, DIRTY_ENCODING
+from mtshare_ros.evaluation.recorded import DIRTY_ENCODING
 from mtshare_ros.perception.predictions import Predictions
 from mtshare_ros.tasks import KINDS, Task
 
@@ -55,4 +55,4 @@ def _images(
     size = (image.shape[1], image.shape[0])
     grid = 255 * predictions.dirty.astype(np.uint8)
     dirty = cv2.resize(grid, size, interpolation=cv2.INTER_NEAREST_EXACT)
-    yield f"{NODE}/{DIRTY}", DIRTY_ENCODING, np.asarray(dirty)
+    yield f"{NODE}/{topics.DIRTY}", DIRTY_ENCODING, np.asarray(dirty)

@@ -13,13 +13,10 @@ from numpy.typing import NDArray
 from mtshare_ros.datasets.bags import pixels
 from mtshare_ros.datasets.bags.messages import stamp_of
 from mtshare_ros.datasets.bags.open_bag import OpenBag
-from mtshare_ros.datasets.bags.topics import RAW_TYPE
+from mtshare_ros.datasets.bags.topics import DIRTY, RAW_TYPE
 from mtshare_ros.evaluation.outcome import Outcome, time_label, truths_of
 from mtshare_ros.evaluation.scores import Scores
 from mtshare_ros.tasks import KINDS, Task
-
-DIRTY = "dirty_tokens"
-"""Topic of the recomputed tokens, below the node's name."""
 
 DIRTY_ENCODING = "mono8"
 """Encoding of that topic's images."""

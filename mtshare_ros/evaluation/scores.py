@@ -89,6 +89,7 @@ class Scores:
     Attributes:
         tasks: The tasks that are scored.
         frames: Frames so far.
+        truth_frames: Task -> frames that had truth.
         accuracy: The run's accuracy.
         latency: The run's times.
         baselines: Name -> what else was run on the same frames.
@@ -101,6 +102,7 @@ class Scores:
         """Start empty; ``max_distance`` is the tolerance of boundaries in image diagonals."""
         self.tasks = tasks
         self.frames = 0
+        self.truth_frames = {task.name: 0 for task in tasks}
         self.accuracy = Accuracy(tasks, max_distance)
         self.latency = Latency()
         self.baselines: dict[str, Contender] = {}
@@ -144,6 +146,8 @@ class Scores:
         self.series.add(row)
         self.kept.offer(Moment(self.frames, outcome.label, row), outcome, figures)
         self.frames += 1
+        for name in outcome.truths:
+            self.truth_frames[name] += 1
 
     def _named(self, figures: Mapping[str, float]) -> dict[str, float]:
         return {

@@ -6,8 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mtshare_ros.datasets.bags import topics
-from mtshare_ros.datasets.bags.open_bag import Message, OpenBag
-from mtshare_ros.datasets.bags.reader import image_topic_of, info_topic_of
+from mtshare_ros.datasets.bags.cameras import choose_camera
+from mtshare_ros.datasets.bags.legibility import Legibility
+from mtshare_ros.datasets.bags.messages import MessageError, content_of
+from mtshare_ros.datasets.bags.open_bag import OpenBag
+from mtshare_ros.datasets.bags.storage import Message
 from mtshare_ros.replay.node_process import Inputs
 
 _TYPES = (*topics.IMAGE_TYPES, topics.INFO_TYPE)
@@ -28,29 +31,43 @@ class BagSource:
 
         Args:
             path: The bag.
-            topic: Topic of its images; see ``ClipReader``.
+            topic: Topic of its images; see ``choose_camera``.
 
         Raises:
             BagError: There is no such bag, it can't be read, or it has no images of a camera.
         """
         self._path = path
         with OpenBag(path) as bag:
-            base = image_topic_of(bag, topic)
-            self._images = bag.camera_images(base)
-            self._info = info_topic_of(base)
-            compressed = self._images.endswith(topics.COMPRESSED)
-            transport = "compressed" if compressed else "raw"
-            self.inputs = Inputs(f"/{base}", f"/{self._info}", transport)
-            self.frames = bag.count(self._images, topics.IMAGE_TYPES)
+            camera = choose_camera(bag, topic)
+            self._images, self._info = camera.images, camera.info
+            transport = "raw" if camera.images == camera.name else "compressed"
+            self.inputs = Inputs(f"/{camera.name}", f"/{camera.info}", transport)
+            self.frames = bag.count(camera.images, topics.IMAGE_TYPES)
             self.start = bag.start
             info = next(bag.messages([self._info], [topics.INFO_TYPE]), None)
             self.first_camera_info = None if info is None else info.data
+        self._losses = ""
+        self._legibility = Legibility(self._images)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What of the bag can't be read; complete after ``messages``."""
+        lost = f"bag {self._path}: {self._losses}" if self._losses else ""
+        return tuple(text for text in (lost, str(self._legibility)) if text)
 
     def messages(self) -> Iterator[Message]:
-        """Yield every image and CameraInfo as recorded.
+        """Yield every image and CameraInfo as recorded, but for what is no message at all.
 
-        Raises:
-            BagError: The bag is damaged.
+        A picture that is damaged is yielded: what to do with it is up to the node.
         """
+        self._legibility = Legibility(self._images)
         with OpenBag(self._path) as bag:
-            yield from bag.messages([self._images, self._info], _TYPES)
+            for message in bag.messages([self._images, self._info], _TYPES):
+                try:
+                    content_of(message)
+                except MessageError as error:
+                    self._legibility.skip(message.time, str(error))
+                    continue
+                self._legibility.read += 1
+                yield message
+            self._losses = bag.losses

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +39,7 @@ class ReplayResult:
         end_to_end_ms: The same from the publication of an image to the arrival of the last of
             its outputs here; empty if no frame came through.
         backend: Name of the engine.
+        warnings: What of the bag could not be played.
     """
 
     path: Path
@@ -48,6 +49,7 @@ class ReplayResult:
     stage_ms: dict[str, Percentiles]
     end_to_end_ms: Percentiles
     backend: str
+    warnings: tuple[str, ...] = ()
 
 
 def replay(
@@ -106,7 +108,7 @@ def replay(
             node.wait_until_drained()
             _check_processed(sent, node)
         recorder.write(output)
-        return _result(output, sent, node, recorder)
+        return replace(_result(output, sent, node, recorder), warnings=source.warnings)
 
 
 def _play(source: BagSource, node: LiveNode, rate: float, on_progress: OnCount) -> int:

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from mtshare_ros.commands import console
-from mtshare_ros.commands.console import print_table, progress
+from mtshare_ros.commands.console import print_table, print_warnings, progress
 
 
 @pytest.fixture
@@ -73,3 +73,10 @@ def test_cells_are_shown_as_they_are(capsys):
     print_table("a title", ("name", "value"), [("[bold]x[/bold]", "1")])
     out = capsys.readouterr().out
     assert "[bold]x[/bold]" in out and "a title" in out
+
+
+def test_warnings_are_a_line_each_on_stderr_however_long(capsys):
+    long = "word " * 60 + "[end]"
+    print_warnings([long, "short"])
+    captured = capsys.readouterr()
+    assert captured.out == "" and captured.err == f"warning: {long}\nwarning: short\n"

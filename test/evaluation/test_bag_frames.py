@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
+from mtshare_ros.datasets.bags import topics
 from mtshare_ros.datasets.bags.open_bag import BagError
 from mtshare_ros.evaluation.bag_frames import BagFrames
 from mtshare_ros.evaluation.outcome import Outcome
 from mtshare_ros.evaluation.scores import Scores
-from support.bag_files import STEP, clip_frame, write
+from support.bag_files import STEP, camera, camera_info, clip_frame, image, put, write
 from support.report_files import ALL_TASKS, manifest
 
 
@@ -42,3 +43,72 @@ def test_a_bag_without_the_topic_is_refused(tmp_path):
     bag = write(tmp_path / "clip.mcap")
     with pytest.raises(BagError, match="no images on rear/image"):
         BagFrames(bag, "/rear/image", manifest())
+
+
+def result_of(folder, messages, **options):
+    """Return what a report says of a bag, and how many frames of it had which truth."""
+    put(folder / "bag", messages)
+    frames = BagFrames(folder / "bag", None, manifest(), **options)
+    truths = [set(frame.truths) for frame in frames]
+    counts = {task.name: sum(task.name in names for names in truths) for task in ALL_TASKS}
+    return frames.result(Scores(ALL_TASKS)), counts
+
+
+def truth(offset, of=lambda index: index * STEP):
+    return [
+        (
+            "/ground_truth/depth",
+            topics.RAW_TYPE,
+            image(clip_frame(n).depth, "32FC1", of(n) + offset),
+        )
+        for n in range(6)
+    ]
+
+
+def test_truth_is_that_of_the_nearest_image_and_how_near_is_said(tmp_path):
+    found, counts = result_of(tmp_path, camera() + truth(10**6))
+    assert counts["depth"] == 6 and counts["segmentation"] == 0
+    assert found["truth_offset_ms"] == {"depth": 1.0}
+    assert (found["warnings"], found["intrinsics"]) == ([], "fx 38.4 (P)")
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        (truth(17 * 10**6 + 10**9), "messages of truth used: 6 are"),
+        (truth(0, lambda _: 0), "share their stamp"),
+    ],
+)
+def test_truth_that_belongs_to_no_image_is_a_warning(tmp_path, made, said):
+    found, counts = result_of(tmp_path, camera() + made)
+    assert counts["depth"] == 0 and found["truth_offset_ms"] == {}
+    (warning,) = found["warnings"]
+    assert warning.startswith("/ground_truth/depth: none of 6") and said in warning
+
+
+def test_without_a_calibration_that_can_be_used_metric_depth_is_doubted(tmp_path):
+    found, _ = result_of(tmp_path, camera(info=lambda t: camera_info(t, (640, 480))))
+    assert found["intrinsics"] is None
+    (warning,) = found["warnings"]
+    assert "/camera/camera_info: none of 6 messages can be used: camera_info is of" in warning
+    assert warning.endswith("in all frames depth is scaled as for the training's camera")
+
+
+def test_the_matrix_of_the_calibration_can_be_chosen(tmp_path):
+    def info(stamp):
+        return camera_info(stamp, k=24.0, p=48.0)
+
+    found, _ = result_of(tmp_path, camera(info=info), intrinsics="k")
+    assert found["intrinsics"] == "fx 24.0 (K)"
+    frames = BagFrames(tmp_path / "bag", None, manifest())
+    assert {frame.focal_length for frame in frames} == {1.0}
+
+
+def test_images_that_can_not_be_read_are_a_warning(tmp_path):
+    messages = camera()
+    object.__setattr__(messages[5][2], "step", 7)
+    found, _ = result_of(tmp_path, messages)
+    (warning,) = found["warnings"]
+    assert warning.startswith(
+        "/camera/image: 1 of 6 messages can't be used: 0.066666666 s: step 7"
+    )

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from mtshare_ros import cli
+from mtshare_ros.datasets.bags import topics
 from mtshare_ros.evaluation.bag_frames import BagFrames
 from mtshare_ros.evaluation.evaluate import evaluate
 from mtshare_ros.evaluation.run_options import Options
@@ -18,6 +19,7 @@ from mtshare_ros.simulator.poses import look, robot_intrinsics
 from mtshare_ros.simulator.render_stills import render_stills
 from mtshare_ros.simulator.simulate import write_clip
 from mtshare_ros.tasks import TASKS
+from support.bag_files import STEP, camera, camera_info, clip_frame, image, put
 
 SCORED = {name: TASKS[name] for name in ("normals", "depth", "segmentation")}
 """The tasks of the bundle."""
@@ -137,7 +139,6 @@ def write_frame(path, size, label=0, widths=0.8):
     [
         ({"size": (64, 15)}, "camera/image"),
         ({"size": SIZE, "label": 16}, "ground_truth/labels"),
-        ({"size": SIZE, "widths": 1000.0}, "camera/camera_info"),
     ],
 )
 def test_a_bag_that_can_not_be_evaluated_is_one_line_that_names_bag_and_topic(
@@ -153,8 +154,39 @@ def test_a_bag_that_can_not_be_evaluated_is_one_line_that_names_bag_and_topic(
 def test_the_smallest_image_and_the_longest_lens_that_a_bag_may_have_are_evaluated(
     tmp_path, bundle_path
 ):
-    bag = write_frame(tmp_path / "edge.mcap", (16, 16), label=15, widths=999.0)
+    bag = write_frame(tmp_path / "edge.mcap", (16, 16), label=15, widths=29.9)
     assert report_of(bundle_path, bag, tmp_path)["frames"] == 1
+
+
+def test_a_bag_with_something_wrong_is_scored_and_what_is_wrong_can_not_be_missed(
+    capsys, tmp_path, bundle_path
+):
+    messages = camera(info=lambda stamp: camera_info(stamp, (640, 480)))
+    object.__setattr__(messages[7][2], "step", 7)
+    for index in range(6):
+        labels = image(clip_frame(index).labels, "mono8", index * STEP + 10**6)
+        messages.append(("/ground_truth/labels", topics.RAW_TYPE, labels))
+        depth = image(clip_frame(index).depth, "32FC1", index * STEP + 10**9)
+        messages.append(("/ground_truth/depth", topics.RAW_TYPE, depth))
+    put(tmp_path / "bag", messages)
+    output = tmp_path / "report"
+    command = ["evaluate", bundle_path, "--bag", tmp_path / "bag", "--output", output]
+    status, out, err = run(capsys, *command)
+    assert status == 0
+    calibration, truth, unread = err.splitlines()
+    assert "/camera/camera_info: none of 6 messages can be used: camera_info is" in calibration
+    assert truth.startswith("warning: /ground_truth/depth: none of 6 messages of truth used")
+    assert "/camera/image: 1 of 6 messages can't be used: 0.099999999 s: step 7" in unread
+    assert "5, up to 1.000 ms off" in out
+    report = json.loads((output / "report.json").read_text())
+    assert [f"warning: {text}" for text in report["warnings"]] == err.splitlines()
+    assert (report["frames"], report["expected_frames"], report["complete"]) == (5, 6, True)
+    assert report["truth_frames"] == {"normals": 0, "depth": 0, "segmentation": 5}
+    assert report["truth_offset_ms"] == {"segmentation": 1.0} and report["intrinsics"] is None
+    assert set(report["tasks"]) == {"segmentation"}
+    page = (output / "index.html").read_text()
+    assert page.count("<b>Warning:</b>") == 3 and "none of 6 messages of truth used" in page
+    assert "truth of segmentation <b>5</b> frames, stamps up to <b>1.000 ms</b> off" in page
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ def test_a_bag_without_calibration_has_no_camera_info(tmp_path):
 
 def test_a_topic_of_another_type_holds_no_images(tmp_path):
     bag = write(tmp_path, [("camera/image", CameraInfo(header=header(START)))])
-    with pytest.raises(BagError, match=r"bag: no images on camera/image or .*\(1 CameraInfo\)"):
+    with pytest.raises(BagError, match=r"bag: no images of a camera, .*; it .*\(1 CameraInfo\)"):
         BagSource(bag)
 
 
@@ -66,3 +66,20 @@ def test_the_node_hears_a_camera_under_the_names_of_the_bag(tmp_path):
     expected = Inputs("/front/color/image_raw", "/front/color/camera_info", "compressed")
     assert source.inputs == expected and source.frames == 1
     assert source.first_camera_info is not None
+
+
+def test_what_is_no_message_is_left_out_and_what_is_lost_is_said(tmp_path):
+    with Recorder(tmp_path) as recorder:
+        number = recorder.add_topic("camera/image", "sensor_msgs/msg/Image")
+        whole = serialize_message(image(START))
+        for place in range(300):
+            recorder.add(number, START + place, whole[:9] if place == 1 else whole)
+        recorder.write(tmp_path / "bag.mcap")
+    path = tmp_path / "bag.mcap"
+    assert BagSource(path).warnings == ()
+    path.write_bytes(path.read_bytes()[:-20])
+    source = BagSource(path)
+    assert len(list(source.messages())) == 299
+    lost, unread = source.warnings
+    assert lost.startswith(f"bag {path}: is cut off")
+    assert unread.startswith("/camera/image: 1 of 300 messages can't be used: 1000.000000001 s: ")

@@ -151,7 +151,7 @@ def test_a_mistake_is_named_before_the_node_is_started(tmp_path, bundle_path):
             replay(*arguments)
     for error, says, options in (
         (ReplayError, "rate 0", {"rate": 0.0}),
-        (BagError, "no images on rear/image .*camera/camera_info ", {"topic": "rear/image"}),
+        (BagError, "no images on rear/image .*--topic: /camera/image$", {"topic": "rear/image"}),
         (ParameterError, "no parameter 'speed'", {"parameters": {"speed": 1}}),
         (ReplayError, "parameter bundle can't be given", {"parameters": {"bundle": "/b"}}),
         (ReplayError, "parameter autostart can't", {"parameters": {"autostart": False}}),

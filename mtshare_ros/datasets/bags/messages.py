@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -11,24 +12,28 @@ from numpy.typing import NDArray
 
 from mtshare_ros.datasets.bags import pixels, topics
 from mtshare_ros.datasets.bags.file import STORE
-from mtshare_ros.perception.frame import MIN_SIDE
+from mtshare_ros.datasets.bags.storage import Message, reason_of
+from mtshare_ros.errors import UserError
+from mtshare_ros.perception.camera.encodings import decode_raw
+from mtshare_ros.perception.camera.pictures import decode_picture
 from mtshare_ros.tasks import UNLABELLED
 
 Array = NDArray[Any]
 
 
-def _rgb(values: Array, encoding: str, _: int | None) -> NDArray[np.uint8]:
-    height, width = values.shape[:2]
-    if min(height, width) < MIN_SIDE:
-        raise ValueError(f"an image of {width}x{height}: expected {MIN_SIDE}x{MIN_SIDE} or more")
-    return pixels.as_rgb(values, encoding)
+class MessageError(UserError):
+    """A message can't be read; says why, without its topic."""
 
 
-def _labels(values: Array, _: str, classes: int | None) -> NDArray[np.uint8]:
+class ClassError(UserError):
+    """Labels mean other classes than those that are scored: it is not one bad message."""
+
+
+def _labels(values: Array, classes: int | None) -> NDArray[np.uint8]:
     labels = pixels.as_labels(values)
     ids = labels[labels != UNLABELLED]
     if classes is not None and ids.size and ids.max() >= classes:
-        raise ValueError(
+        raise ClassError(
             f"class id {ids.max()}: the task has 0 to {classes - 1}, and {UNLABELLED} for"
             " unlabelled"
         )
@@ -36,28 +41,48 @@ def _labels(values: Array, _: str, classes: int | None) -> NDArray[np.uint8]:
 
 
 @dataclass(frozen=True)
-class _Content:
-    """What a topic of images holds.
+class _Truth:
+    """What a topic of truth holds.
 
     Attributes:
         encodings: The encodings that its raw images can have.
-        convert: Returns the array of pixels, given their encoding and the number of classes.
+        convert: Returns the array of pixels, given the number of classes.
     """
 
     encodings: tuple[str, ...]
-    convert: Callable[[Array, str, int | None], Array]
+    convert: Callable[[Array, int | None], Array]
 
 
-_CONTENTS = {
-    topics.IMAGE: _Content(pixels.CAMERA_ENCODINGS, _rgb),
-    topics.DEPTH: _Content(("32FC1", "16UC1", "mono16"), lambda v, *_: pixels.as_depth(v)),
-    topics.LABELS: _Content(("mono8", "8UC1"), _labels),
-    topics.NORMALS: _Content(("32FC3",), lambda v, *_: pixels.as_normals(v)),
+_TRUTHS = {
+    topics.DEPTH: _Truth(("32FC1", "16UC1", "mono16"), lambda v, _: pixels.as_depth(v)),
+    topics.LABELS: _Truth(("mono8", "8UC1"), _labels),
+    topics.NORMALS: _Truth(("32FC3",), lambda v, _: pixels.as_normals(v)),
 }
 
 
-def array_of(message: Any, topic: str, raw: bool, classes: int | None = None) -> Array:
-    """Return the array of an image message, in the units of ``reader.Frame``.
+def content_of(message: Message) -> Any:
+    """Return the content of a message.
+
+    Raises:
+        MessageError: The message can't be read.
+    """
+    try:
+        return STORE.deserialize_cdr(message.data, message.type)
+    except Exception as error:  # Damaged bytes make generated code raise anything.
+        raise MessageError(reason_of(error)) from error
+
+
+def rgb_of(message: Any, raw: bool) -> NDArray[np.uint8]:
+    """Return a camera's image (H, W, 3) RGB; ``raw`` says that it is no CompressedImage.
+
+    Raises:
+        ImageError: The message can't be read.
+    """
+    return decode_raw(message) if raw else decode_picture(bytes(message.data))
+
+
+def truth_of(message: Any, topic: str, raw: bool, classes: int | None = None) -> Array:
+    """Return the array of a message of truth, in the units of ``reader.Frame``.
 
     Args:
         message: A sensor_msgs/Image or CompressedImage, of whatever library.
@@ -66,15 +91,22 @@ def array_of(message: Any, topic: str, raw: bool, classes: int | None = None) ->
         classes: Labels must be below this, or unlabelled; None for any.
 
     Raises:
+        ClassError: It has labels of other classes.
         ValueError: The message holds nothing that can be evaluated.
         cv2.error: OpenCV can't convert it.
     """
-    content = _CONTENTS[topic]
-    if raw:
-        values = pixels.raw_pixels(message, content.encodings)
-        return content.convert(values, message.encoding, classes)
-    values = pixels.unpacked(message)
-    return content.convert(values, "rgb8" if values.ndim == 3 else "mono8", classes)
+    truth = _TRUTHS[topic]
+    values = pixels.raw_pixels(message, truth.encodings) if raw else pixels.unpacked(message)
+    return truth.convert(values, classes)
+
+
+def serialized_stamp(data: bytes) -> int | None:
+    """Return the stamp of a serialized message that begins with a header, in nanoseconds."""
+    # Four bytes of encapsulation, the second of which says the byte order.
+    if len(data) < 12:
+        return None
+    seconds, nanoseconds = struct.unpack_from("<iI" if data[1] & 1 else ">iI", data, 4)
+    return int(seconds) * 1_000_000_000 + int(nanoseconds)
 
 
 def stamp_of(message: Any) -> int:

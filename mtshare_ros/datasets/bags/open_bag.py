@@ -2,93 +2,85 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from rosbags.highlevel import AnyReader
-from rosbags.typesys import Stores, get_typestore
+import yaml
+import zstandard
 
-from mtshare_ros.datasets.bags import topics
-from mtshare_ros.datasets.bags.cut_off import WholeRecords, is_cut_off
+from mtshare_ros.datasets.bags import mcap_file, ros1_bag, sqlite_file, topics
+from mtshare_ros.datasets.bags.mcap_file import McapFile
+from mtshare_ros.datasets.bags.messages import MessageError, content_of
+from mtshare_ros.datasets.bags.ros1_bag import Ros1Bag
+from mtshare_ros.datasets.bags.sqlite_file import SqliteFile
+from mtshare_ros.datasets.bags.storage import Message, Storage, StorageError, Topic, reason_of
 from mtshare_ros.errors import UserError
+
+METADATA = "metadata.yaml"
+_STORAGES: dict[bytes, Callable[[Path], Storage]] = {
+    mcap_file.MAGIC: McapFile,
+    sqlite_file.MAGIC: SqliteFile,
+    ros1_bag.MAGIC: Ros1Bag,
+}
+"""First bytes of a file -> what reads it; names are not relied on."""
+_ZSTD = b"\x28\xb5\x2f\xfd"
+"""First bytes of what is compressed: a whole file, or a message."""
+_SUFFIXES = (".mcap", ".db3", ".zstd")
+_SPLIT = re.compile(r"(.*?)_?(\d+)$")
+"""Name of a file of a recording that was split, and the file's number."""
 
 
 class BagError(UserError):
     """A bag can't be read or used; the message names the bag, and a topic that is at fault."""
 
 
-@dataclass(frozen=True)
-class Topic:
-    """A topic of a bag.
-
-    Attributes:
-        name: Without the leading slash.
-        type: For instance ``sensor_msgs/msg/Image``.
-        count: Number of its messages.
-    """
-
-    name: str
-    type: str
-    count: int
-
-
-@dataclass(frozen=True)
-class Message:
-    """A message as it was recorded.
-
-    Attributes:
-        topic: Name of its topic, without the leading slash.
-        type: For instance ``sensor_msgs/msg/Image``.
-        time: When it was recorded, in nanoseconds.
-        data: The serialized message.
-    """
-
-    topic: str
-    type: str
-    time: int
-    data: bytes
+class IncompleteBagError(BagError):
+    """A part of a bag was lost; all the rest was read before this is raised."""
 
 
 class OpenBag:
     """A bag that is open for reading; a context manager that closes it.
 
+    What can be read of a damaged bag is read; ``losses`` says what can't.
+
     Attributes:
         path: The bag.
-        cut_off: Whether it is an MCAP file whose end is missing; its whole records can be read.
         topics: Its topics; a name is there once for each type.
     """
 
-    def __init__(self, path: Path, salvage: bool = False) -> None:
-        """Open a single ``.mcap`` or ``.db3``, or a folder as ``ros2 bag record`` makes it.
+    def __init__(self, path: Path) -> None:
+        """Open a single file, or a folder as ``ros2 bag record`` makes it.
 
         Args:
-            path: The bag.
-            salvage: Also open an MCAP file whose end is missing.
+            path: A file of MCAP, SQLite or ROS 1, or a folder of MCAP or SQLite. The files of a
+                folder without ``metadata.yaml`` are read in the order of their numbers.
 
         Raises:
-            BagError: There is no bag, or it can't be read.
+            BagError: There is no bag, or nothing of it can be read.
         """
         self.path = Path(path)
+        self._missing: list[str] = []
+        self._storages: list[tuple[str, Storage]] = []
         if not self.path.exists():
             raise self.error("not found")
-        self.cut_off = (
-            salvage
-            and self.path.suffix == ".mcap"
-            and self.path.is_file()
-            and is_cut_off(self.path)
-        )
-        source: Any = WholeRecords(self.path) if self.cut_off else self.path
-        # Damaged bytes make rosbags raise whatever its parsers raise: all of it means the same.
-        try:
-            self._reader = AnyReader([source], default_typestore=get_typestore(Stores.LATEST))
-            self._reader.open()
-        except Exception as error:
-            raise self._unreadable(error) from error
-        self.topics = tuple(
-            Topic(c.topic.lstrip("/"), c.msgtype, c.msgcount) for c in self._reader.connections
-        )
+        with ExitStack() as stack:
+            self._stack = stack
+            for file in self._files() if self.path.is_dir() else [self.path]:
+                self._open(file)
+            if not self._storages:
+                raise self._unreadable(StorageError("; ".join(self._missing)))
+            self._closing = stack.pop_all()
+        sums: dict[tuple[str, str], int] = {}
+        for _, storage in self._storages:
+            for topic in storage.topics:
+                key = (topic.name, topic.type)
+                sums[key] = sums.get(key, 0) + topic.count
+        self.topics = tuple(Topic(*key, count) for key, count in sums.items())
 
     def __enter__(self) -> OpenBag:
         """Return this."""
@@ -96,12 +88,24 @@ class OpenBag:
 
     def __exit__(self, *_: object) -> None:
         """Close the bag."""
-        self._reader.close()
+        self._closing.close()
 
     @property
     def start(self) -> int:
-        """Time of the first message, in nanoseconds."""
-        return int(self._reader.start_time)
+        """Time of the first message, in nanoseconds; 0 if there is none."""
+        starts = [s.start for _, s in self._storages if s.start is not None]
+        return min(starts, default=0)
+
+    @property
+    def losses(self) -> str:
+        """What can't be read, complete when all messages were asked for; empty if nothing."""
+        single = not self.path.is_dir()
+        texts = [
+            text if single else f"{name} {text}"
+            for name, storage in self._storages
+            for text in storage.losses
+        ]
+        return "; ".join([*self._missing, *texts])
 
     def count(self, topic: str, types: Collection[str]) -> int:
         """Return how many messages of these types a topic has."""
@@ -109,39 +113,16 @@ class OpenBag:
 
     def find_images(self, base: str) -> str | None:
         """Return the topic with images: ``base``, else ``base`` compressed, else None."""
-        names = {topic.name for topic in self.topics if topic.type in topics.IMAGE_TYPES}
-        return next((name for name in (base, base + topics.COMPRESSED) if name in names), None)
-
-    def camera_images(self, base: str) -> str:
-        """Return the topic with a camera's images: ``base``, else ``base`` compressed.
-
-        Raises:
-            BagError: There are no images on either.
-        """
-        name = self.find_images(base)
-        if name is None:
-            raise self.lacks(f"images on {base} or {base}{topics.COMPRESSED}")
-        return name
+        names = (base, base + topics.COMPRESSED)
+        return next((name for name in names if self.count(name, topics.IMAGE_TYPES)), None)
 
     def messages(self, names: Collection[str], types: Collection[str]) -> Iterator[Message]:
-        """Yield the messages on some topics, of some types, in the order of their recording.
-
-        Raises:
-            BagError: The bag is damaged.
-        """
-        connections = [
-            c
-            for c in self._reader.connections
-            if c.topic.lstrip("/") in names and c.msgtype in types
-        ]
-        # Without a connection, rosbags would return the messages of all topics.
-        if not connections:
-            return
-        try:
-            for connection, time, data in self._reader.messages(connections):
-                yield Message(connection.topic.lstrip("/"), connection.msgtype, time, data)
-        except Exception as error:
-            raise self._unreadable(error) from error
+        """Yield the messages on some topics, of some types, in the order of their recording."""
+        for _, storage in self._storages:
+            for message in storage.messages(names, types):
+                if message.data.startswith(_ZSTD):
+                    message = _unpacked(message)
+                yield message
 
     def decoded(self, message: Message) -> Any:
         """Return the content of a message.
@@ -150,8 +131,8 @@ class OpenBag:
             BagError: The message can't be read.
         """
         try:
-            return self._reader.deserialize(message.data, message.type)
-        except Exception as error:
+            return content_of(message)
+        except MessageError as error:
             raise self.error(f"/{message.topic} at {message.time}: {error}") from error
 
     def error(self, text: str) -> BagError:
@@ -163,6 +144,96 @@ class OpenBag:
         present = (f"{t.name} ({t.count} {t.type.rpartition('/')[2]})" for t in self.topics)
         return self.error(f"no {expected}; it has {', '.join(sorted(present)) or 'no topics'}")
 
+    def check_whole(self) -> None:
+        """Raise IncompleteBagError if a part was lost; to be called after all messages."""
+        if self.losses:
+            raise IncompleteBagError(f"bag {self.path}: {self.losses}")
+
+    def _files(self) -> list[Path]:
+        """Return the files of a folder that belong to its recording, in their order."""
+        listed = _listed(self.path / METADATA)
+        if listed is None:
+            found = [
+                path
+                for path in self.path.iterdir()
+                if path.suffix.lower() in _SUFFIXES and path.name[0] != "." and path.is_file()
+            ]
+            names = sorted({_place(path)[0] for path in found})
+            if not found:
+                raise self.error(f"no .mcap or .db3 and no {METADATA} in it; expected a ROS 2 bag")
+            if len(names) > 1:
+                raise self.error(
+                    f"no {METADATA}, and files of {len(names)} recordings; name one of"
+                    f" {', '.join(sorted(path.name for path in found))}"
+                )
+            return sorted(found, key=_place)
+        self._missing += [f"{path.name} is missing" for path in listed if not path.exists()]
+        files = [path for path in listed if path.exists()]
+        if not files:
+            raise self.error("; ".join(self._missing) or f"{METADATA} names no file")
+        return files
+
+    def _open(self, path: Path) -> None:
+        name = path.name
+        try:
+            with path.open("rb") as file:
+                head = file.read(16)
+            if head.startswith(_ZSTD):
+                path = self._decompressed(path)
+                with path.open("rb") as file:
+                    head = file.read(16)
+            opener = next((o for magic, o in _STORAGES.items() if head.startswith(magic)), None)
+            if opener is None:
+                raise StorageError("it is empty" if not head else "its first bytes are no bag's")
+            storage = opener(path)
+        except StorageError as error:
+            if not self.path.is_dir():
+                raise self._unreadable(error) from error
+            self._missing.append(f"{name} can't be read ({error})")
+            return
+        self._stack.callback(storage.close)
+        self._storages.append((name, storage))
+
+    def _decompressed(self, path: Path) -> Path:
+        """Return a temporary copy of a compressed file."""
+        folder = Path(tempfile.mkdtemp(prefix="mtshare-bag-"))
+        self._stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        with path.open("rb") as packed, (folder / "bag").open("wb") as plain:
+            try:
+                zstandard.ZstdDecompressor().copy_stream(packed, plain)
+            except zstandard.ZstdError as error:
+                self._missing.append(f"{path.name} can't be unpacked ({reason_of(error)})")
+        return folder / "bag"
+
     def _unreadable(self, error: Exception) -> BagError:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        return self.error(f"can't be read ({reason}); expected a ROS 2 bag")
+        return self.error(f"can't be read ({reason_of(error)}); expected a ROS 2 bag")
+
+
+def _listed(path: Path) -> list[Path] | None:
+    """Return the files that a ``metadata.yaml`` names; None if it can't be read."""
+    try:
+        names = yaml.safe_load(path.read_bytes())["rosbag2_bagfile_information"][
+            "relative_file_paths"
+        ]
+        return [path.parent / Path(name).name for name in names]
+    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError):
+        # It is written last: a recording that was cut off has none, or a part of it.
+        return None
+
+
+def _place(path: Path) -> tuple[str, int]:
+    """Return the name of a file's recording, and the file's number in it."""
+    stem = path.name
+    while stem.lower().endswith(_SUFFIXES):
+        stem = stem.rpartition(".")[0]
+    split = _SPLIT.match(stem)
+    return (split[1], int(split[2])) if split else (stem, 0)
+
+
+def _unpacked(message: Message) -> Message:
+    """Return a message that was compressed by itself, as it was before; empty if damaged."""
+    try:
+        data = zstandard.ZstdDecompressor().decompress(message.data)
+    except zstandard.ZstdError:
+        data = b""
+    return Message(message.topic, message.type, message.time, data)

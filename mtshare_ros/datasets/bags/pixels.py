@@ -1,7 +1,8 @@
-"""Pixels of image messages, to arrays and back, without ROS.
+"""Pixels of truth and of predictions, to arrays and back, without ROS.
 
-Raw images are rows of values in an encoding. Compressed ones are JPEG for colour and PNG for the
-truth, which is then quantised: depth to millimetres, normals to 1/127.
+Raw images are rows of values in an encoding. Compressed ones are PNG, in which truth is
+quantised: depth to millimetres, normals to 1/127. What a camera sends is decoded in
+``perception.camera``.
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mtshare_ros.perception.camera.encodings import check_size, rows_of
+from mtshare_ros.perception.camera.pictures import picture_size
+
 Array = NDArray[Any]
 
 ENCODINGS: dict[str, tuple[str, int]] = {
     "rgb8": ("u1", 3),
-    "bgr8": ("u1", 3),
-    "rgba8": ("u1", 4),
-    "bgra8": ("u1", 4),
     "mono8": ("u1", 1),
     "8UC1": ("u1", 1),
     "16UC1": ("u2", 1),
@@ -27,27 +28,13 @@ ENCODINGS: dict[str, tuple[str, int]] = {
     "32FC1": ("f4", 1),
     "32FC3": ("f4", 3),
 }
-"""Value type and channels of each encoding that is read."""
+"""Value type and channels of the encodings of truth, and of what this package writes."""
 
 JPEG_QUALITY = 92
 """Quality of a camera's JPEGs: what is lost is less than the sensor's noise."""
 
 INVALID_NORMAL = 128
 """Value of all three channels where a PNG of normals has no normal."""
-
-_TO_RGB = {
-    "bgr8": cv2.COLOR_BGR2RGB,
-    "rgba8": cv2.COLOR_RGBA2RGB,
-    "bgra8": cv2.COLOR_BGRA2RGB,
-    "mono8": cv2.COLOR_GRAY2RGB,
-    "8UC1": cv2.COLOR_GRAY2RGB,
-}
-
-CAMERA_ENCODINGS = ("rgb8", *_TO_RGB)
-"""Encodings of a camera's raw images that ``as_rgb`` takes."""
-
-_LIVE_ONLY = ("bayer_", "yuv", "uyvy", "yuyv")
-"""Beginnings of the encodings that only the live node decodes, with code that needs ROS."""
 
 
 def raw_pixels(message: Any, expected: Collection[str] = tuple(ENCODINGS)) -> Array:
@@ -61,20 +48,15 @@ def raw_pixels(message: Any, expected: Collection[str] = tuple(ENCODINGS)) -> Ar
         ValueError: Where the encoding is another one or the data don't fill the image.
     """
     if message.encoding not in expected:
-        live = message.encoding.startswith(_LIVE_ONLY)
         raise ValueError(
             f"encoding {message.encoding[:32]!r}: expected one of {', '.join(expected)}"
-            + ("; Bayer and YUV are read by the live node only" if live else "")
         )
     kind, channels = ENCODINGS[message.encoding]
     dtype = np.dtype(kind).newbyteorder(">" if message.is_bigendian else "<")
-    height, width, step = message.height, message.width, message.step
-    row = width * channels * dtype.itemsize
-    if not row or step < row or len(message.data) < step * height:
-        raise ValueError(
-            f"{len(message.data)} bytes with step {step}: expected {height} rows of {row} bytes"
-        )
-    rows = np.frombuffer(message.data, np.uint8, step * height).reshape(height, step)[:, :row]
+    height, width = message.height, message.width
+    if not (height and width):
+        raise ValueError(f"an image of {width}x{height}: expected pixels")
+    rows = rows_of(message, width * channels * dtype.itemsize)
     values = np.ascontiguousarray(rows).view(dtype).astype(np.dtype(kind), copy=False)
     return values.reshape((height, width) if channels == 1 else (height, width, channels))
 
@@ -85,24 +67,13 @@ def unpacked(message: Any) -> Array:
     Raises:
         ValueError: Where the data are no image.
     """
-    data = np.frombuffer(message.data, np.uint8)
-    image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if len(data) else None
+    data = bytes(message.data)
+    # The size is read first: a few bytes of PNG can claim gigabytes of picture.
+    check_size(*picture_size(data))
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if image is None:
-        raise ValueError(f"{len(data)} bytes that are no picture: expected JPEG or PNG")
+        raise ValueError(f"{len(data)} bytes of a picture that is damaged")
     return _swapped(np.asarray(image))
-
-
-def as_rgb(pixels: Array, encoding: str) -> NDArray[np.uint8]:
-    """Return ``(H, W, 3)`` uint8 RGB of pixels in one of ``CAMERA_ENCODINGS``.
-
-    Raises:
-        ValueError: Where a value has more than 8 bits.
-    """
-    if pixels.dtype != np.uint8:
-        raise ValueError(f"values of type {pixels.dtype}: expected 8 bits per channel")
-    if encoding == "rgb8":
-        return pixels
-    return np.asarray(cv2.cvtColor(pixels, _TO_RGB[encoding]), np.uint8)
 
 
 def as_depth(pixels: Array) -> NDArray[np.float32]:

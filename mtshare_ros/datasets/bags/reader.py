@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,15 +12,26 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mtshare_ros.datasets.aspect import have_one_aspect
 from mtshare_ros.datasets.bags import topics
-from mtshare_ros.datasets.bags.messages import array_of, stamp_of
-from mtshare_ros.datasets.bags.open_bag import Message, OpenBag
-from mtshare_ros.perception.frame import MAX_FOCAL_LENGTH
+from mtshare_ros.datasets.bags.bag_calibration import find_calibration
+from mtshare_ros.datasets.bags.cameras import choose_camera
+from mtshare_ros.datasets.bags.legibility import Legibility
+from mtshare_ros.datasets.bags.messages import (
+    ClassError,
+    content_of,
+    rgb_of,
+    serialized_stamp,
+    stamp_of,
+    truth_of,
+)
+from mtshare_ros.datasets.bags.open_bag import IncompleteBagError, OpenBag
+from mtshare_ros.datasets.bags.pairing import ImageStamps, Pairing, Stamped
+from mtshare_ros.datasets.bags.storage import Message, reason_of
+from mtshare_ros.perception.camera.calibration import AUTO
 
-LONGEST_WAIT = 15
-"""Images that may come after one whose truth is missing; then it is yielded without."""
-
-_TRUTH = (topics.DEPTH, topics.LABELS, topics.NORMALS)
+TRUTH_FIELDS = {topics.DEPTH: "depth", topics.LABELS: "labels", topics.NORMALS: "normals"}
+"""Topic of truth -> the field of ``Frame`` that has it."""
 
 
 @dataclass(frozen=True)
@@ -45,16 +57,20 @@ class Frame:
 
 
 @dataclass
-class _Pending:
-    """The arrays of one stamp that have come so far, by topic.
+class _Waiting:
+    """An image whose truth may still come.
 
     Attributes:
-        arrays: Topic, as of ``topics``, -> array.
-        images_since: Images that have come since the first of them.
+        stamp: Of its header, in nanoseconds.
+        rgb: The image.
+        missing: Topics of truth that will come.
+        truths: Topic of truth -> array.
     """
 
-    arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
-    images_since: int = 0
+    stamp: int
+    rgb: NDArray[np.uint8]
+    missing: set[str]
+    truths: dict[str, NDArray[Any]] = field(default_factory=dict)
 
 
 class ClipReader:
@@ -62,8 +78,11 @@ class ClipReader:
 
     Attributes:
         path: The bag.
+        camera: The camera that is read.
         truth: Which ground truth topics it has, without ``/compressed``.
-        focal_length: fx / image width, or None where the bag has no calibration.
+        pairings: Topic of truth -> what became of it.
+        calibration: What the bag says of the camera.
+        losses: What of the bag could not be read, after a pass over it; empty if nothing.
     """
 
     def __init__(
@@ -71,123 +90,181 @@ class ClipReader:
         path: Path,
         classes: int | None = None,
         image_topic: str | None = None,
-        salvage: bool = False,
+        intrinsics: str = AUTO,
+        truths: Collection[str] = tuple(TRUTH_FIELDS),
     ) -> None:
-        """Look into a bag: a single ``.mcap`` or ``.db3``, or a folder of ``ros2 bag record``.
+        """Look into a bag; see ``OpenBag``.
 
         Args:
             path: The bag.
             classes: Labels must be below this, or unlabelled; None for any.
-            image_topic: Topic of the camera's images, with or without ``/compressed``; its
+            image_topic: Topic of the camera's images, with or without its transport; its
                 calibration is on ``camera_info`` beside it. By default ``topics.IMAGE``, or the
-                only topic of images that there is.
-            salvage: Read an MCAP file whose end is missing as far as it goes; the iteration then
-                ends with a ``BagError``.
+                only camera that there is.
+            intrinsics: Which matrix of the calibration is the images': one of
+                ``perception.camera.calibration.WISHES``.
+            truths: Topics of truth to read, without ``/compressed``.
 
         Raises:
-            BagError: There is no bag, it can't be read, it has no images of a camera, or its
-                calibration is none.
+            BagError: There is no bag, it can't be read, or it has no images of a camera.
         """
         self.path = Path(path)
         self._classes = classes
-        self._salvage = salvage
-        with OpenBag(self.path, salvage) as bag:
-            base = image_topic_of(bag, image_topic)
-            images = bag.camera_images(base)
-            self._chosen = {images: topics.IMAGE}
-            for topic in _TRUTH:
+        with OpenBag(self.path) as bag:
+            self.camera = choose_camera(bag, image_topic)
+            self._chosen = {self.camera.images: topics.IMAGE}
+            for topic in truths:
                 name = bag.find_images(topic)
-                if name is not None:
+                if name is not None and name != self.camera.images:
                     self._chosen[name] = topic
-            self.truth = tuple(topic for topic in self._chosen.values() if topic in _TRUTH)
-            self._length = bag.count(images, topics.IMAGE_TYPES)
-            self.focal_length = _focal_length(bag, info_topic_of(base))
+            self.truth = tuple(topic for topic in self._chosen.values() if topic in TRUTH_FIELDS)
+            self._length = bag.count(self.camera.images, topics.IMAGE_TYPES)
+            self.calibration = find_calibration(bag, self.camera, intrinsics)
+            self.pairings = _pairings(bag, self._chosen) if self.truth else {}
+        self.losses = ""
+        self._legibility: Mapping[str, Legibility] = {}
+
+    @property
+    def focal_length(self) -> float | None:
+        """Fx / image width, or None where the bag has no calibration of its images."""
+        found = self.calibration.intrinsics
+        return None if found is None else found.focal_length
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a user has to know of the bag, but for its calibration; complete after a pass."""
+        pairing = [pairing.problem for pairing in self.pairings.values()]
+        unread = [str(legibility) for legibility in self._legibility.values()]
+        return tuple(text for text in (*pairing, *unread) if text)
 
     def __len__(self) -> int:
         """Return the number of images."""
         return self._length
 
     def __iter__(self) -> Iterator[Frame]:
-        """Yield the frames.
+        """Yield the frames; a message that can't be read is left out and counted.
 
         Raises:
-            BagError: A message can't be read or holds what can't be evaluated, or the bag is cut
-                off.
+            BagError: Most of the messages of a topic can't be read, or the labels are of other
+                classes.
+            IncompleteBagError: A part of the bag was lost; the rest was yielded before.
         """
-        pending: dict[int, _Pending] = {}
-        with OpenBag(self.path, self._salvage) as bag:
-            for message in bag.messages(self._chosen, topics.IMAGE_TYPES):
-                topic = self._chosen[message.topic]
-                stamp, values = self._decoded(bag, message)
-                pending.setdefault(stamp, _Pending()).arrays[topic] = values
-                if topic == topics.IMAGE:
-                    for waiting in pending.values():
-                        waiting.images_since += 1
-                yield from self._ready(pending)
-            for stamp, waiting in pending.items():
-                if topics.IMAGE in waiting.arrays:
-                    yield self._frame(stamp, waiting)
-            if bag.cut_off:
-                raise bag.error("is cut off; expected a file that ends with an index")
+        self.losses = ""
+        self._legibility = {name: Legibility(name) for name in self._chosen}
+        with OpenBag(self.path) as bag:
+            yield from self._frames(bag)
+            for legibility in self._legibility.values():
+                if legibility.hopeless:
+                    raise bag.error(legibility.verdict())
+            self.losses = bag.losses
+            bag.check_whole()
 
-    def _ready(self, pending: dict[int, _Pending]) -> Iterator[Frame]:
-        """Remove and yield, oldest first, the frames that need not wait any longer."""
-        while pending:
-            stamp, oldest = next(iter(pending.items()))
-            complete = len(oldest.arrays) == len(self._chosen)
-            if not complete and oldest.images_since <= LONGEST_WAIT:
-                return
-            del pending[stamp]
-            if topics.IMAGE in oldest.arrays:
-                yield self._frame(stamp, oldest)
+    def salvaged(self) -> Iterator[Frame]:
+        """Yield the frames that are there, also of a bag of which a part was lost (``losses``).
 
-    def _frame(self, stamp: int, gathered: _Pending) -> Frame:
-        depth, labels, normals = (gathered.arrays.get(topic) for topic in _TRUTH)
-        image = gathered.arrays[topics.IMAGE]
-        return Frame(stamp, image, depth, labels, normals, self.focal_length)
+        Raises:
+            BagError: See ``__iter__``.
+        """
+        with suppress(IncompleteBagError):
+            yield from self
 
-    def _decoded(self, bag: OpenBag, message: Message) -> tuple[int, NDArray[Any]]:
-        """Return a message's stamp (ns) and its array, in the units of ``Frame``."""
-        content = bag.decoded(message)
-        raw = message.type == topics.RAW_TYPE
+    def _frames(self, bag: OpenBag) -> Iterator[Frame]:
+        waiting: dict[int, _Waiting] = {}
+        early: dict[int, dict[str, NDArray[Any]]] = {}
+        seen = dict.fromkeys(self._chosen.values(), 0)
+        expected = {
+            topic: set(pairing.image_of.values()) for topic, pairing in self.pairings.items()
+        }
+        for message in bag.messages(self._chosen, topics.IMAGE_TYPES):
+            topic = self._chosen[message.topic]
+            number, seen[topic] = seen[topic], seen[topic] + 1
+            if topic == topics.IMAGE:
+                truths = early.pop(number, {})
+                image = self._image(message)
+                if image is not None:
+                    waiting[number] = image
+                    image.missing = {t for t, images in expected.items() if number in images}
+                    image.missing -= set(truths)
+                    image.truths = truths
+            elif number in self.pairings[topic].image_of:
+                target = self.pairings[topic].image_of[number]
+                values = self._truth(bag, message, topic)
+                if target in waiting:
+                    waiting[target].missing.discard(topic)
+                    if values is not None:
+                        waiting[target].truths[topic] = values
+                elif target >= seen[topics.IMAGE]:
+                    if values is None:
+                        expected[topic].discard(target)
+                    else:
+                        early.setdefault(target, {})[topic] = values
+            while waiting and not next(iter(waiting.values())).missing:
+                yield self._frame(waiting.pop(next(iter(waiting))))
+        for image in waiting.values():
+            yield self._frame(image)
+
+    def _frame(self, image: _Waiting) -> Frame:
+        height, width = image.rgb.shape[:2]
+        focal_length = self.calibration.focal_length(width, height)
+        truths = {}
+        for name, topic in self._chosen.items():
+            values = image.truths.get(topic)
+            if values is None:
+                continue
+            size = (values.shape[1], values.shape[0])
+            if have_one_aspect(size, (width, height)):
+                truths[TRUTH_FIELDS[topic]] = values
+            else:
+                self._legibility[name].reject(
+                    image.stamp,
+                    f"{size[0]}x{size[1]}, but its image is {width}x{height}; expected the same"
+                    " aspect ratio",
+                )
+        return Frame(image.stamp, image.rgb, **truths, focal_length=focal_length)
+
+    def _image(self, message: Message) -> _Waiting | None:
+        """Return an image, or None if it can't be read."""
+        legibility = self._legibility[message.topic]
         try:
-            values = array_of(content, self._chosen[message.topic], raw, self._classes)
+            content = content_of(message)
+            rgb = rgb_of(content, message.type == topics.RAW_TYPE)
         except (ValueError, cv2.error) as error:
+            legibility.skip(_time_of(message), reason_of(error))
+            return None
+        legibility.read += 1
+        return _Waiting(stamp_of(content), rgb, set())
+
+    def _truth(self, bag: OpenBag, message: Message, topic: str) -> NDArray[Any] | None:
+        """Return the array of a message of truth, or None if it can't be read."""
+        legibility = self._legibility[message.topic]
+        try:
+            raw = message.type == topics.RAW_TYPE
+            values = truth_of(content_of(message), topic, raw, self._classes)
+        except ClassError as error:
             raise bag.error(f"/{message.topic}: {error}") from error
-        return stamp_of(content), values
+        except (ValueError, cv2.error) as error:
+            legibility.skip(_time_of(message), reason_of(error))
+            return None
+        legibility.read += 1
+        return values
 
 
-def image_topic_of(bag: OpenBag, wanted: str | None) -> str:
-    """Return the topic of the camera's images, without ``/compressed``."""
-    if wanted is not None:
-        return wanted.lstrip("/").removesuffix(topics.COMPRESSED)
-    bases = {
-        topic.name.removesuffix(topics.COMPRESSED)
-        for topic in bag.topics
-        if topic.type in topics.IMAGE_TYPES
-    }
-    bases -= set(_TRUTH)
-    return bases.pop() if len(bases) == 1 else topics.IMAGE
+def _pairings(bag: OpenBag, chosen: Mapping[str, str]) -> dict[str, Pairing]:
+    """Return topic of truth -> its pairing, after a pass over the headers of the messages."""
+    images: list[int | None] = []
+    truths: dict[str, list[Stamped]] = {t: [] for t in chosen.values() if t in TRUTH_FIELDS}
+    for message in bag.messages(chosen, topics.IMAGE_TYPES):
+        topic, stamp = chosen[message.topic], serialized_stamp(message.data)
+        if topic == topics.IMAGE:
+            images.append(stamp)
+        else:
+            truths[topic].append(Stamped(stamp, len(images)))
+    (name,) = (name for name, topic in chosen.items() if topic == topics.IMAGE)
+    stamps = ImageStamps(name, images)
+    return {topic: stamps.pair(topic, stamped) for topic, stamped in truths.items()}
 
 
-def info_topic_of(base: str) -> str:
-    """Return the topic of the calibration beside a topic of images."""
-    return f"{base.rpartition('/')[0]}/camera_info".lstrip("/")
-
-
-def _focal_length(bag: OpenBag, topic: str) -> float | None:
-    """Return fx / width from the first calibration, or None if there is none."""
-    message = next(bag.messages([topic], [topics.INFO_TYPE]), None)
-    if message is None:
-        return None
-    info = bag.decoded(message)
-    focal, width = float(info.k[0]), int(info.width)
-    # All zero means uncalibrated.
-    if focal == 0 or width == 0:
-        return None
-    if not 0 < focal / width < MAX_FOCAL_LENGTH:
-        raise bag.error(
-            f"/{topic}: fx {focal:g} of an image {width} wide;"
-            f" expected more than 0 and less than {MAX_FOCAL_LENGTH:g} widths"
-        )
-    return focal / width
+def _time_of(message: Message) -> int:
+    """Return the stamp of a message's header, or when it was recorded if it has none."""
+    stamp = serialized_stamp(message.data)
+    return message.time if stamp is None else stamp

@@ -9,6 +9,9 @@ DEPTH = "ground_truth/depth"
 LABELS = "ground_truth/labels"
 NORMALS = "ground_truth/normals"
 
+DIRTY = "dirty_tokens"
+"""Last name of the topic on which a node of ours says what it recomputed, beside its outputs."""
+
 COMPRESSED = "/compressed"
 """What the name of a topic with JPEG or PNG ends in."""
 

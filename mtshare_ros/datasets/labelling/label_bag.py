@@ -32,6 +32,7 @@ from mtshare_ros.datasets.labelling.label_files import (
     write_splits,
 )
 from mtshare_ros.datasets.labelling.teachers import Teacher
+from mtshare_ros.perception.camera.calibration import AUTO
 from mtshare_ros.progress import OnCount, silent
 from mtshare_ros.tasks import KINDS
 
@@ -48,12 +49,31 @@ class Source:
         topic: Its image topic; None where it has only one.
         focal_length: fx / width; None takes the bag's calibration.
         frames: Frames to choose.
+        intrinsics: Which matrix of the calibration is the images'; see ``ClipReader``.
     """
 
     bag: Path
     topic: str | None = None
     focal_length: float | None = None
     frames: int = 500
+    intrinsics: str = AUTO
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """What was made of a bag.
+
+    Attributes:
+        description: What ``dataset.yaml`` says.
+        images: How many images have labels.
+        calibration: Where the focal length comes from.
+        warnings: What could not be read.
+    """
+
+    description: Description
+    images: int
+    calibration: str
+    warnings: tuple[str, ...]
 
 
 def label_bag(
@@ -62,7 +82,7 @@ def label_bag(
     output: Path,
     threads: int = 2,
     on_frame: OnCount = silent,
-) -> Description:
+) -> Labelled:
     """Choose varied frames of a bag, label them and write a data set; it appears when complete.
 
     If a teacher gives depth and none gives normals, normals are computed from that depth.
@@ -75,20 +95,25 @@ def label_bag(
         on_frame: Called after each frame with the frames done and those in all, of both passes.
 
     Returns:
-        What ``dataset.yaml`` says.
+        What was made.
 
     Raises:
         FileExistsError: ``output`` exists.
         TeacherError: A teacher can't be used, or nothing can be learned from the frames.
-        BagError: The bag can't be read, or says nothing of the focal length.
+        BagError: Most of the bag can't be read, or it says nothing of the focal length.
     """
     if output.exists():
         raise FileExistsError(errno.EEXIST, "exists already; expected a new folder", str(output))
     opened = [Teacher(name, model, threads) for name, model in teachers.items()]
-    reader = ClipReader(source.bag, image_topic=source.topic)
+    reader = ClipReader(
+        source.bag, image_topic=source.topic, intrinsics=source.intrinsics, truths=()
+    )
     focal_length = source.focal_length or reader.focal_length
     if focal_length is None:
-        raise BagError(f"bag {source.bag}: no calibration; pass --focal-length, fx / image width")
+        raise BagError(
+            f"bag {source.bag}: no calibration ({reader.calibration.problem}); pass"
+            " --focal-length, fx / image width"
+        )
     chosen = _choose(reader, source.frames, on_frame)
     output.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
@@ -103,22 +128,32 @@ def label_bag(
     except BaseException:
         shutil.rmtree(work, ignore_errors=True)
         raise
-    return description
+    calibration = f"focal length {focal_length:.4g} widths"
+    if source.focal_length is None:
+        calibration = f"{reader.calibration.intrinsics}, {calibration}"
+    return Labelled(description, len(names), calibration, _warnings(reader))
+
+
+def _warnings(reader: ClipReader) -> tuple[str, ...]:
+    """Return what of the bag could not be read."""
+    lost = [f"bag {reader.path}: {reader.losses}"] if reader.losses else []
+    return (*lost, *reader.warnings)
 
 
 def _choose(reader: ClipReader, count: int, on_frame: OnCount) -> list[int]:
     """Return the numbers of the frames to label, after a first pass over the bag."""
     looks, sharpness = [], []
-    for index, frame in enumerate(reader):
+    for index, frame in enumerate(reader.salvaged()):
         look, sharp = thumbnail(frame.rgb)
         looks.append(look)
         sharpness.append(sharp)
         on_frame(index + 1, len(reader) + count)
     chosen = choose(looks, sharpness, count)
     if len(chosen) < 2:
+        lost = "".join(f"; {text}" for text in (reader.losses, *reader.warnings) if text)
         raise BagError(
             f"bag {reader.path}: {len(chosen)} frames that differ; expected at least 2, one to"
-            " train on and one to validate on"
+            f" train on and one to validate on{lost}"
         )
     return chosen
 
@@ -134,7 +169,7 @@ def _label(
     """Write images and labels in a second pass over the bag; return the images' names."""
     wanted, names = set(chosen), []
     source = _normals_source(teachers)
-    for index, frame in enumerate(reader):
+    for index, frame in enumerate(reader.salvaged()):
         if index not in wanted:
             continue
         name = f"{index:06d}"

@@ -69,6 +69,7 @@ def _summary(
         "frames": scores.frames,
         "complete": stop is None,
         "tasks": scores.accuracy.result(),
+        "truth_frames": scores.truth_frames,
         "disagreement": scores.disagreement(),
         "latency_ms": scores.latency.result() if recording is None else recording.latency_ms,
         "dirty_fraction": scores.dirty_fraction(),

@@ -6,19 +6,35 @@ import numpy as np
 import pytest
 
 from mtshare_ros.datasets.bags import topics
-from mtshare_ros.datasets.bags.messages import array_of, header_of, raw_image, stamp_of
-from support.bag_files import clip_frame, image
+from mtshare_ros.datasets.bags.messages import (
+    ClassError,
+    MessageError,
+    content_of,
+    header_of,
+    raw_image,
+    rgb_of,
+    serialized_stamp,
+    stamp_of,
+    truth_of,
+)
+from mtshare_ros.datasets.bags.storage import Message
+from mtshare_ros.perception.camera.encodings import ImageError
+from support.bag_files import STORE, clip_frame, image, jpeg
 
 
 @pytest.mark.parametrize("stamp", [0, 999_999_999, 1_700_000_000_123_456_789])
 def test_a_header_gives_back_its_stamp(stamp):
     assert stamp_of(SimpleNamespace(header=header_of(stamp))) == stamp
+    message = image(clip_frame(0).rgb, "rgb8", stamp)
+    for little in (True, False):
+        data = STORE.serialize_cdr(message, topics.RAW_TYPE, little_endian=little)
+        assert serialized_stamp(bytes(data)) == stamp
+    assert serialized_stamp(bytes(11)) is None
 
 
 @pytest.mark.parametrize(
     ("topic", "field", "encoding"),
     [
-        (topics.IMAGE, "rgb", "rgb8"),
         (topics.DEPTH, "depth", "32FC1"),
         (topics.LABELS, "labels", "mono8"),
         (topics.NORMALS, "normals", "32FC3"),
@@ -26,7 +42,7 @@ def test_a_header_gives_back_its_stamp(stamp):
 )
 def test_a_raw_image_gives_back_its_array(topic, field, encoding):
     values = getattr(clip_frame(0), field)
-    found = array_of(raw_image(values, encoding, 5), topic, raw=True)
+    found = truth_of(raw_image(values, encoding, 5), topic, raw=True)
     np.testing.assert_allclose(found, values, atol=1e-6)
     assert found.dtype == values.dtype
 
@@ -34,8 +50,24 @@ def test_a_raw_image_gives_back_its_array(topic, field, encoding):
 def test_what_a_topic_can_not_hold_is_refused():
     frame = clip_frame(0)
     with pytest.raises(ValueError, match="encoding 'rgb8': expected one of 32FC1, 16UC1, mono16"):
-        array_of(raw_image(frame.rgb, "rgb8", 0), topics.DEPTH, raw=True)
-    with pytest.raises(ValueError, match="class id 15: the task has 0 to 3, and 255"):
-        array_of(raw_image(frame.labels, "mono8", 0), topics.LABELS, raw=True, classes=4)
-    with pytest.raises(ValueError, match="an image of 48x8: expected 16x16 or more"):
-        array_of(image(frame.rgb[:8], "rgb8"), topics.IMAGE, raw=True)
+        truth_of(raw_image(frame.rgb, "rgb8", 0), topics.DEPTH, raw=True)
+    with pytest.raises(ClassError, match="class id 15: the task has 0 to 3, and 255"):
+        truth_of(raw_image(frame.labels, "mono8", 0), topics.LABELS, raw=True, classes=4)
+
+
+def test_a_camera_s_image_is_decoded_raw_or_compressed():
+    rgb = clip_frame(0).rgb
+    assert np.array_equal(rgb_of(image(rgb, "rgb8"), raw=True), rgb)
+    assert np.abs(rgb_of(jpeg(0), raw=False).astype(int) - rgb).mean() < 6
+    with pytest.raises(ImageError, match="size 48x8; expected sides of 16 to"):
+        rgb_of(image(rgb[:8], "rgb8"), raw=True)
+    with pytest.raises(ImageError, match="cut short"):
+        rgb_of(jpeg(0, bytes(jpeg(0).data[:-200])), raw=False)
+
+
+@pytest.mark.parametrize("length", [0, 3, 40])
+def test_a_message_that_is_cut_short_says_so_in_one_line(length):
+    data = bytes(STORE.serialize_cdr(image(clip_frame(0).rgb, "rgb8"), topics.RAW_TYPE))
+    with pytest.raises(MessageError) as error:
+        content_of(Message("a", topics.RAW_TYPE, 0, data[:length]))
+    assert str(error.value) and "\n" not in str(error.value)

@@ -2,12 +2,14 @@
 
 import numpy as np
 import pytest
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin
 
 from mtshare_ros.datasets.bags import topics
 from mtshare_ros.datasets.bags.messages import stamp_of
-from mtshare_ros.datasets.bags.open_bag import BagError, OpenBag, Topic
+from mtshare_ros.datasets.bags.open_bag import BagError, IncompleteBagError, OpenBag
+from mtshare_ros.datasets.bags.storage import Topic
 from mtshare_ros.errors import UserError
-from support.bag_files import STEP, STORE, clip_frame, image, put, write
+from support.bag_files import STEP, STORE, camera, clip_frame, image, put, put_mcap, write
 
 
 @pytest.fixture
@@ -42,15 +44,14 @@ def test_topics_are_known_by_name_type_and_count(mixed):
 def test_images_are_found_raw_or_compressed(mixed):
     with OpenBag(mixed) as bag:
         assert bag.find_images("front/image") == "front/image"
-        assert bag.camera_images("rear/image") == "rear/image/compressed"
+        assert bag.find_images("rear/image") == "rear/image/compressed"
         assert bag.find_images("level") is None
-        with pytest.raises(BagError) as error:
-            bag.camera_images("level")
-    assert str(error.value) == (
-        f"bag {mixed}: no images on level or level/compressed; it has front/image (2 Image), "
-        "level (1 Int32), rear/image/compressed (1 CompressedImage)"
+        error = bag.lacks("ground")
+    assert str(error) == (
+        f"bag {mixed}: no ground; it has front/image (2 Image), level (1 Int32), "
+        "rear/image/compressed (1 CompressedImage)"
     )
-    assert isinstance(error.value, UserError)
+    assert isinstance(error, UserError)
 
 
 def test_messages_come_in_order_and_of_the_wanted_types_only(mixed):
@@ -78,26 +79,112 @@ def test_a_bag_that_is_not_there_is_named(tmp_path, name):
         OpenBag(tmp_path / name)
 
 
-def test_a_folder_without_metadata_is_no_bag(tmp_path):
-    with pytest.raises(BagError, match="can't be read .*expected a ROS 2 bag"):
+def test_an_empty_folder_is_no_bag(tmp_path):
+    with pytest.raises(BagError, match="no .mcap or .db3 and no metadata.yaml in it; expected"):
         OpenBag(tmp_path)
 
 
-def test_a_bag_without_its_end_is_opened_for_who_asks_for_it(tmp_path):
+def stamps(bag, topic="camera/image"):
+    return [stamp_of(bag.decoded(m)) for m in bag.messages([topic], topics.IMAGE_TYPES)]
+
+
+ALL = [index * STEP for index in range(6)]
+
+
+def test_a_bag_without_its_end_is_read_and_says_so(tmp_path):
     whole = write(tmp_path / "whole.mcap").read_bytes()
     path = tmp_path / "short.mcap"
     path.write_bytes(whole[:-40])
-    with pytest.raises(BagError, match="can't be read"):
-        OpenBag(path)
-    with OpenBag(path, salvage=True) as bag:
-        assert bag.cut_off
+    with OpenBag(path) as bag:
         images = list(bag.messages([topics.IMAGE], topics.IMAGE_TYPES))
         assert images[1].time - images[0].time == STEP
-    with OpenBag(tmp_path / "whole.mcap", salvage=True) as bag:
-        assert not bag.cut_off
+        said = "is cut off; expected a file that ends with an index"
+        assert bag.losses == said
+        with pytest.raises(IncompleteBagError, match=f"short.mcap: {said}"):
+            bag.check_whole()
+    with OpenBag(tmp_path / "whole.mcap") as bag:
+        assert not bag.losses
+        bag.check_whole()
 
 
 def test_a_folder_whose_name_looks_like_a_file_is_a_folder(tmp_path):
     write(tmp_path / "bag").rename(tmp_path / "bag.mcap")
-    with OpenBag(tmp_path / "bag.mcap", salvage=True) as bag:
-        assert not bag.cut_off and bag.count(topics.IMAGE, topics.IMAGE_TYPES) == 3
+    with OpenBag(tmp_path / "bag.mcap") as bag:
+        assert not bag.losses and bag.count(topics.IMAGE, topics.IMAGE_TYPES) == 3
+
+
+def split(folder):
+    """Write what a recorder leaves behind that had no time to write metadata: 12 files."""
+    folder.mkdir()
+    messages = camera()
+    for number, message in enumerate(messages):
+        put_mcap(folder / f"rec_{number}.mcap", [message])
+    return folder
+
+
+def test_a_folder_without_metadata_is_read_file_by_file_in_the_order_of_their_numbers(tmp_path):
+    folder = split(tmp_path / "cut")
+    with OpenBag(folder) as bag:
+        assert stamps(bag) == ALL and not bag.losses
+    last = folder / "rec_11.mcap"
+    last.write_bytes(last.read_bytes()[:-100])
+    (folder / "rec_3.mcap").write_bytes(b"")
+    (folder / "metadata.yaml").write_text("rosbag2_bagfile_information:\n  version: 5\n  dur")
+    with OpenBag(folder) as bag:
+        assert stamps(bag) == [stamp for stamp in ALL if stamp != STEP]
+        assert bag.losses == (
+            "rec_3.mcap can't be read (it is empty); rec_11.mcap is cut off; expected a file that"
+            " ends with an index"
+        )
+        assert bag.start == 10**6
+
+
+def test_a_folder_of_several_recordings_has_to_be_told_which(tmp_path):
+    folder = split(tmp_path / "cut")
+    put_mcap(folder / "other_0.mcap", camera())
+    with pytest.raises(BagError, match="files of 2 recordings; name one of other_0.mcap, rec_0"):
+        OpenBag(folder)
+
+
+def test_a_file_that_metadata_name_and_that_is_gone_is_a_loss(tmp_path):
+    put(tmp_path / "bag", camera())
+    path = tmp_path / "bag" / "metadata.yaml"
+    text = path.read_text()
+    path.write_text(text.replace("- bag.mcap", "- bag.mcap\n  - gone.mcap"))
+    assert text != path.read_text()
+    with OpenBag(tmp_path / "bag") as bag:
+        assert stamps(bag) == ALL and bag.losses == "gone.mcap is missing"
+
+
+@pytest.mark.parametrize("plugin", list(StoragePlugin))
+@pytest.mark.parametrize("mode", [CompressionMode.FILE, CompressionMode.MESSAGE])
+def test_bags_that_ros2_bag_compressed_are_read(tmp_path, plugin, mode):
+    put(tmp_path / "bag", camera(), plugin, (mode, CompressionFormat.ZSTD))
+    with OpenBag(tmp_path / "bag") as bag:
+        assert stamps(bag) == ALL and not bag.losses
+
+
+def test_a_file_is_known_by_its_content_and_not_by_its_name(tmp_path):
+    path = put_mcap(tmp_path / "recording.db3", camera())
+    with OpenBag(path) as bag:
+        assert stamps(bag) == ALL
+
+
+@pytest.mark.parametrize("name", ["a b", "a?b#c%20d", "ü[1]", "line\nbreak", "-x", "\udcff"])
+def test_a_name_may_have_any_characters(tmp_path, name):
+    put(tmp_path / "sqlite", camera(), StoragePlugin.SQLITE3)
+    path = (tmp_path / "sqlite" / "sqlite.db3").rename(tmp_path / f"{name}.db3")
+    for bag_path in (path, put_mcap(tmp_path / f"{name}.mcap", camera())):
+        with OpenBag(bag_path) as bag:
+            assert stamps(bag) == ALL
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [(b"", "it is empty"), (b"\x89PNG\r\n", "its first bytes are no bag's")]
+)
+def test_what_is_no_bag_is_refused_in_one_line(tmp_path, content, said):
+    path = tmp_path / "file.mcap"
+    path.write_bytes(content)
+    with pytest.raises(BagError) as error:
+        OpenBag(path)
+    assert str(error.value) == f"bag {path}: can't be read ({said}); expected a ROS 2 bag"

@@ -11,8 +11,10 @@ from mcap_ros2.decoder import DecoderFactory
 from rosbags.typesys import Stores, get_typestore
 
 from mtshare_ros.datasets.bags import topics
-from mtshare_ros.datasets.bags.reader import LONGEST_WAIT, ClipReader
-from support.bag_files import SIZE, STEP, clip_frame, image, put, read_one, write
+from mtshare_ros.datasets.bags.open_bag import BagError, IncompleteBagError
+from mtshare_ros.datasets.bags.pairing import LONGEST_WAIT
+from mtshare_ros.datasets.bags.reader import ClipReader
+from support.bag_files import SIZE, STEP, clip_frame, image, jpeg, put, read_one, write
 
 
 def independently_read(path):
@@ -146,6 +148,99 @@ def test_truth_that_comes_late_is_joined_by_stamp_and_truth_that_never_comes_is_
     frames = list(ClipReader(tmp_path / "late"))
     assert [frame.stamp for frame in frames] == list(range(LONGEST_WAIT + 5))
     assert [frame.stamp for frame in frames if frame.labels is None] == [2]
+
+
+def yuy2(rgb):
+    """Return brightness of each pixel, and blue and red of each second one, in limited range."""
+    brightness, red, blue = np.moveaxis(cv2.cvtColor(rgb, cv2.COLOR_RGB2YCrCb), -1, 0)
+    packed = np.stack([16 + brightness * (219 / 255), 128 + (blue - 128.0) * (224 / 255)], -1)
+    packed[:, 1::2, 1] = 128 + (red[:, ::2] - 128.0) * (224 / 255)
+    return np.rint(packed).astype(np.uint8).reshape(len(rgb), -1)
+
+
+GREY = cv2.cvtColor(clip_frame(0).rgb, cv2.COLOR_RGB2GRAY)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "values", "expected"),
+    [
+        ("yuv422_yuy2", yuy2(clip_frame(0).rgb), clip_frame(0).rgb),
+        ("bayer_rggb8", GREY, np.dstack([GREY] * 3)),
+        ("mono16", (GREY.astype(np.uint16) * 257).view(np.uint8), np.dstack([GREY] * 3)),
+        (
+            "rgb16",
+            (clip_frame(0).rgb.astype(np.uint16) * 257).reshape(SIZE[1], -1).view(np.uint8),
+            clip_frame(0).rgb,
+        ),
+        ("8UC1", GREY, np.dstack([GREY] * 3)),
+    ],
+)
+def test_the_encodings_of_the_live_node_are_read(tmp_path, encoding, values, expected):
+    message = image(values, encoding, width=SIZE[0], step=values.shape[1])
+    difference = np.abs(read_one(tmp_path, message).rgb.astype(int) - expected)
+    assert difference.mean() < 6
+
+
+WHOLE = jpeg(0).data.tobytes()
+BAD = {
+    "empty": b"",
+    "cut in half": WHOLE[: len(WHOLE) // 2],
+    "no picture": b"not a picture",
+}
+
+
+@pytest.mark.parametrize("data", BAD.values(), ids=BAD)
+def test_one_bad_image_is_left_out_counted_and_named(tmp_path, data):
+    messages = [
+        ("/image_raw/compressed", topics.COMPRESSED_TYPE, jpeg(n * STEP, data if n == 3 else None))
+        for n in range(6)
+    ]
+    put(tmp_path / "bag", messages)
+    reader = ClipReader(tmp_path / "bag")
+    assert [frame.stamp // STEP for frame in reader] == [0, 1, 2, 4, 5]
+    (warning,) = reader.warnings
+    said = "/image_raw/compressed: 1 of 6 messages can't be used: 0.099999999 s: "
+    assert warning.startswith(said) and len(reader) == 6
+
+
+@pytest.mark.parametrize(("bad", "fails"), [(3, False), (4, True)])
+def test_a_bag_of_which_most_can_not_be_read_fails_after_what_can(tmp_path, bad, fails):
+    rgb = clip_frame(0).rgb
+    messages = [
+        (
+            "/camera/image",
+            topics.RAW_TYPE,
+            image(rgb, "rgb8", n, **({"step": 5} if n < bad else {})),
+        )
+        for n in range(6)
+    ]
+    put(tmp_path / "bag", messages)
+    frames = iter(ClipReader(tmp_path / "bag"))
+    assert [next(frames).stamp for _ in range(6 - bad)] == list(range(bad, 6))
+    if fails:
+        with pytest.raises(BagError, match=r"bag: /camera/image: step 5 .* \(4 of 6 messages"):
+            next(frames)
+    else:
+        assert next(frames, None) is None
+
+
+def test_what_of_a_bag_is_lost_is_said_after_what_is_there(tmp_path):
+    path = write(tmp_path / "clip.mcap", frames=3)
+    path.write_bytes(path.read_bytes()[:-30])
+    reader, frames = ClipReader(path), []
+    with pytest.raises(IncompleteBagError, match="clip.mcap: is cut off"):
+        for frame in reader:
+            frames.append(frame)
+    assert len(frames) == 3 and "is cut off" in reader.losses
+    assert len(list(reader.salvaged())) == 3 and "is cut off" in reader.losses
+
+
+def test_only_the_truth_that_is_asked_for_is_read(tmp_path):
+    path = write(tmp_path / "clip.mcap", frames=1)
+    (frame,) = ClipReader(path, truths=(topics.LABELS,))
+    assert frame.labels is not None and frame.depth is frame.normals is None
+    (frame,) = ClipReader(path, truths=())
+    assert frame.labels is None
 
 
 def test_reading_needs_neither_simulator_nor_torch_nor_ros():

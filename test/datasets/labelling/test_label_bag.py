@@ -58,12 +58,12 @@ def test_labels_are_what_the_teachers_said_in_the_data_sets_units(labelled: Path
 def test_normals_of_a_teacher_are_taken_and_not_those_of_depth(tmp_path: Path) -> None:
     said = {"kind": "normals", "output": {"means": "vectors", "axes": "x -y -z"}}
     path = write_teacher(tmp_path / "n.onnx", np.zeros((3, 3)), [0.0, 3.0, 4.0], said)
-    description = label_bag(
+    labelled = label_bag(
         Source(write_bag(tmp_path / "b.mcap", 6)),
         {"depth": depth_teacher(tmp_path), "normals": path},
         tmp_path / "set",
     )
-    assert list(description.tasks) == ["depth", "normals"]
+    assert list(labelled.description.tasks) == ["depth", "normals"]
     stored = open_folder(tmp_path / "set", "val").stored(0)["normals"]
     assert np.allclose(stored, [0, -0.6, -0.8], atol=0.01)
 
@@ -139,16 +139,96 @@ def test_a_bag_without_calibration_needs_a_focal_length(tmp_path: Path) -> None:
     ]
     put(tmp_path / "bag", messages)
     teachers = {"depth": depth_teacher(tmp_path)}
-    with pytest.raises(BagError, match="no calibration; pass --focal-length"):
+    with pytest.raises(
+        BagError,
+        match=r"no calibration \(no camera_info on /front/camera_info\); pass --focal-length",
+    ):
         label_bag(Source(tmp_path / "bag"), teachers, tmp_path / "set")
     label_bag(Source(tmp_path / "bag", focal_length=1.25), teachers, tmp_path / "set")
     assert open_folder(tmp_path / "set", "train").focal_length == 1.25 * 64
     messages += [("/rear/image_raw", *m[1:]) for m in messages]
     put(tmp_path / "two", messages)
-    with pytest.raises(BagError, match="no images on camera/image or .*; it has front/image_raw"):
+    with pytest.raises(
+        BagError, match="2 cameras; choose with --topic: /front/image_raw, /rear/image_raw"
+    ):
         label_bag(Source(tmp_path / "two", focal_length=1.0), teachers, tmp_path / "other")
     source = Source(tmp_path / "two", "/rear/image_raw", 1.0, 2)
     label_bag(source, teachers, tmp_path / "other")
     assert len(list((tmp_path / "other" / "images").iterdir())) == 2
     with pytest.raises(FileExistsError):
         label_bag(source, teachers, tmp_path / "other")
+
+
+def camera_bag(path: Path, info: Any, broken: int | None = None) -> Path:
+    """Write a bag of eight views with ``info`` as their calibration; one may be broken."""
+    from mtshare_ros.datasets.bags import topics
+    from support.bag_files import image, put
+
+    messages = []
+    for index in range(8):
+        made = image(frame(index, 4 * index).rgb, "rgb8", index)
+        if index == broken:
+            object.__setattr__(made, "step", 1)
+        messages += [("/front/image", topics.RAW_TYPE, made)]
+        messages += [("/front/camera_info", topics.INFO_TYPE, info(index))]
+    put(path, messages)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"size": (128, 96), "p": 80.0, "roi": (32, 24, 64, 48)}, 80 / 64),
+        ({"p": 48.0, "k": 96.0}, 48 / 64),
+    ],
+)
+def test_the_focal_length_is_that_of_the_images(
+    tmp_path: Path, options: dict[str, Any], expected: float
+) -> None:
+    from support.bag_files import camera_info
+
+    bag = camera_bag(tmp_path / "bag", lambda t: camera_info(t, **{"size": SIZE, **options}))
+    label_bag(Source(bag), {"depth": depth_teacher(tmp_path)}, tmp_path / "set")
+    assert open_folder(tmp_path / "set", "train").focal_length == expected * 64
+
+
+def test_a_calibration_of_other_images_is_no_calibration(tmp_path: Path) -> None:
+    from support.bag_files import camera_info
+
+    bag = camera_bag(tmp_path / "bag", lambda t: camera_info(t, (640, 480)))
+    said = (
+        r"no calibration \(/front/camera_info: none of 8 .* of 640x480; expected .* 64x48\); pass"
+    )
+    with pytest.raises(BagError, match=said):
+        label_bag(Source(bag), {"depth": depth_teacher(tmp_path)}, tmp_path / "set")
+    with pytest.raises(BagError, match="expected a calibrated camera"):
+        bag = camera_bag(tmp_path / "k", lambda t: camera_info(t, SIZE, k=0))
+        source = Source(bag, intrinsics="k")
+        label_bag(source, {"depth": depth_teacher(tmp_path)}, tmp_path / "set")
+
+
+def test_a_bag_with_one_bad_image_and_no_end_is_labelled_and_the_rest_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from mtshare_ros import cli
+    from support.bag_files import camera_info
+
+    bag = camera_bag(tmp_path / "bag", lambda t: camera_info(t, SIZE), broken=3)
+    (file,) = bag.glob("*.mcap")
+    file.write_bytes(file.read_bytes()[:-20])
+    teacher = f"depth={depth_teacher(tmp_path)}"
+    command = ["label", "--bag", file, "--teacher", teacher, "--output", tmp_path / "set"]
+    assert cli.run([str(word) for word in command]) == 0
+    captured = capsys.readouterr()
+    lost, unread = captured.err.splitlines()
+    assert lost.startswith(f"warning: bag {file}: is cut off")
+    said = "warning: /front/image: 1 of 8 messages can't be used: 0.000000003 s: step 1"
+    assert unread.startswith(said)
+    assert captured.out.startswith(f"{tmp_path / 'set'}: depth, normals; 7 images, fx 38.4 (P)")
+
+
+def test_a_bag_of_too_few_frames_says_what_of_it_is_lost(tmp_path: Path) -> None:
+    path = write_bag(tmp_path / "one.mcap", frames=1)
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(BagError, match="1 frames that differ; .* validate on; is cut off"):
+        label_bag(Source(path), {"depth": depth_teacher(tmp_path)}, tmp_path / "set")

@@ -13,7 +13,7 @@ from mtshare_ros.evaluation.scores import Recording, Scores
 from support.report_files import ALL_TASKS, RUN, manifest, outcome, scores_of
 
 KEYS = {
-    "frames", "complete", "expected_frames", "tasks", "disagreement", "latency_ms",
+    "frames", "complete", "expected_frames", "tasks", "truth_frames", "disagreement", "latency_ms",
     "dirty_fraction", "engine", "policy", "bundle", "baselines", "worst_frames", "per_frame",
 }  # fmt: skip
 

@@ -104,6 +104,14 @@ def test_the_end_of_the_range_scales_with_the_focal_length() -> None:
         assert depth[0] == pytest.approx(expected, nan_ok=True), (scale, limit)
 
 
+@pytest.mark.parametrize("end", [0.7, 3.0, 5.0, 7.0, 10.0, 12.0, 20.0, 80.0])
+def test_depth_beyond_the_end_of_any_range_is_not_a_number(end: float) -> None:
+    task = replace(DEPTH, value_range=(0.1, end))
+    raw = np.log(np.array([[[0.99 * end, 1.01 * end, 9 * end]]], np.float32))
+    depth = Decoder((3, 1)).depth(raw, task)
+    assert depth[0] == pytest.approx([0.99 * end, np.nan, np.nan], nan_ok=True)
+
+
 def test_depth_of_any_size_is_finite_or_not_a_number() -> None:
     raw = np.array([[[-1e6, 1e6]]], np.float32)
     with np.errstate(all="raise"):

@@ -106,7 +106,7 @@ class Discovered(Heard):
 def starting(monkeypatch, listener):
     monkeypatch.setattr(NodeProcess, "check", lambda *_: None)
     monkeypatch.setattr(live_node, "SETTLE", 0.1)
-    monkeypatch.setattr(live_node, "READY_TIMEOUT", 0.6)
+    monkeypatch.setattr(live_node, "READY_TIMEOUT", 0.3)
     return LiveNode(NodeProcess.__new__(NodeProcess), listener)
 
 
@@ -125,7 +125,7 @@ def test_a_node_is_ready_once_it_hears_and_is_heard_for_a_while(monkeypatch):
     ],
 )
 def test_a_node_that_lacks_something_is_not_ready(monkeypatch, diagnostics, says):
-    with pytest.raises(ReplayFailedError, match=f"not ready after 0.6 s; {says}"):
+    with pytest.raises(ReplayFailedError, match=f"not ready after 0.3 s; {says}"):
         starting(monkeypatch, Discovered(0, **diagnostics)).wait_until_ready()
     with pytest.raises(ReplayFailedError, match="not ready"):
         listener = Discovered(10**9, state="active", computing="depth")
@@ -141,7 +141,7 @@ def test_the_time_in_which_a_bundle_is_opened_does_not_count(monkeypatch):
 
         @diagnostics.setter
         def diagnostics(self, _):
-            self.until = time.monotonic() + 0.9
+            self.until = time.monotonic() + 0.5
 
     starting(monkeypatch, Opening(0)).wait_until_ready()
 

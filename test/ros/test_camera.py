@@ -258,6 +258,18 @@ def test_another_frame_id_is_another_camera_and_an_equal_one_the_same(case: Case
     assert resets == ["first frame", None, "frame_id", None, "frame_id"]
 
 
+def test_of_several_reasons_to_drop_the_cache_the_last_is_told(case: Case) -> None:
+    case.serve(0)
+    case.camera.reset("requested")
+    case.camera.reset("activated")
+    case.serve(0)
+    case.camera.reset("requested")
+    case.serve(0, header=image(START, "another").header)
+    case.serve(0, header=image(START, "another").header)
+    resets = [result.predictions.reset for result in case.outputs.results]
+    assert resets == ["first frame", "activated", "frame_id", None]
+
+
 def test_a_pause_forgets_failures_and_what_was_cached(case: Case) -> None:
     case.serve(0)
     case.replace_step(failing)

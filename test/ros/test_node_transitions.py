@@ -36,14 +36,16 @@ class MadeUpCameras:
         self.told.append("start")
 
     def stop(self, patience: float) -> Any:
-        """Return the worker that is at an image, if there is one."""
+        """Return, once, the worker that is at an image, if there is one."""
         self.told.append(("stop", patience))
-        return self.stuck
+        stuck, self.stuck = self.stuck, None
+        return stuck
 
     def close(self, patience: float) -> Any:
         """Return the worker that is at an image, if there is one."""
         self.told.append(("close", patience))
-        return self.stuck
+        stuck, self.stuck = self.stuck, None
+        return stuck
 
     def reset(self, reason: str) -> None:
         """Note it."""

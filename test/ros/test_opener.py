@@ -68,6 +68,7 @@ def test_an_engine_or_a_reason_is_there_when_it_is_told(monkeypatch: pytest.Monk
         ready.set()
         opener._thread.join(60)
         assert told.pop() == expected and not told
+        assert opener.abandon(0.0) and opener.engine is None, "nobody keeps its memory"
 
 
 def test_an_engine_that_nobody_waits_for_any_more_is_not_told_of(

@@ -62,16 +62,32 @@ def test_a_frame_that_is_asked_for_twice_has_the_same_flow() -> None:
         assert moved(motion.back(texture(10, 6), (320, 180))) == pytest.approx([5, 3], abs=0.2)
 
 
-def test_a_new_key_frame_begins_anew_whatever_its_size() -> None:
+def test_a_new_key_frame_may_be_of_another_size() -> None:
     motion = ImageMotion()
-    motion.start(texture(0, 0))
-    for step in range(1, 13):
-        motion.back(texture(10 * step, 5 * step), (320, 180))
-    motion.start(texture(100, 0))
-    assert moved(motion.back(texture(100, 0), (320, 180))) == pytest.approx([0, 0], abs=0.1)
-    small = (200, 120)
-    motion.start(texture(0, 0, small))
-    assert moved(motion.back(texture(4, 0, small), small)) == pytest.approx([4, 0], abs=0.2)
+    for size in (LARGE, (200, 120), LARGE):
+        motion.start(texture(100, 0, size))
+        found = motion.back(texture(104, 0, size), size)
+        assert moved(found) == pytest.approx([4, 0], abs=0.3)
+
+
+def test_each_search_begins_at_the_flow_before_and_anew_with_a_key_frame() -> None:
+    class Search:
+        """Notes where each search begins, and finds the number of the search."""
+
+        def __init__(self) -> None:
+            self.began: list[float | None] = []
+
+        def calc(self, image: np.ndarray, key: np.ndarray, start: np.ndarray | None) -> np.ndarray:
+            self.began.append(None if start is None else float(start.mean()))
+            return np.full((*image.shape, 2), float(len(self.began)), np.float32)
+
+    motion, search = ImageMotion(), Search()
+    motion._flow = search  # type: ignore[assignment]
+    for _ in range(2):
+        motion.start(texture(0, 0))
+        for _ in range(3):
+            motion.back(texture(0, 0), (320, 180))
+    assert search.began == [None, 1.0, 2.0, None, 4.0, 5.0]
 
 
 def test_without_a_key_frame_there_is_no_flow() -> None:

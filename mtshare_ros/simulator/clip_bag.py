@@ -13,8 +13,9 @@ from scipy.spatial.transform import Rotation
 from mtshare_ros.datasets.bags import pixels, topics
 from mtshare_ros.datasets.bags.file import STORE, BagFile
 from mtshare_ros.datasets.bags.messages import header_of, raw_image
+from mtshare_ros.perception.camera.calibration import Intrinsics
 from mtshare_ros.simulator.clips import ClipFrame
-from mtshare_ros.simulator.poses import Intrinsics, Pose
+from mtshare_ros.simulator.poses import Pose
 
 
 class ClipWriter(BagFile):

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtshare_ros.datasets.seeds import related_seed
+from mtshare_ros.perception.camera.calibration import Intrinsics
 from mtshare_ros.simulator.movement.movers import Movement, free_space
 from mtshare_ros.simulator.movement.trajectories import KINDS, camera_path, start_pose
-from mtshare_ros.simulator.poses import Intrinsics, Pose, robot_intrinsics
+from mtshare_ros.simulator.poses import Pose, robot_intrinsics
 from mtshare_ros.simulator.render import Renderer
 from mtshare_ros.simulator.room import make_room
 from mtshare_ros.simulator.scene import compile_scene

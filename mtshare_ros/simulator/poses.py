@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mtshare_ros.perception.camera.calibration import Intrinsics
 from mtshare_ros.simulator.layout import Placed, Plan
 from mtshare_ros.simulator.room import Room
 
@@ -25,24 +26,6 @@ WORTH_A_LOOK = 1.6
 
 
 @dataclass(frozen=True)
-class Intrinsics:
-    """A pinhole camera without distortion; pixel centres are at whole numbers.
-
-    Attributes:
-        width, height: Image size, pixels.
-        fx, fy: Focal lengths, pixels.
-        cx, cy: Principal point, pixels; the middle of the image is ``(width - 1) / 2``.
-    """
-
-    width: int
-    height: int
-    fx: float
-    fy: float
-    cx: float
-    cy: float
-
-
-@dataclass(frozen=True)
 class Pose:
     """Where the optical frame (x right, y down, z forward) is in the room.
 
@@ -56,10 +39,13 @@ class Pose:
 
 
 def robot_intrinsics(size: tuple[int, int], focal: float = FOCAL_PER_WIDTH) -> Intrinsics:
-    """Return the intrinsics of the robot's camera for an image of ``(width, height)`` pixels."""
+    """Return the intrinsics of the robot's camera for an image of ``(width, height)`` pixels.
+
+    Its pixels' centres are at whole numbers: the image's middle is ``(width - 1) / 2``.
+    """
     width, height = size
     f = focal * width
-    return Intrinsics(width, height, f, f, (width - 1) / 2, (height - 1) / 2)
+    return Intrinsics(width, height, f, f, (width - 1) / 2, (height - 1) / 2, source="K")
 
 
 def look(position: NDArray[np.float64], yaw: float, pitch: float, roll: float) -> Pose:

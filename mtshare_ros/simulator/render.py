@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mtshare_ros.perception.camera.calibration import Intrinsics
 from mtshare_ros.simulator.gl import mujoco, open_context
-from mtshare_ros.simulator.poses import Intrinsics, Pose
+from mtshare_ros.simulator.poses import Pose
 from mtshare_ros.simulator.scene import FAR, NEAR, Scene
 from mtshare_ros.simulator.true_normals import local_normals
 from mtshare_ros.tasks import UNLABELLED

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
+import tempfile
 from collections import Counter
 from collections.abc import Collection, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 from mtshare_ros.datasets.bags.storage import Losses, Message, StorageError, Topic, reason_of
@@ -27,10 +29,15 @@ class SqliteFile:
             StorageError: It has no topics that can be read.
         """
         self.losses = Losses()
-        try:
-            self._database, self._names, self._whole = _opened(path)
-        except sqlite3.Error as error:
-            raise StorageError(reason_of(error)) from error
+        with ExitStack() as stack:
+            source = _with_whole_pages(path, stack)
+            try:
+                self._database, self._names, self._whole = _opened(source)
+            except sqlite3.Error as error:
+                raise StorageError(reason_of(error)) from error
+            stack.callback(self._database.close)
+            self._closing = stack.pop_all()
+        self._whole &= source == path
         if not self._whole:
             self.losses.note("is cut off")
         counts: Counter[int] = Counter()
@@ -69,12 +76,35 @@ class SqliteFile:
 
     def close(self) -> None:
         """See ``Storage``."""
-        self._database.close()
+        self._closing.close()
 
     def _lose(self, error: sqlite3.Error) -> None:
         if self._whole:
             self.losses.note(f"can't be read to its end ({reason_of(error)})")
         self._whole = False
+
+
+def _with_whole_pages(path: Path, stack: ExitStack) -> Path:
+    """Return a file that ends with a whole page: this one, or a copy without what is torn.
+
+    ``stack`` removes the copy.
+
+    SQLite takes zeros for what a page lacks: a message in it would look whole.
+    """
+    with path.open("rb") as file:
+        # The largest page, 65536, does not fit into two bytes: 1 stands for it.
+        page = int.from_bytes(file.read(18)[16:18], "big")
+        page = 1 << 16 if page == 1 else page
+        torn = path.stat().st_size % page if page else 0
+        if not torn:
+            return path
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="mtshare-bag-"))
+        copy = Path(folder) / "whole.db3"
+        with copy.open("wb") as whole:
+            file.seek(0)
+            shutil.copyfileobj(file, whole)
+            whole.truncate(path.stat().st_size - torn)
+    return copy
 
 
 def _opened(path: Path) -> tuple[sqlite3.Connection, Names, bool]:

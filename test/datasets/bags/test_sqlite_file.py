@@ -2,14 +2,15 @@
 
 import sqlite3
 
+import numpy as np
 import pytest
 from rosbags.rosbag2 import StoragePlugin
 
 from mtshare_ros.datasets.bags import topics
-from mtshare_ros.datasets.bags.messages import serialized_stamp
+from mtshare_ros.datasets.bags.messages import content_of, serialized_stamp
 from mtshare_ros.datasets.bags.sqlite_file import SqliteFile
 from mtshare_ros.datasets.bags.storage import StorageError
-from support.bag_files import STEP, camera, put
+from support.bag_files import STEP, camera, clip_frame, put
 
 ALL = [index * STEP for index in range(6)]
 
@@ -64,6 +65,21 @@ def test_a_file_that_is_cut_off_is_read_as_far_as_it_goes(tmp_path):
     assert found == [index * STEP for index in range(len(found))]
     assert 20 < len(found) < 60
     assert lost == "is cut off"
+
+
+@pytest.mark.parametrize("bytes_left", [1, 700, 3000])
+def test_a_message_of_which_a_part_is_missing_is_none(tmp_path, bytes_left):
+    put(tmp_path / "bag", camera(frames=60), StoragePlugin.SQLITE3)
+    path = tmp_path / "bag" / "bag.db3"
+    data = path.read_bytes()
+    for page in range(40, 50):
+        path.write_bytes(data[: 4096 * page + bytes_left])
+        file = SqliteFile(path)
+        for message in file.messages(["camera/image"], [topics.RAW_TYPE]):
+            number = round(serialized_stamp(message.data) / STEP)
+            assert np.array_equal(content_of(message).data, clip_frame(number).rgb.reshape(-1))
+        file.close()
+        assert list(file.losses) == ["is cut off"]
 
 
 def test_what_is_not_yet_in_the_file_itself_is_read(recorded, tmp_path):

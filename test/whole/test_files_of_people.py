@@ -216,10 +216,11 @@ def damage(root: Path, seed: int) -> set[str]:
         kind = rng.random()
         if kind < 0.6:
             (content,) = mutated(path.read_bytes(), int(rng.integers(1 << 30)), 1)
-        elif kind < 0.75:
+        elif kind < 0.7:
             content = list(WHOLE.values())[int(rng.integers(len(WHOLE)))]
-        else:
-            content = Path(rng.choice(np.array(files, object))).read_bytes()
+        else:  # Another file under this one's name, of the same kind more often than not.
+            others = files if kind > 0.95 else sorted(path.parent.glob("*.*"))
+            content = Path(rng.choice(np.array(others, object))).read_bytes()
         path.write_bytes(content)
         changed.add(path.stem if path.parent != root else "")
     return changed
@@ -264,8 +265,8 @@ def test_damaged_sets_are_refused_or_their_other_images_score_as_before(
 def test_five_hundred_damaged_sets(tmp_path: Path, whole: Any, error: Any) -> None:
     import shutil
 
-    statuses = []
+    statuses: list[int] = []
     for seed in range(100, 600):
         statuses.append(check_damaged(tmp_path / "one", seed, whole, error))
         shutil.rmtree(tmp_path / "one")
-    assert statuses.count(0) > 5 and statuses.count(2) > 300, statuses
+    assert statuses.count(0) > 20 and statuses.count(2) > 300, statuses

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import cv2
 from numpy.typing import NDArray
 
+from mtshare_ros.datasets.aspect import have_one_aspect
 from mtshare_ros.errors import UserError
 from mtshare_ros.tasks import UNLABELLED, Task
 
@@ -24,10 +25,6 @@ ENDINGS = (".jpg", ".jpeg", ".png", ".npy", ".mat")
 """Endings of the files of a data set."""
 LONGEST_NAME = 1000
 """Largest number of letters in a name, folders included."""
-MOST_STRETCHED = 1.1
-"""Largest factor between two aspect ratios that rounding explains."""
-
-
 class DatasetError(UserError):
     """A data set can't be read; the message names the file, what was found and was expected."""
 
@@ -170,18 +167,6 @@ class ImageSet:
         if self.focal_length is None:
             return None
         return self.focal_length / float(self.stored(0)[RGB].shape[1])
-
-
-def have_one_aspect(first: tuple[int, int], second: tuple[int, int]) -> bool:
-    """Return whether one size (width, height) can be the other one scaled and rounded.
-
-    Each side of the smaller one may be off by a pixel, and the aspect ratio by a tenth.
-    """
-    small, large = sorted((first, second), key=lambda size: size[0] * size[1])
-    least = max((s - 1) / n for s, n in zip(small, large, strict=True))
-    most = min((s + 1) / n for s, n in zip(small, large, strict=True))
-    ratio = small[0] * large[1] / (small[1] * large[0])
-    return least <= most and 1 / MOST_STRETCHED <= ratio <= MOST_STRETCHED
 
 
 def read_names(path: Path) -> tuple[str, ...]:

@@ -10,7 +10,6 @@ import pytest
 from mtshare_ros.datasets.image_sets.image_set import (
     DatasetError,
     find_file,
-    have_one_aspect,
     read_names,
 )
 from mtshare_ros.datasets.image_sets.kinds import open_images
@@ -66,12 +65,6 @@ def test_truth_can_be_a_resized_one_and_no_turned_or_cut_one(
         return
     with pytest.raises(DatasetError, match=f"{path}: {truth[0]}x{truth[1]}, but .* 64x48"):
         sample["segmentation"]
-
-
-def test_one_aspect_is_told_from_another_with_a_pixel_of_slack() -> None:
-    assert have_one_aspect((427, 320), (640, 480)) and have_one_aspect((640, 480), (427, 320))
-    assert not have_one_aspect((624, 464), (640, 480))
-    assert not have_one_aspect((480, 640), (640, 480))
 
 
 def test_images_are_chosen_by_a_list_of_names(tmp_path: Path) -> None:

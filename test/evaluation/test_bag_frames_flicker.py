@@ -70,3 +70,13 @@ def test_a_little_noise_is_static_and_another_exposure_is_not():
 def test_one_frame_or_another_size_has_no_flicker():
     assert run((frame(), maps())) == {}
     assert run((frame(), maps()), (frame()[:10], {k: v[:10] for k, v in maps().items()})) == {}
+
+
+def test_a_pixel_is_static_up_to_two_levels_of_every_channel():
+    grey = np.full((*SIZE, 3), 100, np.uint8)
+    for channel in range(3):
+        for change, is_static in ((2, True), (3, False)):
+            other = grey.copy()
+            other[..., channel] += change
+            found = run((grey, maps()), (other, maps(1)))
+            assert ("segmentation" in found) == is_static, (channel, change)

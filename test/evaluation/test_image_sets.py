@@ -112,3 +112,9 @@ def test_an_image_larger_than_the_frame_on_either_side_is_refused_by_name(sides)
     image = np.zeros((*sides[::-1], 3), np.uint8)
     with pytest.raises(OptionError, match=f"image big: {sides[0]}x{sides[1]}; .* up to 12x15"):
         centred(image, (12, 15), "big")
+
+
+def test_a_task_of_the_same_name_and_another_kind_is_refused():
+    other = replace(TASKS["depth"], kind="saliency")
+    with pytest.raises(OptionError, match="depth is saliency .*the bundle's is depth"):
+        common_tasks([TASKS["depth"]], images(tasks={"depth": other}))

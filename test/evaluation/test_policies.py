@@ -95,7 +95,7 @@ def test_a_warped_map_moves_with_the_image_and_a_held_one_does_not():
     wide = cv2.resize(
         np.random.default_rng(0).integers(0, 255, (12, 20, 3), dtype=np.uint8), (160, 60)
     )
-    views = [np.ascontiguousarray(wide[:, 4 * n : 4 * n + 100]) for n in range(3)]
+    views = [np.ascontiguousarray(wide[:, 4 * n : 4 * n + 100]) for n in range(6)]
 
     class Ramp(Dense):
         """Gives the column as depth."""
@@ -105,12 +105,13 @@ def test_a_warped_map_moves_with_the_image_and_a_held_one_does_not():
             columns = np.tile(np.arange(100, dtype=np.float32), (60, 1))
             return replace(found, maps={"depth": columns})
 
-    for tasks, moved in (((), 0), ([TASKS["depth"]], 4)):
-        stream = HoldStream(Ramp(), 3, tasks)
+    for policy, moved in (("hold:2", 0), ("warp:2", 4)):
+        stream = hold_stream(policy, Ramp(), [TASKS["depth"]])
         found = [stream.step(view, n, ["depth"]).maps["depth"] for n, view in enumerate(views)]
         for n, depth in enumerate(found):
+            # Every second frame is computed, and what is carried along begins anew there.
             middle = depth[20:40, 30:70] - np.arange(30, 70)
-            assert np.median(middle) == pytest.approx(n * moved, abs=0.51), (n, moved)
+            assert np.median(middle) == pytest.approx(n % 2 * moved, abs=0.51), (policy, n)
 
 
 def test_a_new_period_begins_with_each_computed_frame():

@@ -36,6 +36,19 @@ def test_a_token_reaches_its_own_cells_and_their_neighbours_only() -> None:
     assert not changed[6:].any() and not changed[:, 6:].any()
 
 
+def test_fine_features_reach_the_map_where_they_are() -> None:
+    torch.manual_seed(0)
+    head = Head(SMALL, 1).eval()
+    features, fine = torch.randn(1, SMALL.rows, SMALL.width), torch.zeros(1, 16, 24, 32)
+    other = fine.clone()
+    other[:, :, 5, 20] = 3.0
+    with torch.no_grad():
+        changed = (head(features, other) - head(features, fine))[0, 0].abs() > 1e-6
+    rows, columns = changed.nonzero().T
+    assert changed[5, 20] and rows.min() >= 3 and rows.max() <= 7
+    assert columns.min() >= 18 and columns.max() <= 22
+
+
 def test_each_cell_of_a_token_has_its_place_in_the_map() -> None:
     """Without mixing, a token's 16 cells are 4 rows of 4 in its own square."""
     torch.manual_seed(0)

@@ -116,6 +116,19 @@ def test_a_node_is_ready_once_it_hears_and_is_heard_for_a_while(monkeypatch):
     assert listener.at > 5
 
 
+def test_a_node_that_was_lost_for_a_moment_is_waited_for_anew(monkeypatch):
+    class Flapping(Discovered):
+        def matched(self):
+            self.at += 1
+            if self.at == 3:
+                self.lost = time.monotonic()
+            return self.at != 3
+
+    listener = Flapping(0, state="active", computing="depth")
+    starting(monkeypatch, listener).wait_until_ready()
+    assert time.monotonic() - listener.lost >= 0.1
+
+
 @pytest.mark.parametrize(
     ("diagnostics", "says"),
     [

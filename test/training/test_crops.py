@@ -145,6 +145,16 @@ def test_a_crop_is_as_large_as_asked_whatever_the_image_s_sides() -> None:
             assert (found["segmentation"][known] == column // 2).all()
 
 
+def test_truth_of_a_shrunk_image_is_that_at_the_middle_of_its_pixels() -> None:
+    crop = CropSettings(size=(40, 24), scale=(0.5, 0.5), **PLAIN)
+    found = cut(Places().sample, KEYS, NYUD_TASKS, (40, 24), crop, np.random.default_rng(0))
+    # Pixel n shows columns 2 n and 2 n + 1, whose middle begins the latter.
+    column = np.floor(found["depth"] * 0.5).astype(int) - 1
+    assert (column == 2 * np.arange(40) + 1).all() and (found["boundary"] == 1).all()
+    row = ((found["depth"] * 0.5 - column - 1) * 100).round()
+    assert (row == 2 * np.arange(24)[:, None] + 1).all()
+
+
 def test_a_window_of_the_image_s_own_size_is_the_image() -> None:
     sample = Places((80, 48)).sample
     crop = CropSettings(size=(80, 48), scale=(1.0, 1.0), **PLAIN)

@@ -182,9 +182,11 @@ def test_the_learning_rate_is_half_of_a_cosine_after_its_warm_up() -> None:
 
 
 def test_weight_decay_is_for_matrices_and_what_is_frozen_is_left_out() -> None:
-    module = nn.Sequential(nn.Conv2d(3, 4, 1), nn.LayerNorm(4), nn.Linear(4, 2))
-    module[2].weight.requires_grad_(False)
+    module = nn.Sequential(
+        nn.Conv2d(3, 4, 1), nn.LayerNorm(4), nn.Linear(4, 2), nn.Linear(2, 5, bias=False)
+    )
+    module[3].weight.requires_grad_(False)
     matrices, vectors = adamw([module], 0.05).param_groups
-    assert [p.shape for p in matrices["params"]] == [(4, 3, 1, 1)]
+    assert [p.shape for p in matrices["params"]] == [(4, 3, 1, 1), (2, 4)]
     assert (matrices["weight_decay"], vectors["weight_decay"]) == (0.05, 0.0)
     assert len(vectors["params"]) == 4

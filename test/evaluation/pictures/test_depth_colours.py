@@ -52,3 +52,10 @@ def test_ticks_are_where_their_colours_are() -> None:
     assert [text for _, text in ticks][:3] == ["1 m", "2 m", "3 m"]
     places = [place for place, _ in ticks]
     assert places[0] == pytest.approx(0, abs=4) and places == sorted(places) and places[-1] <= 100
+
+
+def test_what_is_invalid_takes_no_colours_from_the_rest() -> None:
+    depth = np.full((50, 40), np.nan)
+    depth[0] = np.linspace(2.0, 4.0, 40)
+    colours = colours_of([to_levels(depth)])
+    assert 1.5 < to_metres(colours.near) < 2.0 and 4.0 < to_metres(colours.far) < 5.0

@@ -58,3 +58,12 @@ def test_chance_draws_among_small_changes_and_never_before_large_ones() -> None:
         assert dirty[0, 17] and dirty.sum() == 2
         drawn |= set(dirty[0].nonzero().flatten().tolist())
     assert len(drawn) > 10
+
+
+def test_what_became_darker_has_changed_as_much() -> None:
+    reference, age = torch.zeros(1, 3, 16, 40), torch.ones(1, 40, dtype=torch.long)
+    for sign in (-1.0, 1.0):
+        cells = reference.clone()
+        cells[:, :, 8:12, 4:8] = sign * 2 * CHANCE * IMAGE_SCALE  # row 2, column 1
+        dirty, _ = stale_tokens(cells, reference, age, torch.tensor([1 / 40]))
+        assert dirty[0].nonzero().flatten().tolist() == [21]

@@ -54,6 +54,7 @@ EXTRAS = {
         "rich",
         "rosbags",
         "mcap",
+        "zstandard",
         "jinja2",
         "matplotlib",
         "scipy",

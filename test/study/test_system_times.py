@@ -43,6 +43,7 @@ def only(study_file: Path, path: Path, *names: str) -> Path:
     return write_study(path, {**study, "systems": systems, "rival": None})
 
 
+@pytest.mark.slow
 def test_every_system_is_measured_and_alike_ones_once(study_file: Path, tmp_path: Path) -> None:
     path = only(study_file, tmp_path / "s.yaml", "separate", "shared", "units", "alike", "later")
     arguments = ["timing", str(path), "--output", str(tmp_path), "--rounds", "4"]

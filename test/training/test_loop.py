@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from mtshare_ros.errors import JobError
 from mtshare_ros.training import loop
 from mtshare_ros.training.batches import Batch
 from mtshare_ros.training.checkpoints import CheckpointError, load_tensors
@@ -120,7 +121,7 @@ def test_a_loss_that_is_not_finite_ends_the_training_by_name(tmp_path: Path, val
 
     job.seen = spoil
     job.weight.data.fill_(1.0)
-    with pytest.raises(FloatingPointError, match=r"stage a, step 5: losses {'depth'"):
+    with pytest.raises(JobError, match=r"stage a, step 5: losses {'depth'"):
         fit(job, stage(4, 3), FakeStills(), settings(tmp_path), open_fabric("fp32"))
     assert torch.isfinite(job.weight).all()
 

@@ -31,7 +31,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "network/reference": ("network", "bundle"),
     "metrics": ("datasets", "bundle"),
     "training": ("network", "datasets", "metrics", "perception", "bundle"),
-    "simulator": ("datasets",),
+    "simulator": ("datasets", "perception"),
     "export": ("training", "network", "perception", "bundle"),
     "machine": ("perception", "bundle"),
     "evaluation": ("metrics", "datasets", "perception", "bundle"),

@@ -98,7 +98,10 @@ def _open_torch(folder: Path) -> TorchBundleEngine:
     return TorchBundleEngine(folder, load_manifest(folder), device, "fp32")
 
 
-@pytest.fixture(scope="module", params=CONFIGS)
+@pytest.fixture(
+    scope="module",
+    params=["conv", "patch, class token", pytest.param("patch, registers", marks=pytest.mark.slow)],
+)
 def networks(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[_Networks]:

@@ -100,7 +100,11 @@ def _open_torch(folder: Path) -> TorchBundleEngine:
 
 @pytest.fixture(
     scope="module",
-    params=["conv", "patch, class token", pytest.param("patch, registers", marks=pytest.mark.slow)],
+    params=[
+        "conv",
+        "patch, class token",
+        pytest.param("patch, registers", marks=pytest.mark.slow),
+    ],
 )
 def networks(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mtshare_ros.datasets.bags import topics
-from mtshare_ros.datasets.bags.cameras import choose_camera
+from mtshare_ros.datasets.bags.bag_cameras import choose_camera
 from mtshare_ros.datasets.bags.legibility import Legibility
 from mtshare_ros.datasets.bags.messages import MessageError, content_of
 from mtshare_ros.datasets.bags.open_bag import OpenBag
-from mtshare_ros.datasets.bags.storage import Message
+from mtshare_ros.datasets.bags.recorded_file import Message
 from mtshare_ros.replay.node_process import Inputs
 
 _TYPES = (*topics.IMAGE_TYPES, topics.INFO_TYPE)

@@ -16,7 +16,7 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from mtshare_ros.bundle.folder import load_manifest
 from mtshare_ros.datasets.bags import topics
-from mtshare_ros.datasets.bags.storage import Message
+from mtshare_ros.datasets.bags.recorded_file import Message
 from mtshare_ros.progress import silent
 from mtshare_ros.replay.bag_source import BagSource
 from mtshare_ros.replay.live_node import LiveNode, live_node

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,7 @@ def given_to_all(arguments: Sequence[str], node: str) -> set[str]:
 def _given(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Yield the node that each parameter was given to, perhaps with wildcards, and its name."""
     # Flags and their values stand side by side.
-    for flag, value in zip(arguments, arguments[1:]):  # noqa: B905
+    for flag, value in pairwise(arguments):
         if flag in _VALUE_FLAGS:
             target, _, name = value.partition(":=")[0].rpartition(":")
             yield target or "/**", name

@@ -39,7 +39,7 @@ def why_silent(node: Node, name: str, type_: Any, topic: str, profile: QoSProfil
         if compatible == QoSCompatibility.ERROR:
             return f"no images: the QoS of {_name(publisher)} on {topic} doesn't fit: {reason}"
     sources = ", ".join(f"{_name(p)} ({_quality(p.qos_profile)})" for p in publishers)
-    return f"no images: {sources} publishes on {topic}, but sends nothing"
+    return f"no images: {sources} publishes on {topic}, but sent nothing lately"
 
 
 def _name(publisher: Any) -> str:

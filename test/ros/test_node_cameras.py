@@ -181,7 +181,8 @@ def test_diagnostics_speak_of_each_camera(context, bundle_path):
         rear = newest()["perception_node: perception rear"]
         assert rear.level == DiagnosticStatus.WARN
         assert rear.message == (
-            "no images: /peer (reliable, volatile) publishes on /rear/image, but sends nothing"
+            "no images: /peer (reliable, volatile) publishes on /rear/image, but sent nothing"
+            " lately"
         )
 
 

@@ -83,7 +83,10 @@ def test_a_quality_of_service_that_does_not_fit_is_named(node, driver):
 
 def test_a_publisher_that_fits_and_sends_nothing_is_named_with_its_quality(node, driver):
     driver.create_publisher(Image, "/image", 1)
-    says(node, "/front/driver (reliable, volatile) publishes on /image, but sends nothing")
+    says(
+        node,
+        "/front/driver (reliable, volatile) publishes on /image, but sent nothing lately",
+    )
 
 
 def test_outputs_of_the_node_are_not_suggested(node):

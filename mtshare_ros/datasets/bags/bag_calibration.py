@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from mtshare_ros.datasets.bags import topics
-from mtshare_ros.datasets.bags.cameras import Camera
+from mtshare_ros.datasets.bags.bag_cameras import Camera
 from mtshare_ros.datasets.bags.messages import content_of
 from mtshare_ros.datasets.bags.open_bag import OpenBag
 from mtshare_ros.errors import UserError

@@ -22,7 +22,8 @@ from mcap.records import Channel, Chunk, Schema, Statistics
 from mcap.stream_reader import get_chunk_data_stream
 
 from mtshare_ros.datasets.bags import ros1_bag
-from mtshare_ros.datasets.bags.storage import Losses, Message, StorageError, Topic, reason_of
+from mtshare_ros.datasets.bags.recorded_file import Losses, Message, StorageError, Topic
+from mtshare_ros.errors import reason_of
 
 MAGIC = b"\x89MCAP0\r\n"
 CUT_OFF = "is cut off; expected a file that ends with an index"

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from mtshare_ros.datasets.bags import pixels, topics
 from mtshare_ros.datasets.bags.file import STORE
-from mtshare_ros.datasets.bags.storage import Message, reason_of
-from mtshare_ros.errors import UserError
+from mtshare_ros.datasets.bags.recorded_file import Message
+from mtshare_ros.errors import UserError, reason_of
 from mtshare_ros.perception.camera.encodings import decode_raw
 from mtshare_ros.perception.camera.pictures import decode_picture
 from mtshare_ros.tasks import UNLABELLED

@@ -16,10 +16,10 @@ import zstandard
 from mtshare_ros.datasets.bags import mcap_file, ros1_bag, sqlite_file, topics
 from mtshare_ros.datasets.bags.mcap_file import McapFile
 from mtshare_ros.datasets.bags.messages import MessageError, content_of
+from mtshare_ros.datasets.bags.recorded_file import Message, Storage, StorageError, Topic
 from mtshare_ros.datasets.bags.ros1_bag import Ros1Bag
 from mtshare_ros.datasets.bags.sqlite_file import SqliteFile
-from mtshare_ros.datasets.bags.storage import Message, Storage, StorageError, Topic, reason_of
-from mtshare_ros.errors import UserError
+from mtshare_ros.errors import UserError, reason_of
 
 METADATA = "metadata.yaml"
 _STORAGES: dict[bytes, Callable[[Path], Storage]] = {

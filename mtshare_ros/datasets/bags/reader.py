@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from mtshare_ros.datasets.aspect import have_one_aspect
 from mtshare_ros.datasets.bags import topics
 from mtshare_ros.datasets.bags.bag_calibration import find_calibration
-from mtshare_ros.datasets.bags.cameras import choose_camera
+from mtshare_ros.datasets.bags.bag_cameras import choose_camera
 from mtshare_ros.datasets.bags.legibility import Legibility
 from mtshare_ros.datasets.bags.messages import (
     ClassError,
@@ -27,7 +27,8 @@ from mtshare_ros.datasets.bags.messages import (
 )
 from mtshare_ros.datasets.bags.open_bag import IncompleteBagError, OpenBag
 from mtshare_ros.datasets.bags.pairing import ImageStamps, Pairing, Stamped
-from mtshare_ros.datasets.bags.storage import Message, reason_of
+from mtshare_ros.datasets.bags.recorded_file import Message
+from mtshare_ros.errors import reason_of
 from mtshare_ros.perception.camera.calibration import AUTO
 
 TRUTH_FIELDS = {topics.DEPTH: "depth", topics.LABELS: "labels", topics.NORMALS: "normals"}

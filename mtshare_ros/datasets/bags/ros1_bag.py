@@ -9,7 +9,8 @@ from rosbags.rosbag1 import Reader
 
 from mtshare_ros.datasets.bags import topics
 from mtshare_ros.datasets.bags.file import STORE
-from mtshare_ros.datasets.bags.storage import Losses, Message, StorageError, Topic, reason_of
+from mtshare_ros.datasets.bags.recorded_file import Losses, Message, StorageError, Topic
+from mtshare_ros.errors import reason_of
 
 MAGIC = b"#ROSBAG V"
 READ_TYPES = (*topics.IMAGE_TYPES, topics.INFO_TYPE)

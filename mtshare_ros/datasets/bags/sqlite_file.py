@@ -10,7 +10,8 @@ from collections.abc import Collection, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 
-from mtshare_ros.datasets.bags.storage import Losses, Message, StorageError, Topic, reason_of
+from mtshare_ros.datasets.bags.recorded_file import Losses, Message, StorageError, Topic
+from mtshare_ros.errors import reason_of
 
 MAGIC = b"SQLite format 3\x00"
 _CDR = "cdr"

@@ -25,6 +25,8 @@ ENDINGS = (".jpg", ".jpeg", ".png", ".npy", ".mat")
 """Endings of the files of a data set."""
 LONGEST_NAME = 1000
 """Largest number of letters in a name, folders included."""
+
+
 class DatasetError(UserError):
     """A data set can't be read; the message names the file, what was found and was expected."""
 

@@ -4,7 +4,7 @@ import pytest
 
 from mtshare_ros.datasets.bags import topics
 from mtshare_ros.datasets.bags.bag_calibration import find_calibration
-from mtshare_ros.datasets.bags.cameras import choose_camera
+from mtshare_ros.datasets.bags.bag_cameras import choose_camera
 from mtshare_ros.datasets.bags.open_bag import OpenBag
 from mtshare_ros.perception.camera.calibration import AUTO
 from support.bag_files import SIZE, camera, camera_info, jpeg, put

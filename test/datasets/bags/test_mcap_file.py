@@ -8,7 +8,7 @@ from mcap.writer import CompressionType, IndexType
 from mtshare_ros.datasets.bags import topics
 from mtshare_ros.datasets.bags.mcap_file import CUT_OFF, MAGIC, McapFile
 from mtshare_ros.datasets.bags.messages import serialized_stamp
-from mtshare_ros.datasets.bags.storage import StorageError
+from mtshare_ros.datasets.bags.recorded_file import StorageError
 from support.bag_files import STEP, camera, put_mcap, write
 
 ALL = [index * STEP for index in range(6)]

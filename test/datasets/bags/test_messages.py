@@ -17,7 +17,7 @@ from mtshare_ros.datasets.bags.messages import (
     stamp_of,
     truth_of,
 )
-from mtshare_ros.datasets.bags.storage import Message
+from mtshare_ros.datasets.bags.recorded_file import Message
 from mtshare_ros.perception.camera.encodings import ImageError
 from support.bag_files import STORE, clip_frame, image, jpeg
 

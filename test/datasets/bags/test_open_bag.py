@@ -7,7 +7,7 @@ from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin
 from mtshare_ros.datasets.bags import topics
 from mtshare_ros.datasets.bags.messages import stamp_of
 from mtshare_ros.datasets.bags.open_bag import BagError, IncompleteBagError, OpenBag
-from mtshare_ros.datasets.bags.storage import Topic
+from mtshare_ros.datasets.bags.recorded_file import Topic
 from mtshare_ros.errors import UserError
 from support.bag_files import STEP, STORE, camera, clip_frame, image, put, put_mcap, write
 

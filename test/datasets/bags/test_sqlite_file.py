@@ -8,8 +8,8 @@ from rosbags.rosbag2 import StoragePlugin
 
 from mtshare_ros.datasets.bags import topics
 from mtshare_ros.datasets.bags.messages import content_of, serialized_stamp
+from mtshare_ros.datasets.bags.recorded_file import StorageError
 from mtshare_ros.datasets.bags.sqlite_file import SqliteFile
-from mtshare_ros.datasets.bags.storage import StorageError
 from support.bag_files import STEP, camera, clip_frame, put
 
 ALL = [index * STEP for index in range(6)]

@@ -1,6 +1,7 @@
 """What every kind of file has in common."""
 
-from mtshare_ros.datasets.bags.storage import Losses, reason_of
+from mtshare_ros.datasets.bags.recorded_file import Losses
+from mtshare_ros.errors import reason_of
 
 
 def test_what_is_lost_is_noted_once():

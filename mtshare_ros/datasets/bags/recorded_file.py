@@ -89,8 +89,3 @@ class Storage(Protocol):
     def close(self) -> None:
         """Close the file."""
         ...
-
-
-def reason_of(error: Exception) -> str:
-    """Return what an exception of a parser says, in one line."""
-    return " ".join(str(error).split()) or type(error).__name__

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mtshare_ros.datasets.bags import topics
-from mtshare_ros.datasets.bags.cameras import Camera, choose_camera
+from mtshare_ros.datasets.bags.bag_cameras import Camera, choose_camera
 from mtshare_ros.datasets.bags.open_bag import BagError, OpenBag
 from support.bag_files import STORE, camera, clip_frame, image, jpeg, put
 

@@ -42,11 +42,18 @@ def evaluate(
         list[Path] | None, typer.Option(help="Folder of the data set; of rooms, repeatable.")
     ] = None,
     policy: Annotated[
-        str, typer.Option(help="What a frame recomputes: tokens, dense, hold:K or warp:K.")
-    ] = "tokens",
+        str | None,
+        typer.Option(
+            help="What a frame recomputes: tokens (default), dense, carry:K, hold:K or warp:K;"
+            " with --streaming also beside (default there) or beside:dense."
+        ),
+    ] = None,
     baseline: Annotated[
         list[str] | None,
-        typer.Option(help="hold:K, warp:K or a bundle to score on the same frames; repeatable."),
+        typer.Option(
+            help="hold:K, warp:K or a bundle to score on the same frames; with --streaming any"
+            " policy; repeatable."
+        ),
     ] = None,
     engine: Annotated[
         str, typer.Option(help="What runs the graphs: auto, tensorrt, onnxruntime or torch.")
@@ -64,6 +71,22 @@ def evaluate(
     normal_axes: Annotated[
         str | None, typer.Option(help="Axes of the data set's normals, such as 'x -y -z'.")
     ] = None,
+    streaming: Annotated[
+        bool,
+        typer.Option(
+            "--streaming", help="Score what a robot has at each moment, on a simulated clock."
+        ),
+    ] = False,
+    slower: Annotated[
+        float | None,
+        typer.Option(help="Factor on the network's time, with --streaming: a weaker board."),
+    ] = None,
+    network_ms: Annotated[
+        float | None, typer.Option(help="Time of a computed frame, instead of the measured one.")
+    ] = None,
+    serve_ms: Annotated[
+        float | None, typer.Option(help="Time of a served frame, instead of the measured one.")
+    ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Bags to score at a time.")] = 1,
     ray: Annotated[
         str | None, typer.Option(help="Ray cluster for several bags; local starts one.")
@@ -78,7 +101,16 @@ def evaluate(
     from mtshare_ros.evaluation.room_views import RoomFrames, Stills
     from mtshare_ros.evaluation.run_options import Options
     from mtshare_ros.evaluation.stopping import StoppedEarly
+    from mtshare_ros.evaluation.streaming.simulation import evaluate_streaming
+    from mtshare_ros.evaluation.streaming.times import Pace
+    from mtshare_ros.perception.serving.server import ServeSettings
 
+    clock = [slower, network_ms, serve_ms]
+    if not streaming and any(value is not None for value in clock):
+        raise OptionError("--slower, --network-ms and --serve-ms: expected with --streaming")
+    if streaming and (not bag or len(bag) > 1 or ray or record is not None):
+        raise OptionError("--streaming: expected with one --bag, without --record and --ray")
+    policy = policy or ("beside" if streaming else "tokens")
     options = Options(policy, engine, max_dirty_fraction, threads, tuple(baseline or ()))
     if bag and (len(bag) > 1 or ray):
         if record is not None:
@@ -88,7 +120,14 @@ def evaluate(
     stop: StoppedEarly | None = None
     try:
         with progress("evaluating") as on_frame:
-            if bag:
+            if bag and streaming:
+                clip = partial(BagFrames, bag[0], topic, intrinsics=intrinsics)
+                pace = Pace(1.0 if slower is None else slower, network_ms, serve_ms)
+                serving = ServeSettings(fill=True)
+                numbers = evaluate_streaming(
+                    bundle, clip, output, options, pace, serving, 0.0, on_frame
+                )
+            elif bag:
                 clip = partial(BagFrames, bag[0], topic, intrinsics=intrinsics)
                 numbers = score(bundle, clip, output, options, on_frame, record)
             elif dataset != "rooms":

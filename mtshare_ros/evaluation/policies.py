@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mtshare_ros.errors import OptionError
 from mtshare_ros.perception.engines.interface import Engine
 from mtshare_ros.perception.motion.carry import carried
-from mtshare_ros.perception.motion.flow import ImageMotion
+from mtshare_ros.perception.motion.flow import ImageMotion, at_size, grey_of
 from mtshare_ros.perception.predictions import Predictions
 from mtshare_ros.perception.selection import DENSE
 from mtshare_ros.perception.stream import PerceptionStream
@@ -88,13 +88,13 @@ class HoldStream:
             self.age = 0
             self.held = self.stream.step(image, stamp, wanted, focal_length)
             if self._motion is not None:
-                self._motion.start(image)
+                self._motion.start(grey_of(image))
             return self.held
         start = time.perf_counter()
         shown = self.held
         size = shown.size()
         if self._motion is not None and size is not None:
-            shown = carried(shown, self._motion.back(image, size), self._warped)
+            shown = carried(shown, at_size(self._motion.back(grey_of(image)), size), self._warped)
         clean: Any = np.zeros_like(shown.dirty)
         milliseconds = {"total": (time.perf_counter() - start) * 1e3}
         return replace(shown, stamp=stamp, dirty=clean, reset=None, milliseconds=milliseconds)

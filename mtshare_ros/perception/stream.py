@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -12,24 +12,20 @@ from numpy.typing import NDArray
 from mtshare_ros.perception.deadline import BASE, FrameTime
 from mtshare_ros.perception.decode import Decoder, RawMap, decode, decode_confidence
 from mtshare_ros.perception.engines.interface import Engine, EngineError, EngineOutput
-from mtshare_ros.perception.frame import (
-    MAX_FOCAL_LENGTH,
-    Image,
-    check_image,
-    depth_scale,
-    normalise,
-    resize,
-)
+from mtshare_ros.perception.frame import Image, depth_scale, normalise
 from mtshare_ros.perception.motion.carrier import Carrier
 from mtshare_ros.perception.predictions import Predictions
 from mtshare_ros.perception.selection import Selection
 from mtshare_ros.perception.stopwatch import Stopwatch
 from mtshare_ros.perception.stream_settings import StreamSettings
-from mtshare_ros.perception.tokens import Cells, TokenMask, is_cut, low_pass, token_rows
+from mtshare_ros.perception.tokens import TokenMask, token_rows
 from mtshare_ros.perception.urgency import POLICIES, Policy
+from mtshare_ros.perception.view import View, break_between, view_of
 
-MAX_GAP_NS = 2_000_000_000
-"""A longer silence between two stamps is a jump of the clock: the cache is dropped."""
+RawMaps = Mapping[str, RawMap]
+"""Task -> raw map."""
+Refine = Callable[[RawMaps], RawMaps]
+"""Returns what is decoded in place of an engine's raw maps."""
 
 
 def _check_finite(output: EngineOutput) -> None:
@@ -89,10 +85,8 @@ class PerceptionStream:
         self._reset: str | None = reason
         self._selection.reset()
         self._carrier.drop()
-        self._previous: Cells | None = None
+        self._previous: View | None = None
         self._pending: dict[str, TokenMask] = {}
-        self._stamp: int | None = None
-        self._image_size: tuple[int, int] | None = None
 
     def step(
         self,
@@ -116,13 +110,33 @@ class PerceptionStream:
             EngineError: The engine failed; the cache is dropped and the frame has no result.
         """
         watch = Stopwatch()
-        self._check(image, wanted, focal_length)
-        spec = self._spec
-        small = resize(image, spec)
-        cells = low_pass(small, spec)
-        self._drop_stale(image, stamp, cells)
+        view = view_of(image, stamp, self._spec, focal_length)
+        return self._step(view, wanted, watch)
+
+    def step_view(
+        self, view: View, wanted: Collection[str], refine: Refine | None = None
+    ) -> Predictions:
+        """Compute one frame that was looked at already; see ``step``.
+
+        Args:
+            view: The frame.
+            wanted: Names of the tasks to compute, at least one.
+            refine: Called with the raw maps before they are decoded.
+        """
+        return self._step(view, wanted, Stopwatch(), refine)
+
+    def _step(
+        self,
+        view: View,
+        wanted: Collection[str],
+        watch: Stopwatch,
+        refine: Refine | None = None,
+    ) -> Predictions:
+        self._check(wanted)
+        spec, small, cells = self._spec, view.small, view.cells
+        self._drop_stale(view)
         watch.lap("prepare")
-        carried = self._carry(small, cells, stamp, wanted, focal_length, watch)
+        carried = self._carry(view, wanted, watch)
         if carried is not None:
             return carried
         asked, wanted = wanted, self._whose_turn(wanted)
@@ -141,15 +155,16 @@ class PerceptionStream:
             self.reset("engine failure")
             raise
         watch.add(output.milliseconds)
-        self._commit(cells, stamp, image, dirty, wanted)
-        maps, confidence = self._decode(output.raw, image, focal_length)
+        self._commit(view, dirty, wanted)
+        raw = output.raw if refine is None else refine(output.raw)
+        maps, confidence = self._decode(raw, view)
         watch.lap("decode")
         watch.whole("total")
         counts = {BASE: len(rows), **{name: len(index) for name, index in indices.items()}}
         self._time.observe(counts, watch.milliseconds)
         reset, self._reset = self._reset, None
         found = Predictions(
-            stamp=stamp,
+            stamp=view.stamp,
             maps=maps,
             confidence=confidence,
             dirty=dirty.reshape(spec.grid),
@@ -157,59 +172,40 @@ class PerceptionStream:
             milliseconds=watch.milliseconds,
         )
         if self.settings.carry_frames:
-            focal_length = focal_length or spec.focal_length
-            self._carrier.keep(small, cells, found, asked, focal_length, image.shape[1::-1])
+            focal_length = view.focal_length or spec.focal_length
+            self._carrier.keep(small, cells, found, asked, focal_length, view.size)
         return found
 
-    def _carry(
-        self,
-        small: Image,
-        cells: Cells,
-        stamp: int,
-        wanted: Collection[str],
-        focal_length: float | None,
-        watch: Stopwatch,
-    ) -> Predictions | None:
+    def _carry(self, view: View, wanted: Collection[str], watch: Stopwatch) -> Predictions | None:
         """Return what a frame that need not be computed serves, else None."""
         settings = self.settings
         if not settings.carry_frames:
             return None
         found = self._carrier.carry(
-            small,
-            cells,
+            view.small,
+            view.cells,
             wanted,
-            focal_length or self._spec.focal_length,
+            view.focal_length or self._spec.focal_length,
             settings.carry_frames,
             settings.max_depth,
         )
         watch.lap("carry")
         if found is None:
             return None
-        self._previous, self._stamp = cells, stamp
+        self._previous = view
         watch.whole("total")
-        return replace(found, stamp=stamp, milliseconds=watch.milliseconds)
+        return replace(found, stamp=view.stamp, milliseconds=watch.milliseconds)
 
-    def _check(self, image: Image, wanted: Collection[str], focal_length: float | None) -> None:
-        check_image(image)
+    def _check(self, wanted: Collection[str]) -> None:
         unknown = [name for name in wanted if name not in self._task_names]
         if unknown or not wanted:
             raise ValueError(f"wanted: found {list(wanted)}, expected some of {self._task_names}")
-        if focal_length is not None and not (0.0 < focal_length < MAX_FOCAL_LENGTH):
-            raise ValueError(
-                f"focal_length: {focal_length}, expected fx / width, above 0 and below "
-                f"{MAX_FOCAL_LENGTH:g}"
-            )
 
-    def _drop_stale(self, image: Image, stamp: int, cells: Cells) -> None:
+    def _drop_stale(self, view: View) -> None:
         """Reset when what is cached says nothing about this frame."""
-        if self._stamp is None or self._previous is None:
-            return
-        if image.shape[1::-1] != self._image_size:
-            self.reset("size")
-        elif not 0 <= stamp - self._stamp <= MAX_GAP_NS:
-            self.reset("clock")
-        elif is_cut(cells, self._previous):
-            self.reset("cut")
+        reason = None if self._previous is None else break_between(self._previous, view)
+        if reason is not None:
+            self.reset(reason)
 
     def _whose_turn(self, wanted: Collection[str]) -> list[str]:
         """Return the wanted tasks that this frame computes, in the bundle's order."""
@@ -239,36 +235,27 @@ class PerceptionStream:
             if name in wanted
         }
 
-    def _commit(
-        self,
-        cells: Cells,
-        stamp: int,
-        image: Image,
-        dirty: TokenMask,
-        wanted: Collection[str],
-    ) -> None:
+    def _commit(self, view: View, dirty: TokenMask, wanted: Collection[str]) -> None:
         """Take note of what was computed; only after the engine has succeeded."""
-        self._selection.commit(cells, dirty)
+        self._selection.commit(view.cells, dirty)
         for name in self._task_names:
             if name in wanted:
                 self._pending.pop(name, None)
             else:
                 self._pending[name] = dirty | self._pending.get(name, np.zeros_like(dirty))
-        self._previous = cells
-        self._stamp = stamp
-        self._image_size = (image.shape[1], image.shape[0])
+        self._previous = view
 
     def _decode(
-        self, raw: Mapping[str, RawMap], image: Image, focal_length: float | None
+        self, raw: RawMaps, view: View
     ) -> tuple[dict[str, NDArray[Any]], dict[str, NDArray[np.uint8]]]:
         """Return the maps and the confidence of the computed tasks, by name."""
         settings = self.settings
         size = (self._spec.width, self._spec.height)
         if settings.output_size == "input":
-            size = (image.shape[1], image.shape[0])
+            size = view.size
         if self._decoder is None or self._decoder.size != size:
             self._decoder = Decoder(size)
-        scale = depth_scale(self._spec, focal_length)
+        scale = depth_scale(self._spec, view.focal_length)
         maps, confidence = {}, {}
         for name, values in raw.items():
             task = self.engine.manifest.task(name)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
@@ -16,10 +17,11 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from mtshare_ros.perception.camera.calibration import CalibrationError, Intrinsics
 from mtshare_ros.perception.camera.encodings import ImageError
 from mtshare_ros.perception.engines.interface import Engine, EngineError
-from mtshare_ros.perception.predictions import Predictions
+from mtshare_ros.perception.serving.channel import Channel, Made
+from mtshare_ros.perception.serving.server import Served
+from mtshare_ros.perception.serving.worker import FairWorker
 from mtshare_ros.perception.stopwatch import Stopwatch
-from mtshare_ros.perception.stream import PerceptionStream
-from mtshare_ros.perception.stream_settings import StreamSettings
+from mtshare_ros.perception.view import View, view_of
 from mtshare_ros.ros.camera_calibration import CalibrationState, CameraCalibration
 from mtshare_ros.ros.frame_result import Result
 from mtshare_ros.ros.images import decode
@@ -29,7 +31,6 @@ from mtshare_ros.ros.parameter_values import FrameSettings
 from mtshare_ros.ros.quality_of_service import OVERRIDABLE
 from mtshare_ros.ros.silence import why_silent
 from mtshare_ros.ros.statistics import Statistics
-from mtshare_ros.ros.worker import FairWorker
 from mtshare_ros.tasks import KINDS
 
 LATCHED = QoSProfile(
@@ -46,12 +47,10 @@ class Received:
     Attributes:
         message: The message.
         taken_at: When it was taken (``time.perf_counter``, seconds).
-        abandoned: Whether it counts as failed already, whatever the engine still gives.
     """
 
     message: Image | CompressedImage
     taken_at: float = field(default_factory=time.perf_counter)
-    abandoned: bool = False
 
     @property
     def stamp(self) -> int:
@@ -60,17 +59,31 @@ class Received:
         return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)
 
 
+@dataclass(frozen=True, eq=False)
+class _Frame:
+    """An image that was taken, read and looked at."""
+
+    received: Received
+    image: NDArray[np.uint8]
+    view: View
+    intrinsics: Intrinsics | None
+    settings: FrameSettings
+    watch: Stopwatch
+
+
 class Camera:
-    """A camera's topics and its stream on an opened engine, which other cameras may share.
+    """A camera's topics and its channel to an opened engine, which other cameras may share.
 
     An image comes in the executor's thread (``take``) and waits for the camera's turn of the
-    worker, in whose thread it is served (``serve``). Each image that is taken gets one fate
+    serving thread, where it is answered from the camera's newest key (``serve``). Keys are made
+    in the network's thread (``compute``). Each image that is taken gets one fate
     (``statistics.COUNTS``), and gets it here:
 
-    - ``dropped``: a newer one came before its turn, or the node stopped (``drop``).
-    - ``skipped``: nobody subscribes; ``rejected``: it can't be read; ``failed``: the engine
-      failed; ``processed``: it was published (all in ``serve``).
-    - ``failed``, too: the engine doesn't come back from it (``abandon``).
+    - ``dropped``: newer ones came before its turn, or the node stopped (``drop``).
+    - ``skipped``: nobody subscribes; ``rejected``: it can't be read; ``failed``: it could not be
+      answered because of a fault; ``processed``: it was published.
+    - ``unserved``: no key says anything about it, as after a start and after a cut, and the
+      network did not compute it before a newer image was answered.
 
     Attributes:
         name: Name of the camera; empty for the only one.
@@ -114,18 +127,19 @@ class Camera:
         self._report_fault = report
         self._on_give_up = on_give_up
         self._worker: FairWorker[Camera, Received] | None = None
-        self._stream = PerceptionStream(engine)
-        self._resets: deque[str] = deque()
+        self._network: FairWorker[Camera, None] | None = None
+        self._channel = Channel(engine)
         self._failures = 0
         self._frame_id: str | None = None
-        self._focal_length: float | None = None
-        self._free_since = 0.0
+        self._answering = threading.Lock()
+        self._unanswered: list[_Frame] = []
         self._subscriptions: list[Any] = []
         self._hears_latched_info = False
         image, info = (
             node.resolve_topic_name(f"{self._prefix}{topic}") for topic in ("image", "camera_info")
         )
         self.calibration = CameraCalibration(image, info)
+        self._task_names = [task.name for task in engine.manifest.tasks]
         self._outputs = Outputs(node, engine.manifest, self._prefix)
         try:
             self._subscribe(transport, image, info)
@@ -134,21 +148,33 @@ class Camera:
             self.destroy()
             raise
 
-    def start(self, worker: FairWorker[Camera, Received]) -> None:
-        """Take images from now on and have them served by ``worker``."""
+    def start(
+        self, worker: FairWorker[Camera, Received], network: FairWorker[Camera, None]
+    ) -> None:
+        """Take images from now on.
+
+        Args:
+            worker: Calls ``serve``.
+            network: Calls ``compute``.
+        """
         # What was cached before a pause shows another scene.
         self.reset("activated")
         self._failures, self.gave_up = 0, None
         self.calibration.restart()
-        self._worker = worker
+        self._worker, self._network = worker, network
 
     def stop(self) -> None:
         """Take no more images."""
         self._worker = None
 
+    def forget(self) -> None:
+        """Count the images that wait for a key as unserved, once no thread is at work."""
+        with self._answering:
+            self._give_up_on(self._unanswered)
+
     def reset(self, reason: str) -> None:
-        """Drop the stream's cache before the next frame."""
-        self._resets.append(reason)
+        """Drop the keys and the network's cache before the next frame."""
+        self._channel.reset(reason)
 
     def destroy(self) -> None:
         """Destroy the topics."""
@@ -159,11 +185,11 @@ class Camera:
     def computing(self) -> tuple[str, ...]:
         """Return the tasks that are computed, in the bundle's order."""
         wanted = self._outputs.wanted(self.settings.tasks)
-        return tuple(t.name for t in self._stream.engine.manifest.tasks if t.name in wanted)
+        return tuple(t.name for t in self._channel.engine.manifest.tasks if t.name in wanted)
 
     def calibration_state(self) -> CalibrationState:
         """Return how the camera is calibrated."""
-        kinds = {t.name: KINDS[t.kind] for t in self._stream.engine.manifest.tasks}
+        kinds = {t.name: KINDS[t.kind] for t in self._channel.engine.manifest.tasks}
         return self.calibration.state(any(kinds[name].in_metres for name in self.computing()))
 
     def why_silent(self) -> str:
@@ -197,26 +223,44 @@ class Camera:
         self._statistics.count("dropped")
 
     def serve(self, received: Received) -> None:
-        """Publish what the network gives for an image, or count why not; never raises."""
+        """Publish what the newest key says about an image, or count why not; never raises."""
         try:
             self._serve(received)
         except ImageError as error:
             self._statistics.count("rejected", str(error))
             self._report(error.kind, f"image dropped: {error}")
-        except EngineError as error:
-            self._fail(received, str(error))
         except Exception as error:
             # A fault in one frame must not end the thread; the node would be up and blind.
             # While the process shuts down, nothing can be published.
             if self._node.context.ok():
-                self._fail(received, f"{type(error).__name__}: {error}")
-        finally:
-            self._free_since = time.perf_counter()
+                cause = f"{type(error).__name__}: {error}"
+                self._statistics.count("failed", cause)
+                self._report("failed", f"frame dropped, keys dropped: {cause}")
+                self.reset("failure")
+                self._count_failure(cause)
 
-    def abandon(self, received: Received) -> None:
-        """Count the image in work as failed, and never publish what comes of it."""
-        received.abandoned = True
-        self._statistics.count("failed")
+    def compute(self) -> None:
+        """Make a key of the newest image; never raises."""
+        try:
+            made = self._channel.compute()
+        except Exception as error:
+            if self._node.context.ok():
+                cause = str(error)
+                if not isinstance(error, EngineError):
+                    cause = f"{type(error).__name__}: {error}"
+                self._statistics.failed_key(cause)
+                self._report("failed", f"no key made, cache reset: {cause}")
+                self._count_failure(cause)
+            return
+        if made is None:
+            return
+        self._failures = 0
+        times = dict(made.predictions.milliseconds)
+        times["key"] = times.pop("total")
+        dirty = float(np.mean(made.predictions.dirty))
+        self._statistics.key(times, dirty, made.predictions.reset)
+        with self._answering:
+            self._answer_late(made)
 
     def _serve(self, received: Received) -> None:
         settings, header = self.settings, received.message.header
@@ -230,16 +274,71 @@ class Camera:
         watch.lap("image")
         intrinsics = self._intrinsics(image.shape[1], image.shape[0], settings.intrinsics)
         focal_length = None if intrinsics is None else intrinsics.focal_length
-        self._prepare_stream(header.frame_id, focal_length, settings.stream)
-        predictions = self._stream.step(image, received.stamp, wanted, focal_length)
-        watch.add(predictions.milliseconds)
-        if received.abandoned:
-            return
+        spec = self._channel.engine.manifest.input
+        view = view_of(image, received.stamp, spec, focal_length)
+        if self._frame_id not in (None, header.frame_id):
+            self.reset("frame_id")
+        self._frame_id = header.frame_id
+        self._channel.settle(settings.stream, settings.serving)
+        self._channel.look(view, [t for t in self._task_names if t in wanted])
+        watch.lap("look")
+        if self._network is not None and self._channel.wants_key:
+            self._network.put(self, None)
+            self._channel.wait(settings.wait_seconds)
+            watch.lap("network_wait")
+        with self._answering:
+            frame = _Frame(received, image, view, intrinsics, settings, watch)
+            served = self._channel.serve(wanted)
+            watch.lap("serve")
+            if served is None:
+                self._hold(frame)
+                return
+            self._give_up_on(self._unanswered)
+            self._publish(frame, served)
+
+    def _answer_late(self, made: Made) -> None:
+        """Publish an image that waited for the network, as there was no key before it."""
+        for number, frame in enumerate(self._unanswered):
+            if frame.view is made.view:
+                self._give_up_on(self._unanswered[:number])
+                self._unanswered.remove(frame)
+                self._publish(frame, made.served())
+                return
+
+    def _hold(self, frame: _Frame) -> None:
+        """Keep an image without a key for when the network has computed it, if it does."""
+        in_work = self._channel.in_work
+        # The network goes on with the newest: no other will be computed.
+        self._give_up_on([held for held in self._unanswered if held.view is not in_work])
+        self._unanswered.append(frame)
+
+    def _give_up_on(self, frames: Sequence[_Frame]) -> None:
+        """Count images that waited for a key as unserved."""
+        self._unanswered = [held for held in self._unanswered if held not in frames]
+        for _ in frames:
+            self._statistics.count("unserved")
+
+    def _publish(self, frame: _Frame, served: Served) -> None:
+        settings, header = frame.settings, frame.received.message.header
         max_depth, encoding = settings.stream.max_depth, settings.depth_encoding
-        result = Result(header, image, predictions, intrinsics, max_depth, encoding)
+        result = Result(
+            header, frame.image, served.predictions, frame.intrinsics, max_depth, encoding
+        )
         self._outputs.publish(result)
+        watch = frame.watch
         watch.lap("publish")
-        self._count(received, predictions, watch)
+        watch.whole("latency")
+        times = watch.milliseconds
+        times["age"] = 1e-6 * (self._node.get_clock().now().nanoseconds - frame.received.stamp)
+        times["key_age"] = 1e-6 * served.age_ns
+        self._statistics.processed(times, served.coverage)
+
+    def _count_failure(self, cause: str) -> None:
+        """Give up if too many failed in a row."""
+        self._failures += 1
+        if self._failures >= self.settings.max_failures and self.gave_up is None:
+            self.gave_up = f"{self._failures} frames failed in a row, the last with: {cause}"
+            self._on_give_up()
 
     def _intrinsics(self, width: int, height: int, wish: str) -> Intrinsics | None:
         try:
@@ -247,49 +346,6 @@ class Camera:
         except CalibrationError as error:
             self._report("camera_info", f"camera_info not used: {error}")
             return None
-
-    def _prepare_stream(
-        self, frame_id: str, focal_length: float | None, settings: StreamSettings
-    ) -> None:
-        """Let new settings hold and drop the cache where that is due."""
-        if settings is not self._stream.settings:
-            self._stream.settings = settings
-        if self._frame_id not in (None, frame_id):
-            self.reset("frame_id")
-        elif self._frame_id is not None and self._focal_length != focal_length:
-            # Outputs that are carried from frame to frame have the scale of the frame before.
-            self.reset("camera_info")
-        self._frame_id, self._focal_length = frame_id, focal_length
-        while self._resets:
-            self._stream.reset(self._resets.popleft())
-
-    def _count(self, received: Received, predictions: Predictions, watch: Stopwatch) -> None:
-        """Count an image that was published, with the times of its stages."""
-        watch.whole("latency")
-        times = watch.milliseconds
-        # An image that came while another was in work waited for the network, not for ROS.
-        busy = 1e3 * max(0.0, self._free_since - received.taken_at)
-        times["ros"] = times["latency"] - busy - times["total"]
-        times["age"] = 1e-6 * (self._node.get_clock().now().nanoseconds - received.stamp)
-        self._failures = 0
-        self._statistics.processed(
-            times,
-            float(np.mean(predictions.dirty)),
-            reset=predictions.reset,
-            carried=predictions.carried > 0,
-        )
-
-    def _fail(self, received: Received, cause: str) -> None:
-        """Count an image that failed; give up if too many did in a row."""
-        if received.abandoned:
-            return
-        self._statistics.count("failed", cause)
-        self._report("failed", f"frame dropped, cache reset: {cause}")
-        self.reset("engine failure")
-        self._failures += 1
-        if self._failures >= self.settings.max_failures and self.gave_up is None:
-            self.gave_up = f"{self._failures} frames failed in a row, the last with: {cause}"
-            self._on_give_up()
 
     def _report(self, kind: str, message: str) -> None:
         self._report_fault(f"{self.name} {kind}", f"{self._prefix}{message}")

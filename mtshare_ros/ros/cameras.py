@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from rclpy.node import Node
 
 from mtshare_ros.perception.engines.interface import Engine
+from mtshare_ros.perception.serving.worker import FairWorker
 from mtshare_ros.ros.camera import Camera, Received
 from mtshare_ros.ros.node_log import Report
 from mtshare_ros.ros.parameter_values import frame_settings
 from mtshare_ros.ros.quality_of_service import check_overrides
 from mtshare_ros.ros.statistics import Statistics
-from mtshare_ros.ros.worker import FairWorker
+
+MOST_WAITING = 3
+"""Images of a camera that wait to be served: a burst is answered, and more is an overload."""
 
 
 class Cameras:
@@ -50,6 +54,7 @@ class Cameras:
         self.engine = engine
         self.by_name: dict[str, Camera] = {}
         self._worker: FairWorker[Camera, Received] | None = None
+        self._network: FairWorker[Camera, None] | None = None
         settings = frame_settings(engine.manifest, values)
         try:
             for name in values["cameras"]:
@@ -82,31 +87,35 @@ class Cameras:
 
     def start(self) -> None:
         """Take images."""
-        self._worker = FairWorker(Camera.serve, Camera.drop)
+        self._worker = FairWorker(Camera.serve, Camera.drop, "serving", MOST_WAITING)
+        self._network = FairWorker(lambda camera, _: camera.compute(), lambda _: None, "network")
         for camera in self.by_name.values():
-            camera.start(self._worker)
+            camera.start(self._worker, self._network)
 
-    def stop(self, patience: float) -> FairWorker[Camera, Received] | None:
-        """Take no more images and finish the one in work.
+    def stop(self, patience: float) -> FairWorker[Camera, None] | None:
+        """Take no more images and finish the ones in work.
 
         Args:
-            patience: How long to wait for that image, in seconds; after it, its result will never
-                be published.
+            patience: How long to wait for the network, in seconds; after it, its result will
+                never be published.
 
         Returns:
-            The worker, if it is still at that image: then nothing here can be started again.
+            The network's worker, if it is still at work: then nothing here can be started again.
         """
         for camera in self.by_name.values():
             camera.stop()
         worker, self._worker = self._worker, None
-        if worker is None or worker.stop(patience):
+        network, self._network = self._network, None
+        if worker is None or network is None:
             return None
-        stuck = worker.work
-        if stuck is not None:
-            stuck.source.abandon(stuck.item)
-        return worker
+        deadline = time.monotonic() + patience
+        worker.stop(patience)
+        ended = network.stop(max(0.0, deadline - time.monotonic()))
+        for camera in self.by_name.values():
+            camera.forget()
+        return None if ended else network
 
-    def close(self, patience: float) -> FairWorker[Camera, Received] | None:
+    def close(self, patience: float) -> FairWorker[Camera, None] | None:
         """Stop, see ``stop``, and destroy the topics."""
         stuck = self.stop(patience)
         self._destroy()
@@ -126,7 +135,7 @@ class Cameras:
     @property
     def in_work(self) -> float:
         """For how many seconds the engine has been at the image in work; 0 without one."""
-        work = None if self._worker is None else self._worker.work
+        work = None if self._network is None else self._network.work
         return 0.0 if work is None else work.seconds
 
     def _destroy(self) -> None:

@@ -87,10 +87,11 @@ def status(
         name: See ``status_name``.
         condition: What the node is doing.
         summary: What happened to the camera's frames.
-        previous: Counts of the summary before: what grew since decides the level.
+        previous: What ``counted`` gave of the summary before: what grew decides the level.
         thresholds: From where on something is wrong.
     """
-    grown = {fate: count - previous.get(fate, 0) for fate, count in summary.counts.items()}
+    counts = counted(summary)
+    grown = {name: count - previous.get(name, 0) for name, count in counts.items()}
     level, message = _level(condition, summary, grown, thresholds)
     values = {
         "state": condition.state,
@@ -100,6 +101,7 @@ def status(
         "camera_info": condition.calibration.words,
         "fps": f"{summary.fps:.2f}",
         "received_fps": f"{summary.received_fps:.2f}",
+        "key_fps": f"{summary.key_fps:.2f}",
         "resets": str(summary.resets),
         "last_reset": summary.last_reset or "",
         "private_share": ", ".join(f"{t} {rho:.3f}" for t, rho in condition.private_share.items()),
@@ -111,11 +113,12 @@ def status(
         values["damage"] = condition.damage
     if condition.progress is not None:
         values["progress"] = condition.progress
-    values.update((fate, str(count)) for fate, count in summary.counts.items())
+    values.update((name, str(count)) for name, count in counts.items())
     values.update((f"{fate}_because", reason) for fate, reason in summary.reasons.items())
+    if summary.coverage is not None:
+        values["coverage"] = f"{summary.coverage:.4f}"
     if summary.dirty_fraction is not None:
         values["dirty_fraction_mean"] = f"{summary.dirty_fraction:.4f}"
-        values["carried_fraction"] = f"{summary.carried_fraction:.4f}"
     for stage, percentiles in summary.milliseconds.items():
         for percentile, value in percentiles.items():
             values[f"{stage}_ms_p{percentile}"] = f"{value:.3f}"
@@ -126,6 +129,11 @@ def status(
         hardware_id=condition.backend,
         values=[KeyValue(key=key, value=value) for key, value in values.items()],
     )
+
+
+def counted(summary: Summary) -> dict[str, int]:
+    """Return what is counted: frames by their fates, and the network's results."""
+    return {**summary.counts, "keys": summary.keys, "failed_keys": summary.failed_keys}
 
 
 def _level(
@@ -140,14 +148,19 @@ def _level(
         return ok, condition.progress or condition.state
     if condition.stalled:
         return error, f"the engine has been at one frame for {condition.stalled:.1f} s"
+    if grown["failed_keys"]:
+        because = _because(summary, "failed_keys")
+        return error, f"the engine failed on {grown['failed_keys']} frames{because}"
     if grown["failed"]:
-        return error, f"the engine failed on {grown['failed']} frames{_because(summary, 'failed')}"
+        return error, f"{grown['failed']} images could not be served{_because(summary, 'failed')}"
     if grown["rejected"]:
         return warn, f"{grown['rejected']} images could not be read{_because(summary, 'rejected')}"
     if not grown["received"]:
         return warn, condition.silence()
     if grown["skipped"] and not grown["processed"]:
         return ok, "nobody subscribes"
+    if grown["unserved"] and not grown["processed"]:
+        return warn, f"{grown['unserved']} images came without a key that says anything about them"
     level, message = _pace(condition, summary, grown, thresholds)
     doubts = [text for text in (condition.calibration.warning, condition.damage) if text]
     return max(level, warn) if doubts else level, "; ".join([message, *doubts])
@@ -186,8 +199,6 @@ def _reason(condition: Condition, summary: Summary) -> str:
         )
     if summary.dirty_fraction is not None:
         words.append(f"{summary.dirty_fraction:.0%} of the tokens are recomputed")
-    if summary.carried_fraction:
-        words.append(f"{summary.carried_fraction:.0%} of the frames are carried along")
     if condition.cameras > 1:
         words.append(f"{condition.cameras} cameras take turns")
     if summary.last_reset is not None:
@@ -231,7 +242,7 @@ class Health:
             previous = counts if before is now else {}
             name = status_name(node, camera)
             message.status.append(status(name, condition(camera), summary, previous, thresholds))
-            self._before[camera] = now, summary.counts
+            self._before[camera] = now, counted(summary)
         message.header.stamp = self._node.get_clock().now().to_msg()
         self._publisher.publish(message)
 

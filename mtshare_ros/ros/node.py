@@ -18,6 +18,7 @@ from mtshare_ros.bundle.folder import load_manifest
 from mtshare_ros.bundle.manifest import BundleError
 from mtshare_ros.errors import one_line
 from mtshare_ros.perception.camera.pictures import NOTICES_DAMAGE
+from mtshare_ros.perception.serving.worker import FairWorker
 from mtshare_ros.ros import parameter_values
 from mtshare_ros.ros.cameras import Cameras
 from mtshare_ros.ros.diagnostics import Condition, Health
@@ -27,7 +28,6 @@ from mtshare_ros.ros.parameter_values import frame_settings
 from mtshare_ros.ros.parameters import ParameterError
 from mtshare_ros.ros.process_usage import resident_mib
 from mtshare_ros.ros.statistics import Statistics
-from mtshare_ros.ros.worker import FairWorker
 
 SUCCESS = TransitionCallbackReturn.SUCCESS
 EXIT_PATIENCE = 1.0

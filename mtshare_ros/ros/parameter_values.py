@@ -10,6 +10,7 @@ from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.node import Node
 
 from mtshare_ros.bundle.manifest import Manifest
+from mtshare_ros.perception.serving.server import ServeSettings
 from mtshare_ros.perception.stream_settings import StreamSettings
 from mtshare_ros.ros.parameter_sources import check_unknown, given_to_all
 from mtshare_ros.ros.parameters import (
@@ -88,7 +89,9 @@ class FrameSettings:
     """What the parameters say about a frame.
 
     Attributes:
-        stream: Settings of the stream.
+        stream: Settings of the network's stream.
+        serving: Settings of the frames that are served.
+        wait_seconds: Time that a frame waits for the network before it is served from a key.
         tasks: Tasks that may be computed.
         intrinsics: Which matrix of a CameraInfo is taken: one of ``calibration.WISHES``.
         depth_encoding: ``32FC1`` (metres) or ``16UC1`` (millimetres).
@@ -96,6 +99,8 @@ class FrameSettings:
     """
 
     stream: StreamSettings
+    serving: ServeSettings
+    wait_seconds: float
     tasks: frozenset[str]
     intrinsics: str
     depth_encoding: str
@@ -120,6 +125,13 @@ def frame_settings(manifest: Manifest, values: Mapping[str, Any]) -> FrameSettin
             policy=values["policy"],
             task_every=_task_every(manifest, values["task_every"]),
         ),
+        serving=ServeSettings(
+            fill=values["unknown"] == "fill",
+            fuse=values["fuse"],
+            max_key_age_ns=round(1e9 * values["max_key_age"]),
+            max_depth=values["max_depth"],
+        ),
+        wait_seconds=1e-3 * values["network_wait_ms"],
         tasks=_allowed_tasks(manifest, values["tasks"]),
         intrinsics=values["intrinsics"],
         depth_encoding=values["depth_encoding"],

@@ -225,10 +225,37 @@ TABLE = (
     Parameter(
         "carry_frames",
         0,
-        "Frames in a row that are not computed: the outputs of the frame before them are carried "
-        "along with the image's motion, which takes a few milliseconds of one CPU core. 0 "
-        "computes every frame.",
+        "Frames between two keys at least: so many in a row are not given to the network, which "
+        "saves its time. 0 gives it the newest frame whenever it is free.",
         range=(0, 1000),
+    ),
+    Parameter(
+        "network_wait_ms",
+        15.0,
+        "Time that a frame waits for the network, where the network has lately been as fast as "
+        "that; after it, the frame is served from the newest key. 0 never waits.",
+        range=(0.0, 10000.0),
+    ),
+    Parameter(
+        "unknown",
+        "invalid",
+        "What is published where no key says anything: pixels that came into view, or that do "
+        "not look as the key says. `invalid`: NaN, label 255, confidence 0. `fill`: what is at "
+        "the border, or what was there before.",
+        choices=("invalid", "fill"),
+    ),
+    Parameter(
+        "fuse",
+        0.5,
+        "Part of a new key in what is served, where it agrees with those before it; 1 for the "
+        "network's outputs as they are.",
+        range=(0.05, 1.0),
+    ),
+    Parameter(
+        "max_key_age",
+        2.0,
+        "Time from a key to a frame, in seconds, beyond which nothing is published from it.",
+        range=(0.05, 600.0),
     ),
     Parameter(
         "output_size",
@@ -251,14 +278,15 @@ TABLE = (
     Parameter(
         "max_failures",
         10,
-        "Failed frames in a row after which the node gives up and goes back to `unconfigured`.",
+        "Frames that the network fails on in a row after which the node gives up and goes back to "
+        "`unconfigured`.",
         range=(1, 100000),
     ),
     Parameter(
         "engine_timeout",
         10.0,
-        "Time for one frame, in seconds, after which the engine counts as hung: the frame's "
-        "result is never published, and the node goes back to `unconfigured`.",
+        "Time for one frame, in seconds, after which the engine counts as hung, and the node goes "
+        "back to `unconfigured`.",
         range=(0.1, 600.0),
     ),
     Parameter(

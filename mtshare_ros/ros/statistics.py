@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-COUNTS = ("received", "processed", "skipped", "dropped", "rejected", "failed")
+COUNTS = ("received", "processed", "unserved", "skipped", "dropped", "rejected", "failed")
 """Fates of a frame: each received frame ends as one of the others, or is still on its way."""
 WINDOW = 300
 """Frames over which percentiles and means are taken."""
@@ -23,14 +23,18 @@ class Summary:
 
     Attributes:
         counts: Fate -> number of frames since the node was configured.
+        keys: Keys since the node was configured.
+        failed_keys: Frames that the network failed on, since the node was configured.
         fps: Frames processed per second since the last summary.
-        milliseconds: Stage -> percentile -> time, over the last ``WINDOW`` frames.
-        dirty_fraction: Mean part of the tokens that were recomputed; None before the first frame.
+        milliseconds: Stage -> percentile -> time, over the last ``WINDOW`` frames and keys.
+        dirty_fraction: Mean part of the tokens that keys recomputed; None before the first key.
         received_fps: Frames received per second since the last summary.
-        resets: Frames before which the cache was dropped, since the node was configured.
+        key_fps: Keys per second since the last summary.
+        coverage: Mean part of the pixels that is known, over the last ``WINDOW`` frames; None
+            before the first.
+        resets: Keys before which the cache was dropped, since the node was configured.
         last_reset: Why it was dropped the last time, or None.
         reasons: Fate -> why the last frame had it, where that is known.
-        carried_fraction: Part of the last ``WINDOW`` frames that was carried along, not computed.
     """
 
     counts: dict[str, int]
@@ -40,7 +44,10 @@ class Summary:
     received_fps: float = 0.0
     resets: int = 0
     last_reset: str | None = None
-    carried_fraction: float = 0.0
+    keys: int = 0
+    failed_keys: int = 0
+    key_fps: float = 0.0
+    coverage: float | None = None
     reasons: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -54,10 +61,12 @@ class Statistics:
         self._reasons: dict[str, str] = {}
         self._frames: deque[Mapping[str, float]] = deque(maxlen=WINDOW)
         self._dirty: deque[float] = deque(maxlen=WINDOW)
-        self._carried: deque[bool] = deque(maxlen=WINDOW)
+        self._coverage: deque[float] = deque(maxlen=WINDOW)
+        self._key_times: deque[Mapping[str, float]] = deque(maxlen=WINDOW)
+        self._keys = self._failed_keys = 0
         self._resets = 0
         self._last_reset: str | None = None
-        self._summarised = (time.monotonic(), 0, 0)
+        self._summarised = (time.monotonic(), 0, 0, 0)
 
     def count(self, fate: str, reason: str | None = None) -> None:
         """Count a frame with one of the fates in ``COUNTS``, and keep why it had that."""
@@ -66,30 +75,41 @@ class Statistics:
             if reason is not None:
                 self._reasons[fate] = reason
 
-    def processed(
-        self,
-        milliseconds: Mapping[str, float],
-        dirty_fraction: float,
-        reset: str | None = None,
-        *,
-        carried: bool = False,
-    ) -> None:
+    def processed(self, milliseconds: Mapping[str, float], coverage: float) -> None:
         """Count a frame that was published.
 
         Args:
             milliseconds: Stage -> its time.
-            dirty_fraction: Part of the tokens that was recomputed.
-            reset: Why the cache had been dropped before this frame, or None.
-            carried: Whether it was carried along and not computed.
+            coverage: Part of the pixels that is known.
         """
         with self._lock:
             self._counts["processed"] += 1
-            self._dirty.append(dirty_fraction)
-            self._carried.append(carried)
+            self._coverage.append(coverage)
             self._frames.append(milliseconds)
+
+    def key(
+        self, milliseconds: Mapping[str, float], dirty_fraction: float, reset: str | None
+    ) -> None:
+        """Count a key.
+
+        Args:
+            milliseconds: Stage -> its time.
+            dirty_fraction: Part of the tokens that was recomputed.
+            reset: Why the cache had been dropped before it, or None.
+        """
+        with self._lock:
+            self._keys += 1
+            self._key_times.append(milliseconds)
+            self._dirty.append(dirty_fraction)
             if reset is not None:
                 self._resets += 1
                 self._last_reset = reset
+
+    def failed_key(self, reason: str) -> None:
+        """Count a frame that the network failed on."""
+        with self._lock:
+            self._failed_keys += 1
+            self._reasons["failed_keys"] = reason
 
     def summary(self) -> Summary:
         """Return the statistics; the frame rates are counted from here on again."""
@@ -98,10 +118,12 @@ class Statistics:
             counts, reasons = dict(self._counts), dict(self._reasons)
             frames = list(self._frames)
             dirty = float(np.mean(self._dirty)) if self._dirty else None
-            carried = float(np.mean(self._carried)) if self._carried else 0.0
+            frames += list(self._key_times)
+            coverage = float(np.mean(self._coverage)) if self._coverage else None
+            keys, failed_keys = self._keys, self._failed_keys
             resets, last_reset = self._resets, self._last_reset
-            then, processed, received = self._summarised
-            self._summarised = (now, counts["processed"], counts["received"])
+            then, processed, received, keys_then = self._summarised
+            self._summarised = (now, counts["processed"], counts["received"], keys)
         # Gathered by frame, so that a task that is no longer computed drops out of the window.
         times: dict[str, list[float]] = {}
         for frame in frames:
@@ -120,6 +142,9 @@ class Statistics:
             received_fps=(counts["received"] - received) / seconds,
             resets=resets,
             last_reset=last_reset,
-            carried_fraction=carried,
+            keys=keys,
+            failed_keys=failed_keys,
+            key_fps=(keys - keys_then) / seconds,
+            coverage=coverage,
             reasons=reasons,
         )

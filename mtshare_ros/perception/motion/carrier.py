@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from mtshare_ros.perception.frame import Image
 from mtshare_ros.perception.motion.carry import CameraMotion, carried, is_moved, moved
-from mtshare_ros.perception.motion.flow import ImageMotion, Where, pulled
+from mtshare_ros.perception.motion.explained import explained
+from mtshare_ros.perception.motion.flow import ImageMotion, at_size, grey_of
 from mtshare_ros.perception.motion.rigid import pinhole_of, rigid_motion
 from mtshare_ros.perception.predictions import Predictions
 from mtshare_ros.perception.tokens import Cells
@@ -19,8 +19,6 @@ from mtshare_ros.tasks import Task
 
 MOST_UNEXPLAINED = 0.2
 """Share of the image from which the flow counts as lost, and the frame is computed instead."""
-_UNEXPLAINED_CHANGE = 12.0
-"""Grey levels of 255 that a low-passed cell may differ from where the flow says it was."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,7 @@ class Carrier:
             focal_length: fx / width of the camera.
             image_size: Width and height of the camera's image.
         """
-        self._motion.start(small)
+        self._motion.start(grey_of(small))
         self._key = _Key(predictions, cells, frozenset(wanted), focal_length, image_size)
         self._age = 0
 
@@ -106,8 +104,8 @@ class Carrier:
         size = found.size()
         if size is None:  # None of the wanted tasks had its turn.
             return None
-        where = self._motion.back(small, size)
-        if _unexplained(cells, key.cells, where) > MOST_UNEXPLAINED:
+        where = at_size(self._motion.back(grey_of(small)), size)
+        if float(np.mean(~explained(cells, key.cells, where))) > MOST_UNEXPLAINED:
             return None
         camera = pinhole_of(focal_length, key.image_size, size)
         scene = None
@@ -121,16 +119,3 @@ class Carrier:
         self._age += 1
         nothing: NDArray[np.bool_] = np.zeros_like(found.dirty)
         return replace(found, dirty=nothing, reset=None, carried=self._age)
-
-
-def _unexplained(cells: Cells, key: Cells, where: Where) -> float:
-    """Return the share of cells that are not what the flow says they were, or were not in view."""
-    height, width = cells.shape[:2]
-    scale = np.array([width / where.shape[1], height / where.shape[0]], np.float32)
-    # Pixel centres are at half coordinates.
-    small = np.asarray(cv2.resize(where, (width, height), interpolation=cv2.INTER_AREA))
-    there = ((small + 0.5) * scale - 0.5).astype(np.float32)
-    outside = ((there < -1) | (there > (width, height))).any(axis=-1)
-    before = pulled(key, there, cv2.INTER_LINEAR)
-    change = cv2.transform(cv2.absdiff(cells, before), np.full((1, 3), 1 / 3, np.float32))
-    return float(np.mean(outside | (change > _UNEXPLAINED_CHANGE)))

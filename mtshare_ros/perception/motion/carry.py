@@ -13,12 +13,10 @@ from numpy.typing import NDArray
 from mtshare_ros.perception.motion.flow import Where, pulled
 from mtshare_ros.perception.motion.rigid import Pinhole, RigidMotion
 from mtshare_ros.perception.predictions import Predictions
-from mtshare_ros.tasks import Task
+from mtshare_ros.tasks import UNLABELLED, Task
 
 _NEAREST_DEPTH = 0.05
 """Metres; nothing that a camera comes towards gets nearer."""
-
-_SUM_OF_CHANNELS = np.ones((1, 3), np.float32)
 
 
 @dataclass(frozen=True)
@@ -26,7 +24,7 @@ class CameraMotion:
     """How the camera has moved since the key frame, and how a later frame sees that.
 
     Attributes:
-        where: Where in the key frame each pixel was.
+        where: Where in the key frame each pixel was; may be smaller than the maps.
         scene: The scene's motion before the camera.
         camera: In the pixels of ``where``.
         max_depth: Metres; what is farther becomes NaN.
@@ -38,21 +36,6 @@ class CameraMotion:
     max_depth: float = np.inf
 
 
-def _nearest(array: NDArray[Any], where: Where) -> NDArray[Any]:
-    return pulled(array, where, cv2.INTER_NEAREST)
-
-
-def _linear(array: NDArray[Any], where: Where) -> NDArray[Any]:
-    return pulled(array, where, cv2.INTER_LINEAR)
-
-
-def _directions(normals: NDArray[Any], where: Where) -> NDArray[Any]:
-    normals = pulled(normals, where, cv2.INTER_LINEAR)
-    length = cv2.sqrt(cv2.transform(cv2.multiply(normals, normals), _SUM_OF_CHANNELS))
-    length = np.maximum(length, 1e-6)
-    return np.asarray(cv2.divide(normals, cv2.merge([length] * 3)), np.float32)
-
-
 def _turned(normals: NDArray[Any], motion: CameraMotion) -> NDArray[Any]:
     rotation = motion.scene.rotation().astype(np.float32)
     return np.asarray(cv2.transform(normals, rotation), np.float32)
@@ -60,14 +43,20 @@ def _turned(normals: NDArray[Any], motion: CameraMotion) -> NDArray[Any]:
 
 def _as_far_as_now(depth: NDArray[Any], motion: CameraMotion) -> NDArray[Any]:
     # Z' = Z (a x + b y + c) + t_z, with (a, b, c) the last row of R and the ray (x, y, 1) of a
-    # pixel in the key frame, which is linear in the pixel.
+    # pixel in the key frame, which is linear in the pixel, and smooth over the image.
     camera = motion.camera
     a, b, c = motion.scene.rotation()[2] / (camera.fx, camera.fy, 1.0)
     plane = np.array([[a, b, c - a * camera.cx - b * camera.cy]])
-    depth = np.asarray(cv2.transform(motion.where, plane)) * depth
+    factor: NDArray[Any] = cv2.transform(motion.where, plane)
+    if factor.shape != depth.shape:
+        factor = cv2.resize(factor, depth.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    depth = np.asarray(cv2.multiply(factor, depth), np.float32)
     depth += np.float32(motion.scene.shift[2])
+    # NaN stays NaN in both.
     np.maximum(depth, np.float32(_NEAREST_DEPTH), out=depth)
-    np.copyto(depth, np.float32(np.nan), where=depth > motion.max_depth)
+    too_far = depth > motion.max_depth
+    if too_far.any():
+        np.copyto(depth, np.float32(np.nan), where=too_far)
     return depth
 
 
@@ -76,21 +65,26 @@ class Rule:
     """How maps of a kind are carried along.
 
     Attributes:
-        pull: Takes the values from where they were. Class ids and depth come from the nearest
-            pixel, as there is nothing between two classes, or between the two sides of an edge.
+        method: OpenCV's interpolation of the values where they were. Class ids, depth and normals
+            come from the nearest pixel: there is nothing between two classes, or between the two
+            sides of an edge.
+        unknown: Value of a pixel of which nothing is known.
         move: Changes the values as the camera's motion does; None where it changes none.
     """
 
-    pull: Callable[[NDArray[Any], Where], NDArray[Any]]
+    method: int
+    unknown: float | tuple[float, ...]
     move: Callable[[NDArray[Any], CameraMotion], NDArray[Any]] | None = None
 
 
+_NAN = float("nan")
+
 RULES: dict[str, Rule] = {
-    "depth": Rule(_nearest, _as_far_as_now),
-    "segmentation": Rule(_nearest),
-    "normals": Rule(_directions, _turned),
-    "boundary": Rule(_linear),
-    "saliency": Rule(_linear),
+    "depth": Rule(cv2.INTER_NEAREST, _NAN, _as_far_as_now),
+    "segmentation": Rule(cv2.INTER_NEAREST, UNLABELLED),
+    "normals": Rule(cv2.INTER_NEAREST, (_NAN, _NAN, _NAN), _turned),
+    "boundary": Rule(cv2.INTER_LINEAR, 0),
+    "saliency": Rule(cv2.INTER_LINEAR, 0),
 }
 """Kind of task -> how its maps are carried along."""
 
@@ -100,22 +94,28 @@ def is_moved(predictions: Predictions, tasks: Sequence[Task]) -> bool:
     return any(task.name in predictions.maps and RULES[task.kind].move for task in tasks)
 
 
-def carried(predictions: Predictions, where: Where, tasks: Sequence[Task]) -> Predictions:
+def carried(
+    predictions: Predictions, where: Where, tasks: Sequence[Task], fill: bool = True
+) -> Predictions:
     """Return predictions of a key frame as a later frame sees them.
-
-    What comes into view gets what is at the border.
 
     Args:
         predictions: Those of the key frame, (H, W).
         where: Where in the key frame each pixel was.
         tasks: The tasks that they may be of.
+        fill: Whether what comes into view gets what is at the border; if not, it is unknown:
+            NaN, ``UNLABELLED``, confidence and probability 0.
     """
-    maps = {
-        task.name: RULES[task.kind].pull(predictions.maps[task.name], where)
-        for task in tasks
-        if task.name in predictions.maps
+    maps = {}
+    for task in tasks:
+        if task.name in predictions.maps:
+            rule = RULES[task.kind]
+            outside = None if fill else rule.unknown
+            maps[task.name] = pulled(predictions.maps[task.name], where, rule.method, outside)
+    confidence = {
+        name: pulled(array, where, cv2.INTER_NEAREST, None if fill else 0)
+        for name, array in predictions.confidence.items()
     }
-    confidence = {name: _nearest(array, where) for name, array in predictions.confidence.items()}
     return replace(predictions, maps=maps, confidence=confidence)
 
 

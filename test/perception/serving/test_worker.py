@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from mtshare_ros.ros.worker import FairWorker
+from mtshare_ros.perception.serving.worker import FairWorker
 
 PATIENCE = 60.0
 

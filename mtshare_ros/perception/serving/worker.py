@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
@@ -33,10 +34,17 @@ class FairWorker(Generic[Source, Item]):
     latest frame, and a queue would only make every result old. The newer item keeps the older
     one's turn, and a source that was served goes to the end: so a source waits for at most one
     item of each of the others, however fast they come.
+
+    With a ``depth`` above 1, so many items of a source may wait, and are worked on in their
+    order; the oldest is replaced.
     """
 
     def __init__(
-        self, process: Callable[[Source, Item], None], on_drop: Callable[[Source], None]
+        self,
+        process: Callable[[Source, Item], None],
+        on_drop: Callable[[Source], None],
+        name: str = "perception",
+        depth: int = 1,
     ) -> None:
         """Start the thread.
 
@@ -44,14 +52,17 @@ class FairWorker(Generic[Source, Item]):
             process: Called with a source and its item, in the thread; must not raise.
             on_drop: Called in the thread of ``put`` or ``stop`` with the source of each item that
                 was dropped unseen.
+            name: Name of the thread.
+            depth: Items of a source that may wait.
         """
         self._process = process
         self._on_drop = on_drop
         self._changed = threading.Condition()
-        self._waiting: dict[Source, Item] = {}  # In the order of their turns.
+        self._depth = depth
+        self._waiting: dict[Source, deque[Item]] = {}  # In the order of their turns.
         self._work: Work[Source, Item] | None = None
         self._stopping = False
-        self._thread = threading.Thread(target=self._run, name="perception", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
     @property
@@ -65,9 +76,13 @@ class FairWorker(Generic[Source, Item]):
         Once the worker is stopped the item itself is dropped.
         """
         with self._changed:
-            dropped = self._stopping or source in self._waiting
+            queue = self._waiting.get(source, deque())
+            dropped = self._stopping or len(queue) == self._depth
             if not self._stopping:
-                self._waiting[source] = item
+                if dropped:
+                    queue.popleft()
+                queue.append(item)
+                self._waiting[source] = queue
                 self._changed.notify()
         if dropped:
             self._on_drop(source)
@@ -83,7 +98,8 @@ class FairWorker(Generic[Source, Item]):
         """
         with self._changed:
             self._stopping = True
-            dropped, self._waiting = list(self._waiting), {}
+            dropped = [source for source, queue in self._waiting.items() for _ in queue]
+            self._waiting = {}
             self._changed.notify()
         for source in dropped:
             self._on_drop(source)
@@ -100,5 +116,8 @@ class FairWorker(Generic[Source, Item]):
             self._changed.wait_for(lambda: self._stopping or self._waiting)
             if not self._stopping:
                 source = next(iter(self._waiting))
-                self._work = Work(source, self._waiting.pop(source))
+                queue = self._waiting.pop(source)
+                self._work = Work(source, queue.popleft())
+                if queue:  # At the end: the others come first.
+                    self._waiting[source] = queue
             return self._work

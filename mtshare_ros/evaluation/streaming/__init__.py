@@ -1,0 +1,1 @@
+"""Streaming accuracy: what a robot has at each moment, against the truth of that moment."""

@@ -8,9 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
-from mtshare_ros.commands.console import print_table, progress
+from mtshare_ros.commands.console import print_table, print_warnings, progress
 from mtshare_ros.commands.options import BundleArgument, Threads, parse_size
 from mtshare_ros.errors import OptionError, written
+from mtshare_ros.outputs import check_output_file, check_output_folder
 
 RESULTS_NAME = "results.json"
 TIMING_NAME = "timing.json"
@@ -40,6 +41,7 @@ def table(config: Config, output: Output) -> None:
     from mtshare_ros.study.study_tables import markdown
 
     study = load_study(config)
+    check_output_folder(output)
     timing = _timing(output / TIMING_NAME)
     with progress("scoring") as on_step:
         results = results_of(study, on_step)
@@ -71,6 +73,8 @@ def timing(
     from mtshare_ros.study.study_config import load_study
     from mtshare_ros.study.system_times import measure
 
+    check_output_folder(output)
+    check_output_file(output / TIMING_NAME)
     study = load_study(config)
     with progress("measuring") as on_round:
         found = measure(study, size=pixels, threads=threads, rounds=rounds, on_round=on_round)
@@ -102,6 +106,7 @@ def elements(
     """Score the element-wise scheme: counted work beside real time."""
     if at not in ("inputs", "outputs"):
         raise OptionError(f"--at {at!r}: expected inputs or outputs")
+    check_output_file(output)
     from mtshare_ros.study.elementwise.threshold_sweep import sweep
 
     found = sweep(run, stage, data, theta, points=at, threads=threads)
@@ -139,6 +144,7 @@ def reuse(
     threads: Threads = 2,
 ) -> None:
     """Compare reuse over time with held frames (reuse.json, plots)."""
+    check_output_folder(output)
     from mtshare_ros.study.reuse.reuse_study import Options, compare_reuse
 
     asked = {
@@ -153,6 +159,7 @@ def reuse(
     with progress("comparing") as on_frame:
         found, files = compare_reuse(bundle, bag, output, options, on_frame)
     _write_json(output / REUSE_NAME, found)
+    print_warnings(found["warnings"])
     for kind in found["kinds"]:
         rows = [
             (
@@ -204,6 +211,7 @@ def shares(
     stage: Annotated[str | None, typer.Option(help="Stage of sub-tasks in a run.")] = None,
 ) -> None:
     """Draw the private share of each block of a bundle or a stage."""
+    check_output_file(output)
     from mtshare_ros.study.plot_sources import draw_bundle_shares, draw_stage_shares
 
     if stage is None:

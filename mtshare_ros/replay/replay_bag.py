@@ -11,6 +11,7 @@ import numpy as np
 
 from mtshare_ros.bundle.folder import load_manifest
 from mtshare_ros.datasets.bags import topics
+from mtshare_ros.outputs import check_new_output
 from mtshare_ros.progress import OnCount, silent
 from mtshare_ros.replay.bag_source import BagSource
 from mtshare_ros.replay.live_node import SETTLE, LiveNode, Percentiles, ReplayError, live_node
@@ -90,6 +91,7 @@ def replay(
         raise ReplayError(f"rate {rate}; expected a number above 0")
     if output.exists():
         raise ReplayError(f"output {output} exists; expected a new path")
+    check_new_output(output)
     for name in _SET_HERE:
         if name in (parameters or {}):
             raise ReplayError(f"parameter {name} can't be given: a replay sets it itself")

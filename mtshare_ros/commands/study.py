@@ -35,13 +35,13 @@ def table(config: Config, output: Output) -> None:
 
     Times are read from timing.json in the same folder, which `timing` writes.
     """
+    check_output_folder(output)
     from mtshare_ros.study.plot_sources import draw
     from mtshare_ros.study.results import results_of
     from mtshare_ros.study.study_config import load_study
     from mtshare_ros.study.study_tables import markdown
 
     study = load_study(config)
-    check_output_folder(output)
     timing = _timing(output / TIMING_NAME)
     with progress("scoring") as on_step:
         results = results_of(study, on_step)
@@ -70,11 +70,11 @@ def timing(
 ) -> None:
     """Measure each trained system's time per frame (timing.json)."""
     pixels = None if size is None else parse_size(size)
+    check_output_folder(output)
+    check_output_file(output / TIMING_NAME)
     from mtshare_ros.study.study_config import load_study
     from mtshare_ros.study.system_times import measure
 
-    check_output_folder(output)
-    check_output_file(output / TIMING_NAME)
     study = load_study(config)
     with progress("measuring") as on_round:
         found = measure(study, size=pixels, threads=threads, rounds=rounds, on_round=on_round)

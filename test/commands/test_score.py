@@ -34,5 +34,37 @@ def test_folders_are_scored_at_each_tolerance(capsys, tmp_path):
     assert "0.5000" in capsys.readouterr().out
 
 
+BAG = "--bag x.mcap"
+ROOMS = "--dataset rooms --root x"
+
+
+@pytest.mark.parametrize(
+    ("given", "option"),
+    [
+        (f"{BAG} --split train", "--split"),
+        (f"{BAG} --protocol mtl", "--protocol"),
+        (f"{BAG} --names x", "--names"),
+        (f"{BAG} --normal-axes xyz", "--normal-axes"),
+        (f"{BAG} --policy hold:2 --max-dirty-fraction 0.5", "--max-dirty-fraction"),
+        (f"{BAG} --bag y.mcap --ray local --workers 2", "--workers"),
+        (f"{ROOMS} --record x", "--record"),
+        (f"{ROOMS} --topic x", "--topic"),
+        (f"{ROOMS} --intrinsics k", "--intrinsics"),
+        (f"{ROOMS} --workers 2", "--workers"),
+        (f"{ROOMS} --ray local", "--ray"),
+        (f"{ROOMS} --policy hold:2", "--policy"),
+        (f"{ROOMS} --max-dirty-fraction 0.5", "--max-dirty-fraction"),
+        (f"{ROOMS} --split train", "--split"),
+        (f"{ROOMS} --names x", "--names"),
+    ],
+)
+def test_an_option_that_would_be_passed_over_is_refused(capsys, tmp_path, given, option):
+    output = tmp_path / "out"
+    assert cli.run(["evaluate", "missing", *given.split(), "--output", str(output)]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {option}: ") and error.count("\n") == 1
+    assert not output.exists()
+
+
 def test_both_commands_of_the_room_are_there():
     assert {score.evaluate, score.boundary_score} < set(cli.COMMANDS[cli.RESEARCH])

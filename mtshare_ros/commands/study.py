@@ -17,7 +17,6 @@ RESULTS_NAME = "results.json"
 TIMING_NAME = "timing.json"
 TABLE_NAME = "table.md"
 REUSE_NAME = "reuse.json"
-_TIMING_KEYS = ("network", "threads", "rounds", "machine", "fractions", "cases")
 
 app = typer.Typer(
     help="Compare ways to share a network, on the same test rooms.",
@@ -40,9 +39,10 @@ def table(config: Config, output: Output) -> None:
     from mtshare_ros.study.results import results_of
     from mtshare_ros.study.study_config import load_study
     from mtshare_ros.study.study_tables import markdown
+    from mtshare_ros.study.timing_file import read_timing
 
     study = load_study(config)
-    timing = _timing(output / TIMING_NAME)
+    timing = read_timing(output / TIMING_NAME)
     with progress("scoring") as on_step:
         results = results_of(study, on_step)
     _write_json(output / RESULTS_NAME, results)
@@ -219,19 +219,6 @@ def shares(
     else:
         draw_stage_shares(source, stage, output)
     typer.echo(str(output))
-
-
-def _timing(path: Path) -> dict[str, Any] | None:
-    if not path.exists():
-        return None
-    try:
-        values = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise OptionError(f"{path}: not JSON: {error}; measure it again") from error
-    missing = [key for key in _TIMING_KEYS if not isinstance(values, dict) or key not in values]
-    if missing:
-        raise OptionError(f"{path}: lacks {', '.join(missing)}; measure it again")
-    return values
 
 
 def _write_json(path: Path, values: dict[str, Any]) -> None:

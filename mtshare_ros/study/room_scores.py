@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -174,5 +175,6 @@ def _kept(path: Path, key: str, task: Task) -> RoomScores | None:
         ValueError,
         EOFError,
         zipfile.BadZipFile,
+        zlib.error,
     ):  # missing, cut short or of another version
         return None

@@ -71,6 +71,7 @@ def run(capsys, *arguments):
             "--intrinsics: not with --parameter",
         ),
         (["soak", "--output", "x.json", "--parameter", "a=1", "--parameter", "a=2"], "twice"),
+        (["soak", "--output", "x", "--parameter", "autostart=false"], "a soak sets it itself"),
         (["bench-report", "missing.json", "--output", "x.md"], "missing.json"),
         (["train", "missing.yaml", "--output", "run"], "missing.yaml"),
         (["inspect", "missing_bundle"], "missing_bundle"),

@@ -32,7 +32,6 @@ class _Case(_Checked):
     system: str
     fraction: Share
     p50_ms: Time
-    ratio: Time
 
 
 class _Timing(_Checked):

@@ -97,6 +97,8 @@ def test_textures_that_were_asked_for_are_the_pool_and_stamps_go_on(monkeypatch)
     frames = RoomFrames(Stills([Path("train"), Path("test")]), manifest())
     found = list(frames)
     assert [(f.stamp, f.pool) for f in found] == [(0, "B"), (1, "B"), (2, "A")]
+    frames_again = RoomFrames(Stills([Path("train"), Path("test"), Path("train")]), manifest())
+    assert [f.stamp for f in frames_again] == [0, 1, 2, 3, 4]
     for frame in found:
         frames.update(frame, Outcome(frame.image, {}, frame.truths))
     pools = frames.result(Scores(ALL_TASKS))["pools"]

@@ -159,6 +159,7 @@ def test_without_timm_the_error_says_what_to_install(
 def test_both_classifiers_of_a_distilled_model_are_left_out(tmp_path: Path) -> None:
     name = "deit_tiny_distilled_patch16_224"
     state = build_model(name, num_classes=10).state_dict()
+    assert build(name, SIZE).patch_embed.grid_size == (3, 4)  # rows and columns of 64x48
     assert {"head.weight", "head_dist.weight"} < set(state)
     torch.save(state, tmp_path / "weights.pth")
     model = build(name, SIZE)

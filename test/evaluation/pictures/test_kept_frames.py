@@ -128,6 +128,11 @@ def test_a_worse_frame_takes_the_place_of_its_neighbour_up_to_thirty_frames(chea
         offer(kept, 0, {"depth": 0.5})
         offer(kept, later, {"depth": 0.6})
         assert indices(kept, "depth") == expected
+    for later, expected in ((29, [0]), (30, [0, 30])):
+        kept = KeptFrames([TASKS["depth"]])
+        offer(kept, 0, {"depth": 0.5})
+        offer(kept, later, {"depth": 0.4})
+        assert indices(kept, "depth") == expected
     kept = KeptFrames([TASKS["depth"]])
     offer(kept, 0, {"depth": 0.5})
     offer(kept, 29, {"depth": 0.5})

@@ -135,8 +135,8 @@ def test_the_page_of_a_run_has_its_frames_and_its_table(report):
 
 def test_the_page_is_that_of_the_numbers(report, scores, numbers, monkeypatch):
     monkeypatch.setattr(report_plots, "_svg", lambda figure: "<svg></svg>")
-    numbers["tasks"]["depth"]["abs_rel"] = 0.25
-    text = page(RUN, scores, numbers, manifest())
+    tasks = {**numbers["tasks"], "depth": {"abs_rel": 0.25}}
+    text = page(RUN, scores, {**numbers, "tasks": tasks}, manifest())
     assert '<div class="value">0.250</div>' in text
     assert text != (report / "index.html").read_text()
 
@@ -191,7 +191,7 @@ def test_the_page_explains_colours_shares_and_distances(report, scores, numbers,
     frame = outcome(0)
     labels.update(Outcome(frame.rgb, frame.predictions, {}, frame.dirty))
     monkeypatch.setattr(report_plots, "_svg", lambda figure: "<svg></svg>")
-    text = page(RUN, labels, numbers, manifest())
+    text = page(RUN, labels, {**numbers, "disagreement": {}}, manifest())
     assert "Normals: red" not in text and "<b>Depth</b>" not in text
 
 

@@ -49,6 +49,29 @@ def run(capsys, *arguments):
         (["bench", "missing_bundle", "--output", "x.json"], "missing_bundle"),
         (["bench", "b", "--output", "x.json", "--width", "192"], "--width: not with a bundle"),
         (["bench", "b", "--output", "x.json", "--engine", "torch", "--all"], "--all: not with"),
+        (["bench", "--output", "x.json", "--precision", "fp32"], "expected with --engine"),
+        (
+            [
+                "label",
+                "--bag",
+                "x",
+                "--teacher",
+                "depth=y.onnx",
+                "--output",
+                "o",
+                "--intrinsics",
+                "k",
+            ]
+            + ["--focal-length", "1"],
+            "--intrinsics: not with --focal-length",
+        ),
+        (
+            ["replay", "b", "--bag", "x", "--output", "o", "--intrinsics", "k"]
+            + ["--parameter", "intrinsics=p"],
+            "--intrinsics: not with --parameter",
+        ),
+        (["soak", "--output", "x.json", "--parameter", "a=1", "--parameter", "a=2"], "twice"),
+        (["soak", "--output", "x", "--parameter", "autostart=false"], "a soak sets it itself"),
         (["bench-report", "missing.json", "--output", "x.md"], "missing.json"),
         (["train", "missing.yaml", "--output", "run"], "missing.yaml"),
         (["inspect", "missing_bundle"], "missing_bundle"),

@@ -31,7 +31,7 @@ def update_page(page: Path, files: Sequence[Path]) -> None:
         OptionError: The page lacks a marker, or a file is no result.
     """
     text = f"# Benchmarks\n\n{BEGIN}\n{END}\n"
-    if page.exists():
+    if page.is_file():
         try:
             text = page.read_text(encoding="utf-8")
         except UnicodeDecodeError as error:

@@ -53,4 +53,5 @@ def save_figure(figure: Any, path: Path) -> None:
     """Write a figure as PNG."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with written(path):
-        figure.savefig(path)
+        # Whatever the file's name ends with.
+        figure.savefig(path, format="png")

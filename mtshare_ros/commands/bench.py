@@ -9,8 +9,9 @@ from typing import Annotated, Any
 import typer
 
 from mtshare_ros.commands.console import print_table, progress
-from mtshare_ros.commands.options import Precision, parse_size
+from mtshare_ros.commands.options import Precision, parse_size, refuse
 from mtshare_ros.errors import OptionError
+from mtshare_ros.outputs import check_output_file
 
 ALL_WIDTHS = (192, 384, 768)
 ALL_SIZES = ("320x240", "640x480")
@@ -73,8 +74,10 @@ def bench(
     command = _command(bundle, options)
     refused = () if bundle is None else ("--width", "--size")
     for name in refused if engine is None else (*refused, "--tasks", "--fraction", "--all"):
-        if options[name]:
-            raise OptionError(f"{name}: not with {'a bundle' if name in refused else '--engine'}")
+        other = "a bundle" if name in refused else "--engine"
+        refuse({name: bool(options[name])}, f"not with {other}")
+    refuse({"--precision": engine is None and precision != "fp16"}, "expected with --engine")
+    check_output_file(output)
     if engine is not None:
         if bundle is None:
             raise OptionError("--engine needs a bundle: mtshare bench BUNDLE --engine tensorrt")
@@ -129,6 +132,7 @@ def bench_report(
     ],
 ) -> None:
     """Write benchmark results as tables and plots into a page."""
+    check_output_file(output)
     from mtshare_ros.bench.benchmark_page import update_page
     from mtshare_ros.bench.cost_plots import draw
     from mtshare_ros.bench.result_reader import read_result

@@ -17,6 +17,7 @@ from mtshare_ros.commands.options import (
     Threads,
     Topic,
     parse_size,
+    refuse,
 )
 
 _Textures = Annotated[
@@ -111,6 +112,8 @@ def label(
     from mtshare_ros.datasets.labelling.label_bag import Source, label_bag
     from mtshare_ros.datasets.labelling.teacher_settings import parse_teachers
 
+    both = focal_length is not None and intrinsics != "auto"
+    refuse({"--intrinsics": both}, "not with --focal-length, which is taken instead")
     teachers = parse_teachers(teacher)
     source = Source(bag, topic, focal_length, frames, intrinsics)
     with progress("labelling") as on_frame:

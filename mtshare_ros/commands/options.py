@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -48,6 +48,21 @@ Purpose = Literal["run", "train"]
 """What a machine is to be used for."""
 
 
+def refuse(given: Mapping[str, bool], why: str) -> None:
+    """Refuse options that would be passed over without a word.
+
+    Args:
+        given: Option -> whether it was given, with another value than its default.
+        why: What they can't be together with.
+
+    Raises:
+        OptionError: One was given; it is named.
+    """
+    for option, is_given in given.items():
+        if is_given:
+            raise OptionError(f"{option}: {why}")
+
+
 def parse_size(text: str) -> tuple[int, int]:
     """Return (width, height) of a text such as ``320x240``.
 
@@ -75,6 +90,8 @@ def parse_parameters(texts: Sequence[str]) -> dict[str, bool | int | float | str
         name, equals, value = text.partition("=")
         if not (name and equals and value):
             raise OptionError(f"--parameter {text!r}: expected NAME=VALUE, as output_size=input")
+        if name in values:
+            raise OptionError(f"--parameter {text!r}: {name} is given twice")
         try:
             values[name] = parse_yaml(value)
         except YamlError as error:

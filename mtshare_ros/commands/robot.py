@@ -23,8 +23,10 @@ from mtshare_ros.commands.options import (
     Topic,
     parse_parameters,
     parse_size,
+    refuse,
 )
 from mtshare_ros.errors import written
+from mtshare_ros.outputs import check_output_file, check_output_folder
 
 if TYPE_CHECKING:
     from mtshare_ros.replay.soak import Sample
@@ -56,6 +58,7 @@ def demo(
 
     The report is a page with pictures, accuracy and times.
     """
+    check_output_folder(output)
     from mtshare_ros.commands.demo import run_demo
 
     with progress("replaying") as on_frame:
@@ -75,7 +78,10 @@ def replay(
     parameter: Parameters = None,
 ) -> None:
     """Play a bag through the ROS 2 node and record the outputs."""
-    parameters = {"intrinsics": intrinsics, **parse_parameters(parameter or [])}
+    parameters = parse_parameters(parameter or [])
+    twice = "intrinsics" in parameters and intrinsics != "auto"
+    refuse({"--intrinsics": twice}, "not with --parameter intrinsics=..., which says it too")
+    parameters = {"intrinsics": intrinsics, **parameters}
     from mtshare_ros.replay.replay_bag import replay as replay_bag
 
     with progress("replaying") as on_frame:
@@ -114,6 +120,7 @@ def soak(
     """
     pixels = None if size is None else parse_size(size)
     parameters = parse_parameters(parameter or [])
+    check_output_file(output)
     from mtshare_ros.replay.soak import soak as run_soak
 
     result = run_soak(

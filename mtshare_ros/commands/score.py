@@ -17,8 +17,10 @@ from mtshare_ros.commands.options import (
     Protocol,
     Threads,
     Topic,
+    refuse,
 )
 from mtshare_ros.errors import JobError, OptionError
+from mtshare_ros.outputs import check_output_file, check_output_folder
 
 if TYPE_CHECKING:
     from mtshare_ros.evaluation.run_options import Options
@@ -95,6 +97,22 @@ def evaluate(
     """Score a bundle on a bag or a data set and write a report."""
     if bool(bag) == (dataset is not None) or (dataset is None) == bool(root):
         raise OptionError("expected either --bag BAG, or --dataset NAME with --root DIR")
+    of_images = {"--split": split != "val", "--protocol": protocol != "stretch"}
+    of_images |= {"--names": names is not None, "--normal-axes": normal_axes is not None}
+    of_bags = {"--record": record is not None, "--topic": topic is not None}
+    of_bags |= {"--intrinsics": intrinsics != "auto", "--ray": ray is not None}
+    of_bags |= {"--workers": workers > 1, "--policy": policy not in ("tokens", "dense")}
+    of_bags |= {"--max-dirty-fraction": max_dirty_fraction != 1.0}
+    if bag:
+        refuse(of_images, "expected with --dataset, not with --bag")
+    else:
+        refuse(of_bags, "expected with --bag, not with --dataset")
+        refuse(of_images if dataset == "rooms" else {}, "not with --dataset rooms")
+    refuse({"--workers": ray is not None and workers > 1}, "not with --ray, which has its own")
+    if policy.startswith(("dense", "hold", "warp", "carry")):
+        fraction = {"--max-dirty-fraction": max_dirty_fraction != 1.0}
+        refuse(fraction, f"not with --policy {policy}, which computes whole frames")
+    check_output_folder(output)
     from mtshare_ros.evaluation.bag_frames import BagFrames
     from mtshare_ros.evaluation.evaluate import evaluate as score
     from mtshare_ros.evaluation.image_sets import ImageFrames
@@ -213,6 +231,8 @@ def boundary_score(
     """Score boundaries of any network (odsF), without MATLAB."""
     from mtshare_ros.metrics.boundary_files import score_folders, write_scores
 
+    if output is not None:
+        check_output_file(output)
     distances = max_distance or [0.011]
     started = time.monotonic()
     with progress("scoring") as on_image:

@@ -8,15 +8,15 @@ from typing import Annotated, Any
 
 import typer
 
-from mtshare_ros.commands.console import print_table, progress
+from mtshare_ros.commands.console import print_table, print_warnings, progress
 from mtshare_ros.commands.options import BundleArgument, Threads, parse_size
 from mtshare_ros.errors import OptionError, written
+from mtshare_ros.outputs import check_output_file, check_output_folder
 
 RESULTS_NAME = "results.json"
 TIMING_NAME = "timing.json"
 TABLE_NAME = "table.md"
 REUSE_NAME = "reuse.json"
-_TIMING_KEYS = ("network", "threads", "rounds", "machine", "fractions", "cases")
 
 app = typer.Typer(
     help="Compare ways to share a network, on the same test rooms.",
@@ -34,13 +34,15 @@ def table(config: Config, output: Output) -> None:
 
     Times are read from timing.json in the same folder, which `timing` writes.
     """
+    check_output_folder(output)
     from mtshare_ros.study.plot_sources import draw
     from mtshare_ros.study.results import results_of
     from mtshare_ros.study.study_config import load_study
     from mtshare_ros.study.study_tables import markdown
+    from mtshare_ros.study.timing_file import read_timing
 
     study = load_study(config)
-    timing = _timing(output / TIMING_NAME)
+    timing = read_timing(output / TIMING_NAME)
     with progress("scoring") as on_step:
         results = results_of(study, on_step)
     _write_json(output / RESULTS_NAME, results)
@@ -68,6 +70,8 @@ def timing(
 ) -> None:
     """Measure each trained system's time per frame (timing.json)."""
     pixels = None if size is None else parse_size(size)
+    check_output_folder(output)
+    check_output_file(output / TIMING_NAME)
     from mtshare_ros.study.study_config import load_study
     from mtshare_ros.study.system_times import measure
 
@@ -102,6 +106,7 @@ def elements(
     """Score the element-wise scheme: counted work beside real time."""
     if at not in ("inputs", "outputs"):
         raise OptionError(f"--at {at!r}: expected inputs or outputs")
+    check_output_file(output)
     from mtshare_ros.study.elementwise.threshold_sweep import sweep
 
     found = sweep(run, stage, data, theta, points=at, threads=threads)
@@ -139,6 +144,7 @@ def reuse(
     threads: Threads = 2,
 ) -> None:
     """Compare reuse over time with held frames (reuse.json, plots)."""
+    check_output_folder(output)
     from mtshare_ros.study.reuse.reuse_study import Options, compare_reuse
 
     asked = {
@@ -153,6 +159,7 @@ def reuse(
     with progress("comparing") as on_frame:
         found, files = compare_reuse(bundle, bag, output, options, on_frame)
     _write_json(output / REUSE_NAME, found)
+    print_warnings(found["warnings"])
     for kind in found["kinds"]:
         rows = [
             (
@@ -204,6 +211,7 @@ def shares(
     stage: Annotated[str | None, typer.Option(help="Stage of sub-tasks in a run.")] = None,
 ) -> None:
     """Draw the private share of each block of a bundle or a stage."""
+    check_output_file(output)
     from mtshare_ros.study.plot_sources import draw_bundle_shares, draw_stage_shares
 
     if stage is None:
@@ -211,19 +219,6 @@ def shares(
     else:
         draw_stage_shares(source, stage, output)
     typer.echo(str(output))
-
-
-def _timing(path: Path) -> dict[str, Any] | None:
-    if not path.exists():
-        return None
-    try:
-        values = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise OptionError(f"{path}: not JSON: {error}; measure it again") from error
-    missing = [key for key in _TIMING_KEYS if not isinstance(values, dict) or key not in values]
-    if missing:
-        raise OptionError(f"{path}: lacks {', '.join(missing)}; measure it again")
-    return values
 
 
 def _write_json(path: Path, values: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mtshare_ros.bundle.folder import file_digest
-from mtshare_ros.errors import JobError, OptionError, exit_status, one_line
+from mtshare_ros.errors import JobError, OptionError, exit_status, one_line, written
 from mtshare_ros.evaluation.bag_frames import BagFrames
 from mtshare_ros.evaluation.evaluate import evaluate
 from mtshare_ros.evaluation.report.report_files import JSON_NAME
@@ -119,7 +119,8 @@ def evaluate_bags(
         done += 1
         on_bag(done, len(jobs))
     summary = summarise(jobs)
-    (output / SUMMARY).write_text(json.dumps(summary, indent=2) + "\n")
+    with written(output / SUMMARY):
+        (output / SUMMARY).write_text(json.dumps(summary, indent=2) + "\n")
     return summary
 
 

@@ -138,7 +138,8 @@ def open_stream(engine: Engine, policy: str, settings: StreamSettings) -> Steppe
 
 
 def _is_period(text: str) -> bool:
-    return text.isdecimal() and int(text) >= 1
+    # Python refuses to read very long numbers.
+    return text.isdecimal() and len(text) <= 9 and int(text) >= 1
 
 
 def warm_up(engine: Engine) -> None:

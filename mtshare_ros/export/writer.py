@@ -24,6 +24,7 @@ from mtshare_ros.export.reference_engine import ReferenceEngine
 from mtshare_ros.network.config import FINE_STRIDE, STRIDE, NetworkConfig
 from mtshare_ros.network.single_task import SingleTaskNetwork
 from mtshare_ros.network.units import SubTask, private_share
+from mtshare_ros.outputs import check_output_folder
 from mtshare_ros.perception.engines.onnxruntime_engine import OnnxRuntimeEngine
 from mtshare_ros.perception.engines.selftest import (
     SelfTestFrame,
@@ -171,6 +172,7 @@ def write_bundle(
     """
     if output.exists() and not (output / "manifest.json").is_file():
         raise FileExistsError(f"{output}: exists and is not a bundle; it is left alone")
+    check_output_folder(output)
     deployed = deploy_networks(base, base_task, subtasks, focal_length)
     empty = deployed.engine.manifest
     output.parent.mkdir(parents=True, exist_ok=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 import threading
 import time
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from std_msgs.msg import String
 
 from mtshare_ros.bundle.manifest import Manifest
 from mtshare_ros.datasets.bags import topics
+from mtshare_ros.datasets.bags.messages import serialized_stamp
 from mtshare_ros.replay.node_process import Inputs
 from mtshare_ros.replay.recorder import Tally
 from mtshare_ros.ros.diagnostics import status_name
@@ -29,11 +29,10 @@ STATUS = status_name(NODE)
 
 
 def stamp_of(data: bytes) -> int:
-    """Return the stamp of a serialized message that begins with a header, in nanoseconds."""
-    # Four bytes of encapsulation, the second of which says the byte order.
-    order = "<" if data[1] & 1 else ">"
-    seconds, nanoseconds = struct.unpack_from(order + "iI", data, 4)
-    return int(seconds) * 1_000_000_000 + int(nanoseconds)
+    """Return the stamp of a message that ROS or this project serialized, in nanoseconds."""
+    stamp = serialized_stamp(data)
+    assert stamp is not None  # It has a header.
+    return stamp
 
 
 class Listener:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 
 import rclpy
@@ -38,6 +38,21 @@ Percentiles = dict[str, float]
 
 class ReplayError(UserError):
     """A replay can't be done as asked; the message says what was found and what was expected."""
+
+
+_SET_HERE = ("bundle", "image_transport", "autostart")
+"""Parameters that are set by what plays to the node."""
+
+
+def refuse_set_here(given: Collection[str], who: str) -> None:
+    """Refuse parameters of the node that would be replaced, or keep it from starting.
+
+    Raises:
+        ReplayError: One was given; it is named.
+    """
+    for name in _SET_HERE:
+        if name in given:
+            raise ReplayError(f"parameter {name} can't be given: {who} sets it itself")
 
 
 class LiveNode:

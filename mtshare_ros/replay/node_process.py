@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from mtshare_ros.datasets.bags import topics
 from mtshare_ros.errors import JobError
 from mtshare_ros.ros.middleware import environment
-from mtshare_ros.ros.parameters import named
+from mtshare_ros.ros.parameters import ParameterError, named
 
 EXIT_TIMEOUT = 15.0
 """Time in which an interrupted node must exit, in seconds."""
@@ -24,6 +24,15 @@ Value = str | float | int | bool
 
 class ReplayFailedError(JobError):
     """A replay was asked for rightly, but the node failed."""
+
+
+def is_text(value: str) -> bool:
+    """Whether ROS can take a text: file names may have bytes that are none."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def parameter_arguments(parameters: Mapping[str, Value]) -> list[str]:
@@ -41,6 +50,8 @@ def parameter_arguments(parameters: Mapping[str, Value]) -> list[str]:
         typed: object = value
         if isinstance(parameter.default, list) and isinstance(value, str):
             typed = [item.strip() for item in value.split(",") if item.strip()]
+        if isinstance(value, str) and not is_text(value):
+            raise ParameterError(f"{name} is {value!r}; ROS takes only names that are UTF-8")
         # JSON is YAML, and puts texts that look like numbers in quotes.
         arguments += ["-p", f"{name}:={json.dumps(parameter.check(typed))}"]
     return arguments

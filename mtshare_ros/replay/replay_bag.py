@@ -11,17 +11,23 @@ import numpy as np
 
 from mtshare_ros.bundle.folder import load_manifest
 from mtshare_ros.datasets.bags import topics
+from mtshare_ros.outputs import check_new_output
 from mtshare_ros.progress import OnCount, silent
 from mtshare_ros.replay.bag_source import BagSource
-from mtshare_ros.replay.live_node import SETTLE, LiveNode, Percentiles, ReplayError, live_node
+from mtshare_ros.replay.live_node import (
+    SETTLE,
+    LiveNode,
+    Percentiles,
+    ReplayError,
+    live_node,
+    refuse_set_here,
+)
 from mtshare_ros.replay.node_process import ReplayFailedError, Value
 from mtshare_ros.replay.recorder import Recorder
 from mtshare_ros.ros.statistics import PERCENTILES
 
 DIAGNOSTICS_PERIOD = 0.2
 """Time between two diagnostics of the node, in seconds."""
-_SET_HERE = ("bundle", "image_transport", "autostart")
-"""Parameters that a replay sets itself."""
 
 
 @dataclass(frozen=True)
@@ -90,9 +96,8 @@ def replay(
         raise ReplayError(f"rate {rate}; expected a number above 0")
     if output.exists():
         raise ReplayError(f"output {output} exists; expected a new path")
-    for name in _SET_HERE:
-        if name in (parameters or {}):
-            raise ReplayError(f"parameter {name} can't be given: a replay sets it itself")
+    check_new_output(output)
+    refuse_set_here(parameters or {}, "a replay")
     manifest = load_manifest(bundle)
     given = {
         "diagnostics_period": DIAGNOSTICS_PERIOD,

@@ -19,7 +19,7 @@ from mtshare_ros.datasets.bags import topics
 from mtshare_ros.datasets.bags.recorded_file import Message
 from mtshare_ros.progress import silent
 from mtshare_ros.replay.bag_source import BagSource
-from mtshare_ros.replay.live_node import LiveNode, live_node
+from mtshare_ros.replay.live_node import LiveNode, live_node, refuse_set_here
 from mtshare_ros.replay.node_process import Value
 from mtshare_ros.replay.recorder import Tally
 from mtshare_ros.ros.images import decode, encode
@@ -121,6 +121,7 @@ def soak(
         ReplayFailedError: The node ended, gave up or wasn't done in time.
         BundleError: The bundle can't be used.
     """
+    refuse_set_here(parameters or {}, "a soak")
     manifest = load_manifest(bundle)
     images = _images(BagSource(bag), size)
     given = {**(parameters or {}), "bundle": str(bundle.resolve())}

@@ -124,7 +124,8 @@ class Parameter:
                 return list(value)
             raise ParameterError(f"{self.name} is {list(value)}; expected one or more names")
         if type(value) is not expected or (expected is float and not math.isfinite(value)):
-            raise ParameterError(f"{self.name} is {value!r}; expected a {self.type_name}")
+            article = "an" if self.type_name == "integer" else "a"
+            raise ParameterError(f"{self.name} is {value!r}; expected {article} {self.type_name}")
         return value
 
 

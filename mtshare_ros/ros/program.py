@@ -61,11 +61,8 @@ def run(args: Sequence[str] | None, signals: Collection[signal.Signals]) -> int:
         args: Arguments of ROS; None for those of the process.
         signals: Signals that end the node; blocked in every thread.
     """
-    try:
-        node = _start(args)
-    except (StartError, ParameterError, ParameterException) as error:
-        print(f"perception_node: {one_line(error)}", file=sys.stderr)
-        rclpy.try_shutdown()
+    node = start(args)
+    if node is None:
         return 2
     spinning = _Spinning(node)
     while spinning.running and signal.sigtimedwait(signals, _POLL) is None:
@@ -91,7 +88,18 @@ def run(args: Sequence[str] | None, signals: Collection[signal.Signals]) -> int:
     return 0
 
 
-def _start(args: Sequence[str] | None) -> PerceptionNode:
+def start(args: Sequence[str] | None) -> PerceptionNode | None:
+    """Start ROS and the node; say on stderr what the user gave wrongly and return None then."""
+    try:
+        _start_ros(args)
+        return PerceptionNode(args)
+    except (StartError, ParameterError, ParameterException) as error:
+        print(f"perception_node: {one_line(error)}", file=sys.stderr)
+        rclpy.try_shutdown()
+        return None
+
+
+def _start_ros(args: Sequence[str] | None) -> None:
     try:
         rclpy.init(
             args=None if args is None else list(args),
@@ -101,4 +109,6 @@ def _start(args: Sequence[str] | None) -> PerceptionNode:
         # What rclpy raises has no public class; the lines of C it names say nothing to a user.
         said = re.sub(r", at \S+:\d+", "", str(error))
         raise StartError(f"ROS doesn't start: {said}") from None
-    return PerceptionNode(args)
+    except UnicodeEncodeError as error:
+        # An argument whose bytes are no text, as those of a file's name may be.
+        raise StartError(f"ROS doesn't start: {error.object!r}: expected UTF-8") from None

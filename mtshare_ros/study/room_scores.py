@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,8 +19,9 @@ from numpy.typing import NDArray
 from mtshare_ros.bundle.folder import file_digest
 from mtshare_ros.datasets.seeds import split_of
 from mtshare_ros.datasets.stills import StillsDataset
-from mtshare_ros.errors import OptionError
+from mtshare_ros.errors import OptionError, written
 from mtshare_ros.metrics import Additive, MetricSettings, State, metric_for
+from mtshare_ros.outputs import check_output_file
 from mtshare_ros.perception.decode import Decoder, decode
 from mtshare_ros.progress import OnStep, silent
 from mtshare_ros.study.trained_task import predict
@@ -95,10 +97,12 @@ def score(
     kept = _kept(path, key, TASKS[task])
     if kept is not None:
         return kept
+    check_output_file(path)
     scores = compute(run, stage, task, stills, size, on_step)
     path.parent.mkdir(exist_ok=True)
     partial = path.with_suffix(".partial.npz")
-    np.savez_compressed(partial, key=np.array(key), rooms=scores.rooms, **scores.sums)
+    with written(partial):
+        np.savez_compressed(partial, key=np.array(key), rooms=scores.rooms, **scores.sums)
     os.replace(partial, path)
     return scores
 
@@ -171,5 +175,6 @@ def _kept(path: Path, key: str, task: Task) -> RoomScores | None:
         ValueError,
         EOFError,
         zipfile.BadZipFile,
+        zlib.error,
     ):  # missing, cut short or of another version
         return None

@@ -6,7 +6,12 @@ import pytest
 from rich.console import Console
 
 from mtshare_ros.commands import console
-from mtshare_ros.commands.console import print_table, print_warnings, progress
+from mtshare_ros.commands.console import (
+    print_report,
+    print_table,
+    print_warnings,
+    progress,
+)
 
 
 @pytest.fixture
@@ -80,3 +85,53 @@ def test_warnings_are_a_line_each_on_stderr_however_long(capsys):
     print_warnings([long, "short"])
     captured = capsys.readouterr()
     assert captured.out == "" and captured.err == f"warning: {long}\nwarning: short\n"
+
+
+def numbers_of(**changes):
+    """Return the numbers of a report with a baseline that lacks one metric."""
+    run = {
+        "frames": 5,
+        "complete": True,
+        "engine": "onnxruntime",
+        "tasks": {"depth": {"abs_rel": 0.123456, "rmse": 1.0}},
+        "latency_ms": {"total": {"p50": 4.0, "p95": 5.0, "p99": 6.5}},
+        "disagreement": {"depth": 0.25},
+        "dirty_fraction": {"mean": 0.4567, "max": 1.0},
+        "truth_frames": {"depth": 4, "normals": 0},
+        "truth_offset_ms": {"depth": 1.5},
+        "delivery": {"dropped": 2},
+        "baselines": {
+            "dense": {"tasks": {"depth": {"abs_rel": 0.5}}, "latency_ms": {"total": {"p50": 9.0}}}
+        },
+    }
+    return {**run, **changes}
+
+
+def test_a_report_s_numbers_stand_beside_those_of_its_baselines(capsys):
+    print_report(numbers_of(warnings=["no camera_info"]))
+    captured = capsys.readouterr()
+    rows = [
+        [cell.strip() for cell in line.strip("│┃").replace("┃", "│").split("│")]
+        for line in captured.out.splitlines()
+        if "│" in line or "┃" in line
+    ]
+    assert captured.out.startswith("5 frames, onnxruntime ")
+    assert rows == [
+        ["", "", "this run", "dense"],
+        ["depth", "abs_rel", "0.1235", "0.5"],
+        ["depth", "rmse", "1", ""],
+        ["time", "p50, ms", "4", "9"],
+        ["time", "p95, ms", "5", ""],
+        ["time", "p99, ms", "6.5", ""],
+        ["depth", "disagreement with dense", "0.25", ""],
+        ["tokens", "recomputed, mean", "45.7 %", ""],
+        ["depth", "frames with truth", "4, up to 1.500 ms off", ""],
+        ["frames", "dropped", "2", ""],
+    ]
+    assert captured.err == "warning: no camera_info\n"
+
+
+def test_a_part_of_a_run_is_said_to_be_one(capsys):
+    print_report(numbers_of(complete=False, latency_ms={}, dirty_fraction={}))
+    out = capsys.readouterr().out
+    assert out.startswith("PARTIAL: 5 frames") and "p50" not in out and "tokens" not in out

@@ -1,6 +1,8 @@
 """`mtshare simulate` and `mtshare render`; `mtshare label` is held beside its job."""
 
 import importlib
+from pathlib import Path
+from types import SimpleNamespace
 from typing import get_args
 
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from mtshare_ros import cli
 from mtshare_ros.commands import data
 from mtshare_ros.commands.options import Textures
+from mtshare_ros.datasets.labelling.label_bag import Labelled, Source
 from mtshare_ros.datasets.seeds import TEXTURES
 from mtshare_ros.datasets.stills import StillsDataset
 
@@ -59,3 +62,43 @@ def test_a_mistake_on_the_command_line_is_one_line_and_writes_nothing(
 
 def test_each_command_of_the_room_is_there():
     assert {data.simulate, data.render, data.label} == set(cli.COMMANDS["Make data"])
+
+
+def test_a_clip_is_written_as_asked_for(monkeypatch, capsys):
+    asked = []
+    job = importlib.import_module("mtshare_ros.simulator.simulate")
+    monkeypatch.setattr(job, "write_clip", lambda *a, **options: asked.append((a[:5], options)))
+    words = "simulate --output x.mcap --kind pan --seed 3 --frames 7 --size 64x48 --cuts 2"
+    assert cli.run([*words.split(), "--exposure-changes"]) == 0
+    assert cli.run(["simulate", "--output", "y", "--compressed"]) == 0
+    plain = {"textures": "auto", "compressed": False, "exposure_changes": False, "cuts": 0}
+    assert asked == [
+        (
+            (Path("x.mcap"), "pan", 3, 7, (64, 48)),
+            {**plain, "exposure_changes": True, "cuts": 2},
+        ),
+        ((Path("y"), "drive", 0, 150, (320, 240)), {**plain, "compressed": True}),
+    ]
+    assert capsys.readouterr().out == "x.mcap: 7 frames\ny: 150 frames\n"
+
+
+def test_a_bag_is_labelled_as_asked_for(monkeypatch, capsys):
+    asked = []
+
+    def pretend(source, teachers, output, threads, on_frame):
+        asked.append((source, teachers, output, threads))
+        description = SimpleNamespace(tasks={"depth": None, "normals": None})
+        return Labelled(description, 40, "fx 0.8 (P)", ("2 images are lost",))
+
+    job = importlib.import_module("mtshare_ros.datasets.labelling.label_bag")
+    reading = importlib.import_module("mtshare_ros.datasets.labelling.teacher_settings")
+    monkeypatch.setattr(job, "label_bag", pretend)
+    monkeypatch.setattr(reading, "parse_teachers", lambda texts: list(texts))
+    words = "label --bag b --teacher depth=d.onnx --teacher normals=n.onnx --output out"
+    more = "--frames 60 --topic /rear --intrinsics p --focal-length 0.7 --threads 3"
+    assert cli.run([*words.split(), *more.split()]) == 0
+    source = Source(Path("b"), "/rear", 0.7, 60, "p")
+    assert asked == [(source, ["depth=d.onnx", "normals=n.onnx"], Path("out"), 3)]
+    captured = capsys.readouterr()
+    assert captured.out == "out: depth, normals; 40 images, fx 0.8 (P)\n"
+    assert captured.err == "warning: 2 images are lost\n"

@@ -1,14 +1,19 @@
 """The demo: a clip through the live node, scored."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
 
+from mtshare_ros.bundle.folder import load_manifest
 from mtshare_ros.commands import demo
 from mtshare_ros.commands.demo import run_demo
 from mtshare_ros.errors import JobError
 from mtshare_ros.replay.replay_bag import ReplayResult
 from mtshare_ros.simulator.simulate import write_clip
+from mtshare_ros.tasks import KINDS
 
 FRAMES = 8
 
@@ -39,3 +44,31 @@ def test_a_topic_that_stays_empty_fails_the_demo(tmp_path, bundle_path, clip, mo
     monkeypatch.setattr(demo, "replay", silent)
     with pytest.raises(JobError, match="segmentation/mask"):
         run_demo(bundle_path, clip, tmp_path)
+
+
+def test_a_topic_with_no_message_is_as_good_as_none(bundle_path):
+    manifest = load_manifest(bundle_path)
+    topics = [f"/n/{task.name}/{KINDS[task.kind].topic}" for task in manifest.tasks]
+    messages = dict.fromkeys(topics, 3)
+    result = ReplayResult(Path("x"), 3, {"processed": 3}, messages, {}, {}, "onnxruntime")
+    demo._check_topics(manifest, result)
+    messages[topics[0]] = 0
+    with pytest.raises(JobError, match=f"nothing was published on ...{topics[0][2:]}"):
+        demo._check_topics(manifest, result)
+
+
+def test_stages_are_listed_in_the_order_of_a_frame(bundle_path):
+    manifest = load_manifest(bundle_path)
+    names = [task.name for task in manifest.tasks]
+    stages = ["zeta", "total", *names[::-1], "alpha", "base", "decode", "stem", "wait"]
+    times = {name: {"p50": float(n)} for n, name in enumerate(stages)}
+    end = {"p50": 50.0}
+    result = ReplayResult(Path("x"), 9, {"received": 8}, {}, times, end, "onnxruntime")
+    recording = demo._said(manifest, result)
+    order = ["wait", "stem", "base", *names, "decode", "total", "end_to_end", "alpha", "zeta"]
+    assert list(recording.latency_ms) == order
+    assert recording.latency_ms["end_to_end"] == end
+    assert recording.latency_ms["base"] == times["base"]
+    assert recording.delivery == {"sent": 9, "received": 8}
+    silent = replace(result, end_to_end_ms={})
+    assert "end_to_end" not in demo._said(manifest, silent).latency_ms

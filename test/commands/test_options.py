@@ -34,10 +34,12 @@ def test_a_parameter_that_can_not_be_read_is_named(text, says):
 
 
 def test_a_size_is_width_and_height():
-    assert parse_size("320x240") == (320, 240)
+    assert parse_size("320x240") == (320, 240) and parse_size("99999x1") == (99999, 1)
 
 
-@pytest.mark.parametrize("text", ["", "320", "320x", "x240", "0x240", "320by240", "-1x2", "1x2x3"])
+@pytest.mark.parametrize(
+    "text", ["", "320", "320x", "x240", "0x240", "320by240", "-1x2", "1x2x3", "100000x9"]
+)
 def test_what_is_no_size_is_named(text):
     with pytest.raises(OptionError, match="expected WIDTHxHEIGHT"):
         parse_size(text)

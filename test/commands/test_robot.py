@@ -2,12 +2,17 @@
 
 import importlib
 import json
+import re
+from pathlib import Path
 
 import pytest
 
 from mtshare_ros import cli
 from mtshare_ros.commands import robot
+from mtshare_ros.commands.demo import DemoResult
 from mtshare_ros.errors import JobError
+from mtshare_ros.machine.findings import Finding
+from mtshare_ros.replay.replay_bag import ReplayResult
 from mtshare_ros.replay.soak import Sample, SoakResult
 
 NOTHING_WRONG = dict(
@@ -100,3 +105,71 @@ def test_a_soak_runs_the_real_node(bundle_path, capsys, tmp_path):
 def test_each_command_of_the_room_is_on_the_robots_list():
     commands = {robot.doctor, robot.demo, robot.replay, robot.soak}
     assert commands < set(cli.COMMANDS["Run on a robot"])
+
+
+def test_the_doctor_says_what_is_missing_and_ends_with_status_1(capsys, monkeypatch):
+    asked = []
+    found = [Finding("Python", "3.11"), Finding("GPU", "none", ok=False, needed=False)]
+
+    def examine(bundle, train):
+        asked.append((bundle, train))
+        return found
+
+    monkeypatch.setattr(importlib.import_module("mtshare_ros.machine.doctor"), "examine", examine)
+    assert cli.run(["doctor"]) == 0
+    assert capsys.readouterr().err == ""
+    found += [Finding("torch", "pip", ok=False), Finding("onnx", "pip", ok=False)]
+    assert cli.run(["doctor", "some/bundle", "--for", "train"]) == 1
+    captured = capsys.readouterr()
+    assert captured.err == "missing: torch, onnx\n"
+    assert captured.out.count("MISSING") == 2 and captured.out.count("not here") == 1
+    assert asked == [(None, False), (Path("some/bundle"), True)]
+
+
+def test_a_replay_is_handed_its_options_and_tells_what_became_of_the_frames(
+    capsys, monkeypatch, tmp_path
+):
+    asked = {}
+
+    def pretend(bundle, bag, output, on_progress, **options):
+        asked.update(options, bundle=str(bundle), bag=str(bag), output=str(output))
+        times = {"total": {"p50": 1.234, "p95": 2.5, "p99": 30.0}}
+        counts = {"received": 8, "dropped": 3}
+        return ReplayResult(tmp_path, 9, counts, {}, times, {}, "onnxruntime", ("2 are lost",))
+
+    job = importlib.import_module("mtshare_ros.replay.replay_bag")
+    monkeypatch.setattr(job, "replay", pretend)
+    words = "replay b --bag in --output out --topic /front/image --rate 2 --intrinsics k"
+    assert cli.run([*words.split(), "--parameter", "max_age=8"]) == 0
+    assert asked == {
+        "bundle": "b", "bag": "in", "output": "out", "topic": "/front/image", "rate": 2.0,
+        "parameters": {"intrinsics": "k", "max_age": 8},
+    }  # fmt: skip
+    captured = capsys.readouterr()
+    rows = [re.findall(r"[\w.]+", line) for line in captured.out.splitlines()]
+    for row in (["sent", "9"], ["received", "8"], ["dropped", "3"]):
+        assert row in rows
+    assert ["total", "1.23", "2.50", "30.00"] in rows
+    assert captured.out.endswith(f"{tmp_path}\n") and captured.err == "warning: 2 are lost\n"
+    # A parameter that is given by name is the node's.
+    assert cli.run([*words.split(), "--parameter", "intrinsics=p"]) == 0
+    assert asked["parameters"] == {"intrinsics": "p"}
+
+
+def test_the_demo_names_the_files_that_it_made(capsys, monkeypatch):
+    asked = []
+    numbers = {
+        "frames": 7, "engine": "onnxruntime", "complete": True, "tasks": {}, "baselines": {},
+        "latency_ms": {}, "disagreement": {}, "dirty_fraction": {},
+    }  # fmt: skip
+
+    def pretend(bundle, bag, output, on_frame):
+        asked.append((bundle, bag, output))
+        return DemoResult(numbers, (Path("a"), Path("b")))
+
+    job = importlib.import_module("mtshare_ros.commands.demo")
+    monkeypatch.setattr(job, "run_demo", pretend)
+    assert cli.run(["demo", "--output", "there", "--bag", "clip"]) == 0
+    assert asked == [(Path("models/room"), Path("clip"), Path("there"))]
+    out = capsys.readouterr().out
+    assert " ".join(out.split()).startswith("7 frames, onnxruntime ") and out.endswith("a\nb\n")

@@ -1,5 +1,7 @@
 """A bag as frames to score."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from mtshare_ros.datasets.bags.open_bag import BagError
 from mtshare_ros.evaluation.bag_frames import BagFrames
 from mtshare_ros.evaluation.outcome import Outcome
 from mtshare_ros.evaluation.scores import Scores
+from mtshare_ros.tasks import TASKS
 from support.bag_files import STEP, camera, camera_info, clip_frame, image, put, write
 from support.report_files import ALL_TASKS, manifest
 
@@ -112,3 +115,26 @@ def test_images_that_can_not_be_read_are_a_warning(tmp_path):
     assert warning.startswith(
         "/camera/image: 1 of 6 messages can't be used: 0.066666666 s: step 7"
     )
+
+
+def test_where_some_frames_have_no_calibration_the_others_are_not_doubted(tmp_path):
+    messages = camera()
+    topic, kind, _ = messages[-1]
+    narrow = np.ascontiguousarray(clip_frame(5).rgb[:, :30])
+    messages[-1] = (topic, kind, image(narrow, "rgb8", 5 * STEP))
+    found, _ = result_of(tmp_path, messages)
+    assert found["intrinsics"] == "fx 38.4 (P)"
+    (warning,) = found["warnings"]
+    assert warning.endswith("in some frames depth is scaled as for the training's camera")
+
+
+def test_without_a_task_in_metres_a_calibration_is_not_missed_and_other_warnings_stay(tmp_path):
+    messages = camera(info=lambda t: camera_info(t, (640, 480))) + truth(0, lambda _: 0)
+    found, _ = result_of(tmp_path, messages)
+    assert len(found["warnings"]) == 2
+    assert "depth is scaled" in found["warnings"][0] and "share their" in found["warnings"][1]
+    described = replace(manifest(), tasks=(TASKS["segmentation"],))
+    frames = BagFrames(tmp_path / "bag", None, described)
+    list(frames)
+    (warning,) = frames.result(Scores(described.tasks))["warnings"]
+    assert "share their stamp" in warning

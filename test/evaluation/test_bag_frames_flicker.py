@@ -70,6 +70,8 @@ def test_a_little_noise_is_static_and_another_exposure_is_not():
 def test_one_frame_or_another_size_has_no_flicker():
     assert run((frame(), maps())) == {}
     assert run((frame(), maps()), (frame()[:10], {k: v[:10] for k, v in maps().items()})) == {}
+    turned = {k: np.ascontiguousarray(v.swapaxes(0, 1)) for k, v in maps().items()}
+    assert run((frame(), maps()), (frame().swapaxes(0, 1), turned)) == {}
 
 
 def test_a_pixel_is_static_up_to_two_levels_of_every_channel():

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mtshare_ros import cli
-from mtshare_ros.evaluation.baselines import Baselines
+from mtshare_ros.errors import OptionError
+from mtshare_ros.evaluation.baselines import Baselines, _common
 from mtshare_ros.evaluation.frames import InputFrame
 from mtshare_ros.evaluation.outcome import Outcome
 from mtshare_ros.evaluation.policies import open_stream
 from mtshare_ros.evaluation.run_options import Options
 from mtshare_ros.evaluation.scores import Scores
+from mtshare_ros.perception.stream import PerceptionStream
+from mtshare_ros.tasks import TASKS
 from support.evaluations import evaluate_bag
 from support.samples import coarse_image
 from support.teacher_files import write_bag
@@ -160,3 +164,21 @@ def test_baselines_are_listed_with_those_of_the_network_first(
     run = stream.step(image, 0, [task.name for task in tasks])
     baselines.step(InputFrame(image, 0, {}), run, scores)
     assert list(scores.baselines) == ["dense", "hold:2", str(bundle_path)]
+
+
+def test_a_bundle_has_to_have_some_task_of_the_same_kind() -> None:
+    depth, normals = TASKS["depth"], TASKS["normals"]
+    assert _common([depth, normals], [normals, TASKS["boundary"]], "b") == [normals]
+    with pytest.raises(OptionError, match="baseline b: tasks normals; expected some of depth"):
+        _common([depth], [normals], "b")
+    other = replace(depth, kind="saliency")
+    with pytest.raises(OptionError, match="its depth is saliency .*expected depth"):
+        _common([depth], [other], "b")
+
+
+def test_another_bundle_has_the_budget_of_the_run(engine: Any, bundle_path: Path) -> None:
+    options = Options(threads=1, max_dirty_fraction=0.25, baselines=(str(bundle_path),))
+    (other,) = Baselines(engine, engine.manifest.tasks, options)._baselines
+    assert isinstance(other.stream, PerceptionStream)
+    assert other.stream.settings == replace(options.stream_settings(), policy="tokens")
+    assert other.stream.settings.max_dirty_fraction == 0.25

@@ -32,14 +32,14 @@ def images(**changes):
         "tasks": {"segmentation": TASKS["segmentation"]},
         "readers": {"rgb": lambda name: IMAGE, "segmentation": lambda name: LABELS},
         "focal_length": 1.0,
-        "max_distance": 0.0075,
+        "max_distance": 0.011,
     }
     return ImageSet(**{**values, **changes})
 
 
 def test_images_stand_alone_and_are_scored_on_what_the_set_has_truth_for():
     frames = ImageFrames(images(), "folder", "stretch", manifest())
-    assert (len(frames), frames.max_distance) == (2, 0.0075)
+    assert (len(frames), frames.max_distance) == (2, 0.011)
     assert [task.name for task in frames.tasks] == ["segmentation"]
     assert frames.title == "Two images, protocol stretch"
     first, second = frames
@@ -118,3 +118,34 @@ def test_a_task_of_the_same_name_and_another_kind_is_refused():
     other = replace(TASKS["depth"], kind="saliency")
     with pytest.raises(OptionError, match="depth is saliency .*the bundle's is depth"):
         common_tasks([TASKS["depth"]], images(tasks={"depth": other}))
+
+
+@pytest.mark.parametrize(
+    ("protocol", "kind", "size"),
+    [
+        ("invpt", "nyud", (576, 448)),
+        ("invpt", "pascal_context", (512, 512)),
+        ("mtl", "nyud", (640, 480)),
+        ("mtl", "pascal_context", (512, 512)),
+    ],
+)
+def test_published_protocols_have_their_size(protocol, kind, size):
+    width, height = size
+    check_size(protocol, kind, replace(manifest().input, width=width, height=height))
+    for other in ((width + 16, height), (width, height + 16)):
+        with pytest.raises(OptionError, match=f"expected a bundle for {width}x{height}"):
+            check_size(protocol, kind, replace(manifest().input, width=other[0], height=other[1]))
+    assert image_sets.PROTOCOLS[protocol].in_frame == (protocol == "invpt")
+
+
+def test_a_bundle_that_does_not_fit_is_refused_before_any_image_is_read():
+    with pytest.raises(OptionError, match="mtl of nyud: expected a bundle for 640x480"):
+        ImageFrames(images(readers={}), "nyud", "mtl", manifest())
+
+
+def test_as_many_classes_with_another_name_are_other_classes():
+    known = TASKS["segmentation"].classes
+    renamed = (replace(known[0], name="lava"), *known[1:])
+    lava = replace(TASKS["segmentation"], classes=renamed)
+    with pytest.raises(OptionError, match="segmentation lava, .*the bundle's is segmentation fl"):
+        common_tasks(ALL_TASKS, images(tasks={"segmentation": lava}))

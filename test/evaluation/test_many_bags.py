@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mtshare_ros import cli
-from mtshare_ros.errors import OptionError
+from mtshare_ros.errors import JobError, OptionError
 from mtshare_ros.evaluation import many_bags
 from mtshare_ros.evaluation.many_bags import Job, evaluate_bags, summarise
 from mtshare_ros.evaluation.run_options import Options
@@ -127,3 +129,92 @@ def test_a_local_ray_cluster_gives_the_same(
     here = evaluate_bags(bundle_path, chosen, tmp_path / "here", OPTIONS)
     assert found == here and found["bags"]["short"]["state"] == "done"
     assert found["bags"]["damaged"]["state"] == "failed"
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Job:
+    """Return a job whose bundle and bag are there."""
+    (tmp_path / "bundle").mkdir()
+    (tmp_path / "bundle" / "manifest.json").write_text("{}")
+    (tmp_path / "bag.mcap").write_bytes(b"bag")
+    return Job(tmp_path / "bundle", tmp_path / "bag.mcap", tmp_path / "bag", OPTIONS, "/t")
+
+
+def finish(job: Job, **report: Any) -> None:
+    """Write the report of a job, and what it depends on."""
+    job.folder.mkdir(exist_ok=True)
+    (job.folder / "report.json").write_text(json.dumps({"frames": 4, **report}))
+    (job.folder / "job.json").write_text(json.dumps(job.key()))
+
+
+def test_a_report_is_kept_until_something_that_it_depends_on_changes(job: Job) -> None:
+    assert not job.is_finished()
+    job = replace(job, options=Options(threads=1, baselines=("hold:2",)))
+    finish(job)
+    assert job.is_finished()
+    for change in ({"topic": "/u"}, {"intrinsics": "k"}, {"options": Options(threads=3)}):
+        assert not replace(job, **change).is_finished()
+    before = job.bag.stat()
+    os.utime(job.bag, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
+    assert not job.is_finished()
+    finish(job)
+    (job.bundle / "manifest.json").write_text("{ }")
+    assert not job.is_finished()
+    finish(job)
+    (job.folder / "job.json").write_text("{")
+    assert not job.is_finished()
+    finish(job)
+    (job.folder / "report.json").unlink()
+    assert not job.is_finished()
+
+
+def test_a_job_hands_on_topic_and_matrix_and_leaves_nothing_of_the_one_before(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = replace(job, intrinsics="k")
+    asked: list[Any] = []
+    outcomes: list[Exception | None] = [IndexError("a bug"), None, JobError("no memory")]
+
+    def evaluate(bundle: Path, source: Any, folder: Path, options: Options) -> None:
+        asked.append((bundle, source.args, source.keywords, folder, options))
+        error = outcomes.pop(0)
+        if error is not None:
+            raise error
+        (folder / "report.json").write_text('{"frames": 4}')
+
+    monkeypatch.setattr(many_bags, "evaluate", evaluate)
+    states = []
+    for _ in range(3):
+        many_bags._work(job)
+        found = summarise([job])["bags"]["bag"]
+        states.append((found["state"], found.get("error"), (job.folder / "failure.txt").exists()))
+    assert asked == [
+        (job.bundle, (job.bag, "/t"), {"intrinsics": "k"}, job.folder, OPTIONS)
+    ] * 3  # fmt: skip
+    assert states == [
+        ("failed", "IndexError: a bug", True),
+        ("done", None, False),
+        ("failed", "no memory", True),
+    ]
+
+
+def test_kept_reports_count_as_done_and_means_go_by_frames_with_truth(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = job.folder.parent
+    other = replace(job, bag=output / "other.mcap", folder=output / "other")
+    other.bag.write_bytes(b"other")
+    finish(job, tasks={"depth": {"rmse": 1.0}}, truth_frames={"depth": 3})
+    monkeypatch.setattr(many_bags, "_run_here", lambda jobs, workers: iter(jobs))
+    seen: list[tuple[int, int]] = []
+    found = evaluate_bags(
+        job.bundle, [job.bag, other.bag], output, OPTIONS, topic="/t",
+        on_bag=lambda *state: seen.append(state),
+    )  # fmt: skip
+    assert seen == [(2, 2)]
+    assert found["bags"]["other"] == {
+        "bag": str(other.bag), "state": "failed", "error": "was not run"
+    }  # fmt: skip
+    # Of the 4 frames of each, 3 and 1 have truth.
+    finish(other, tasks={"depth": {"rmse": 5.0}}, truth_frames={"depth": 1})
+    assert summarise([job, other])["mean"] == {"depth": {"rmse": 2.0}}

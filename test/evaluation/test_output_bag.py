@@ -16,6 +16,7 @@ from mtshare_ros.datasets.bags.reader import ClipReader
 from mtshare_ros.evaluation.output_bag import PredictionBag
 from mtshare_ros.evaluation.recorded import RecordedPredictions
 from mtshare_ros.perception.engines import open_engine
+from mtshare_ros.perception.palette import colour_depth
 from mtshare_ros.perception.predictions import Predictions
 from mtshare_ros.perception.stream import PerceptionStream
 from mtshare_ros.perception.stream_settings import StreamSettings
@@ -141,3 +142,18 @@ def test_a_task_that_was_not_computed_has_no_topic(tmp_path: Path) -> None:
     assert np.array_equal(dirty, np.kron([[255, 0, 0], [0, 255, 0]], np.ones((2, 2))))
     ((_, _, values),) = found[f"{below}/depth/image"]
     assert np.array_equal(values, depth)
+
+
+def test_confidence_is_as_it_was_computed_and_blue_is_ten_metres_away(tmp_path: Path) -> None:
+    image = np.zeros((4, 6, 3), np.uint8)
+    depth = np.arange(24, dtype=np.float32).reshape(4, 6) / 2
+    confidence = np.arange(24, dtype=np.uint8).reshape(4, 6) * 10
+    maps = {"depth": depth, "segmentation": np.ones((4, 6), np.uint8)}
+    predictions = Predictions(5, maps, {"segmentation": confidence}, np.eye(2, 3, dtype=bool))
+    with PredictionBag(tmp_path / "out.mcap") as bag:
+        bag.write(image, predictions, [TASKS["depth"], TASKS["segmentation"]])
+    found = read(tmp_path / "out.mcap")
+    ((_, _, written),) = found["/perception_node/segmentation/confidence"]
+    assert np.array_equal(written, confidence)
+    ((_, _, colours),) = found["/perception_node/depth/color"]
+    assert np.array_equal(colours, colour_depth(depth, 10.0))

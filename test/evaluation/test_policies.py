@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from mtshare_ros.errors import OptionError
+from mtshare_ros.evaluation import policies
 from mtshare_ros.evaluation.policies import (
     VARIANTS,
     WARM_UP,
@@ -124,3 +125,39 @@ def test_a_new_period_begins_with_each_computed_frame():
     assert numbers == [3, 3, 4, 4, 5]
     every = HoldStream(Dense(), 1)
     assert [every.step(IMAGE, n, []).dirty.all() for n in range(3)] == [True] * 3
+
+
+def test_a_held_frame_says_so_and_its_time_is_in_milliseconds(monkeypatch):
+    class Focal(Dense):
+        """Remembers the focal lengths."""
+
+        def step(self, image, stamp, wanted, focal_length=None):
+            self.focal_length = focal_length
+            return super().step(image, stamp, wanted, focal_length)
+
+    ticks = iter((5.0, 5.25))
+    monkeypatch.setattr(policies.time, "perf_counter", lambda: next(ticks))
+    stream = HoldStream(Focal(), 2)
+    stream.step(IMAGE, 0, ["depth"], 0.7)
+    held = stream.step(IMAGE, 1, ["depth"], 0.7)
+    assert stream.stream.focal_length == 0.7
+    assert held.reset is None and not held.dirty.any() and held.milliseconds == {"total": 250.0}
+
+
+def test_what_is_held_is_of_the_dense_network_and_all_tasks_are_carried_along(engine):
+    for policy in ("hold:2", "warp:3"):
+        stream = open_stream(engine, policy, StreamSettings(max_age=7))
+        assert isinstance(stream, HoldStream) and isinstance(stream.stream, PerceptionStream)
+        assert stream.stream.settings == StreamSettings(max_age=7, policy="dense")
+        assert list(stream._warped) == list(engine.manifest.tasks if policy == "warp:3" else ())
+
+
+def test_each_variant_lacks_one_part_of_the_default():
+    default = VARIANTS["tokens"]
+    for name, change in {
+        "tokens-noise": {"noise": False},
+        "tokens-spread": {"spread": 0.0},
+        "tokens-context": {"context": 0.0},
+        "tokens-age": {"ageing": False},
+    }.items():
+        assert VARIANTS[name] == replace(default, **change) != default

@@ -16,6 +16,7 @@ STORE = get_typestore(Stores.LATEST)
 TYPES = STORE.types
 TASK_LIST = (TASKS["normals"], TASKS["depth"], TASKS["segmentation"])
 NODE = "/perception_node"
+TOKENS = np.arange(8).reshape(2, 4)
 
 
 def image(array, encoding, stamp, padding=0):
@@ -29,19 +30,22 @@ def image(array, encoding, stamp, padding=0):
     )
 
 
-def outputs(index):
-    """Return topic -> (array, encoding) of a frame, told apart by its values."""
+def outputs(index, dirty=2):
+    """Return topic -> (array, encoding) of a frame, told apart by its values.
+
+    Of its eight tokens ``dirty`` were recomputed.
+    """
     normals = np.zeros((2, 4, 3), np.float32)
     normals[..., 2] = -1
     return {
         f"{NODE}/segmentation/mask": (np.full((2, 4), index, np.uint8), "mono8"),
-        f"{NODE}/dirty_tokens": (np.array([[255, 0, 0, 0]] * 2, np.uint8), "mono8"),
+        f"{NODE}/dirty_tokens": (np.where(TOKENS < dirty, 255, 0).astype(np.uint8), "mono8"),
         f"{NODE}/depth/image": (np.full((2, 4), 1 + index, np.float32), "32FC1"),
         f"{NODE}/normals/image": (normals, "32FC3"),
     }
 
 
-def write_bag(path, frames, leave_out=()):
+def write_bag(path, frames, leave_out=(), dirty=None):
     """Write a bag of frames' outputs, the topics of each in another order."""
     with Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
         topics = {
@@ -50,7 +54,7 @@ def write_bag(path, frames, leave_out=()):
             if topic not in leave_out
         }
         for time, index in enumerate(frames):
-            made = list(outputs(index).items())
+            made = list(outputs(index, (dirty or {}).get(index, 2)).items())
             for topic, (array, encoding) in made[index % 4 :] + made[: index % 4]:
                 if topic in topics and (index, topic) not in leave_out:
                     message = image(array, encoding, stamp=index * 10**8, padding=4)
@@ -136,3 +140,47 @@ def test_an_image_that_the_node_would_not_publish_names_bag_and_topic(tmp_path, 
         writer.write(added, 0, STORE.serialize_cdr(broken, kind))
     with pytest.raises(BagError, match=f"broken: {topic}: .*{said}"):
         list(RecordedPredictions(tmp_path / "broken", TASK_LIST))
+
+
+def test_only_images_on_a_topic_of_that_very_name_are_predictions(tmp_path):
+    topic = f"{NODE}/depth/image"
+    bag = write_bag(tmp_path / "bag", range(2), leave_out=[topic])
+
+    def with_also(name, kinds, count):
+        """Return a copy of the bag that has further topics with ``count`` messages."""
+        path = tmp_path / name
+        depth = np.zeros((2, 4), np.float32)
+        with Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+            with AnyReader([bag]) as reader:
+                copied = {
+                    c.topic: writer.add_connection(c.topic, c.msgtype, typestore=STORE)
+                    for c in reader.connections
+                }
+                for connection, time, data in reader.messages():
+                    writer.write(copied[connection.topic], time, data)
+            for also, kind in kinds.items():
+                added = writer.add_connection(also, kind, typestore=STORE)
+                for number in range(count):
+                    made = image(depth, "32FC1", number * 10**8)
+                    if kind.endswith("String"):
+                        made = TYPES[kind]("depth")
+                    writer.write(added, number, STORE.serialize_cdr(made, kind))
+        return path
+
+    kind = "sensor_msgs/msg/Image"
+    for name, kinds, count in (
+        ("empty", {topic: kind}, 0),
+        ("text", {topic: "std_msgs/msg/String"}, 2),
+        ("other", {f"{NODE}/raw_depth/image": kind}, 2),
+    ):
+        with pytest.raises(BagError, match=r"no message on \.\.\./depth/image"):
+            RecordedPredictions(with_also(name, kinds, count), TASK_LIST)
+    assert len(list(RecordedPredictions(with_also("good", {topic: kind}, 2), TASK_LIST))) == 2
+
+
+def test_the_calmest_frame_is_shown_with_its_time_since_the_first_one_that_was_sent(tmp_path):
+    bag = write_bag(tmp_path / "bag", range(5, 9), dirty={5: 4, 6: 1, 7: 1, 8: 2})
+    scores, calmest = score_recording(clip(9)[4:], RecordedPredictions(bag, TASK_LIST))
+    assert calmest is not None and calmest.dirty_fraction == 1 / 8
+    assert calmest.label == "0.20 s"
+    assert scores.dirty_fraction() == {"mean": 0.25, "max": 0.5}

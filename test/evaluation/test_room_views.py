@@ -83,3 +83,29 @@ def test_an_empty_folder_and_other_classes_are_refused(stills, monkeypatch):
     with pytest.raises(OptionError, match="train: classes sky; the bundle has floor, wall"):
         RoomFrames(stills, manifest())
     stills.check_classes([TASKS["depth"]])
+
+
+def test_textures_that_were_asked_for_are_the_pool_and_stamps_go_on(monkeypatch):
+    class Mixed(Rooms):
+        """Rooms that were rendered with textures of one pool, whatever their seeds."""
+
+        def __init__(self, root):
+            super().__init__(root)
+            self.meta["textures"] = {"train": "B", "test": "A"}[self.name]
+
+    monkeypatch.setattr(room_views, "StillsDataset", Mixed)
+    frames = RoomFrames(Stills([Path("train"), Path("test")]), manifest())
+    found = list(frames)
+    assert [(f.stamp, f.pool) for f in found] == [(0, "B"), (1, "B"), (2, "A")]
+    frames_again = RoomFrames(Stills([Path("train"), Path("test"), Path("train")]), manifest())
+    assert [f.stamp for f in frames_again] == [0, 1, 2, 3, 4]
+    for frame in found:
+        frames.update(frame, Outcome(frame.image, {}, frame.truths))
+    pools = frames.result(Scores(ALL_TASKS))["pools"]
+    assert [(name, pool["frames"]) for name, pool in pools.items()] == [("A", 1), ("B", 2)]
+
+
+def test_saliency_follows_from_the_labels_and_needs_their_classes(stills, monkeypatch):
+    monkeypatch.setitem(stills.sets[1].meta, "classes", ["sky"])
+    with pytest.raises(OptionError, match="test: classes sky; the bundle has floor, wall"):
+        stills.check_classes([TASKS["saliency"]])

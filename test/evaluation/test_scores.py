@@ -5,6 +5,7 @@ import pytest
 
 from mtshare_ros.evaluation.outcome import Outcome
 from mtshare_ros.evaluation.scores import Scores
+from mtshare_ros.tasks import TASKS
 from support.report_files import ALL_TASKS, outcome, scores_of
 
 
@@ -60,3 +61,44 @@ def test_the_largest_share_of_tokens_is_that_of_one_frame():
     for share in (1, 3, 2):
         scores.update(Outcome(rgb, {}, {}, dirty=np.arange(4).reshape(2, 2) < share))
     assert scores.dirty_fraction() == {"mean": 0.5, "max": 0.75}
+
+
+def test_a_frame_is_kept_under_its_number_with_its_figures():
+    scores = scores_of(outcome(0), outcome(1, off=2.0))
+    found = scores.kept.result()
+    assert [(kept.moment.index, kept.moment.label) for kept in found] == [
+        (0, "0.00 s"), (1, "0.03 s")
+    ]  # fmt: skip
+    assert found[1].moment.figures["depth.abs_rel"] == pytest.approx(1.0)
+    assert scores.latency.result()["total"]["max"] == 3.0
+
+
+def test_frames_with_truth_are_counted_by_task():
+    frame = outcome(0)
+    scores = Scores(ALL_TASKS)
+    scores.update(frame)
+    depth = {"depth": frame.truths["depth"]}
+    scores.update(Outcome(frame.rgb, frame.predictions, depth))
+    assert scores.truth_frames == {"normals": 1, "depth": 2, "segmentation": 1}
+
+
+def test_the_distance_is_relative_to_the_dense_network():
+    rgb = np.zeros((2, 2, 3), np.uint8)
+    two, one = np.full((2, 2), 2, np.float32), np.ones((2, 2), np.float32)
+    scores = Scores([TASKS["depth"]])
+    scores.update(Outcome(rgb, {"depth": two}, {}, reference={"depth": one}))
+    assert scores.disagreement() == {"depth": 1.0}
+
+
+def test_run_and_baselines_have_the_tolerance_of_the_data_set():
+    truth, near = np.zeros((60, 80), np.float32), np.zeros((60, 80), np.uint8)
+    truth[10:50, 40], near[10:50, 43] = 1, 255  # 3 pixels of a diagonal of 100
+    rgb = np.zeros((60, 80, 3), np.uint8)
+    for tolerance, score in ((0.035, 1.0), (0.025, 0.0)):
+        scores = Scores([TASKS["boundary"]], tolerance)
+        scores.baseline("hold:2", {"boundary": near}, {"boundary": truth}, {})
+        scores.update(Outcome(rgb, {"boundary": near}, {"boundary": truth}))
+        assert scores.accuracy.result()["boundary"]["ods_f"] == score
+        assert scores.baselines["hold:2"].result()["tasks"]["boundary"]["ods_f"] == score
+        # A score of zero is one, too.
+        assert scores.series.values("boundary.ods_f").tolist() == [score]

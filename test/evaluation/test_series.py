@@ -37,3 +37,13 @@ def test_a_series_keeps_the_mean_of_the_run(frames: int, capacity: int) -> None:
     starts = [*series.starts, frames]
     weights = np.diff(starts)
     assert np.average(series.values("a"), weights=weights) == pytest.approx(values.mean())
+
+
+def test_figures_have_six_digits_and_come_in_their_order() -> None:
+    series = Series(4)
+    series.add({"b": 1 / 3, "a": 123456.789})
+    assert series.names == ["b", "a"]
+    assert series.result() == {
+        "frames_per_entry": 1, "figures": {"b": [0.333333], "a": [123457.0]}
+    }  # fmt: skip
+    assert np.isnan(series.values("c")).all() and "c" not in series

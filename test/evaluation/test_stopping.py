@@ -11,6 +11,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -204,6 +206,45 @@ def test_ctrl_c_ends_a_run_after_the_frame_at_work() -> None:
     stop = run_over(range(9), 9, step)
     assert isinstance(stop, KeyboardInterrupt) and "after 4 of 9 frames" in str(stop)
     assert seen == [0, 1, 2, 3]
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_each_frame_is_counted_once_it_is_done() -> None:
+    counts: list[tuple[int, int]] = []
+    assert run_over("abc", 5, lambda _: None, lambda *count: counts.append(count)) is None
+    assert counts == [(1, 5), (2, 5), (3, 5)]
+
+
+@pytest.mark.parametrize("frames_before", [0, 2])
+def test_a_mistake_before_any_frame_is_raised_and_one_after_it_ends_the_run(
+    frames_before: int,
+) -> None:
+    mistake = EngineError("out of memory")
+
+    def step(frame: int) -> None:
+        if frame == frames_before:
+            raise mistake
+
+    if frames_before:
+        assert run_over(range(9), 9, step) is mistake
+    else:
+        with pytest.raises(EngineError):
+            run_over(range(9), 9, step)
+
+
+def test_ctrl_c_while_there_is_no_frame_yet_is_no_end_of_the_frames() -> None:
+    def source() -> Iterator[int]:
+        interrupt()
+        yield from ()
+
+    with pytest.raises(KeyboardInterrupt):
+        run_over(source(), 0, lambda _: None)
+
+
+def test_a_run_in_a_thread_gets_no_signals_and_does_without() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(run_over, range(3), 3, lambda _: None).result() is None
     assert signal.getsignal(signal.SIGINT) is before
 
 

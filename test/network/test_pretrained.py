@@ -149,12 +149,23 @@ def test_a_start_leaves_fine_branch_and_heads_but_their_norm() -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [("width", 384), ("depth", 6), ("heads", 6), ("hidden", 96), ("prefix", 0)]
+    ("key", "value"),
+    [("width", 384), ("depth", 6), ("heads", 6), ("hidden", 96), ("prefix", 0), ("stem", "conv")],
 )
 def test_a_network_of_other_sizes_is_refused(tmp_path: Path, key: str, value: int) -> None:
     config = replace(backbone_config("vit_tiny_patch16_224", SIZE), **{key: value})
-    with pytest.raises(BackboneError, match=f"network {key} {value}, but vit_tiny"):
+    with pytest.raises(BackboneError, match=f"network {key} {value!r}, but vit_tiny"):
         load_backbone(tmp_path / "none.pth", "vit_tiny_patch16_224", config)
+
+
+def test_a_model_of_another_image_or_depth_is_refused() -> None:
+    name = "vit_tiny_patch16_224"
+    config = replace(backbone_config(name, SIZE), depth=1)
+    wide = build_model(name, depth=1, img_size=(48, 80))
+    with pytest.raises(BackboneError, match=r"token grid \(3, 5\), expected \(3, 4\)"):
+        map_backbone(wide, config)
+    with pytest.raises(BackboneError, match="network depth 1, but VisionTransformer needs 2"):
+        map_backbone(build_model(name, depth=2), config)
 
 
 def test_a_training_starts_with_the_backbone_of_a_file(

@@ -168,8 +168,10 @@ def test_a_disk_that_is_full_while_recording_fails_the_replay_and_leaves_nothing
 ):
     bag, temporary = write_bag(tmp_path / "bag"), tempfile.TemporaryFile
 
-    def full(dir=None):
-        return temporary() if dir is None else open("/dev/full", "wb")
+    def full(dir=None, **options):
+        # The disk has room when it is looked at, before the node is started.
+        room = dir is None or options
+        return temporary(dir=dir, **options) if room else open("/dev/full", "wb")
 
     monkeypatch.setattr(tempfile, "TemporaryFile", full)
     with pytest.raises(ReplayFailedError, match="can't be kept in .*No space left") as caught:

@@ -1,5 +1,7 @@
 """Small bags for tests."""
 
+import os
+
 import cv2
 import numpy as np
 from mcap.writer import Writer as McapWriter
@@ -18,6 +20,12 @@ from mtshare_ros.simulator.poses import look, robot_intrinsics
 SIZE = (48, 32)
 STEP = 33_333_333
 STORE = clip_bag.STORE
+
+
+def is_open(path):
+    """Return whether this process holds a file open."""
+    numbers = os.listdir("/proc/self/fd")
+    return str(path) in (os.path.realpath(f"/proc/self/fd/{number}") for number in numbers)
 
 
 def clip_frame(index: int) -> ClipFrame:
@@ -53,6 +61,20 @@ def put(path, messages, plugin=StoragePlugin.MCAP, compression=None):
             if topic not in connections:
                 connections[topic] = writer.add_connection(topic, kind, typestore=STORE)
             data = STORE.serialize_cdr(message, kind)
+            writer.write(connections[topic], time * 10**6, data)
+
+
+def put_cut(path, messages, cut):
+    """Write (topic, type, message), the first one of the type ``cut`` without its end."""
+    writer = Writer(path, version=8, storage_plugin=StoragePlugin.MCAP)
+    with writer:
+        connections = {}
+        for time, (topic, kind, message) in enumerate(messages, start=1):
+            if topic not in connections:
+                connections[topic] = writer.add_connection(topic, kind, typestore=STORE)
+            data = bytes(STORE.serialize_cdr(message, kind))
+            if kind == cut:
+                data, cut = data[:20], None
             writer.write(connections[topic], time * 10**6, data)
 
 
@@ -95,7 +117,8 @@ def put_mcap(path, messages, foreign=(), times=None, **options):
                 channels[topic] = writer.register_channel(topic, "cdr", number)
             time = (place + 1) * 10**6 if times is None else times[place]
             data = bytes(STORE.serialize_cdr(message, kind))
-            writer.add_message(channels[topic], time, data, time)
+            # When it was sent, by a clock that says nothing of the recorder's.
+            writer.add_message(channels[topic], time, data, 0)
         writer.finish()
     return path
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 import tempfile
@@ -11,6 +10,9 @@ from typing import Any, Literal, TypeVar
 
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
+
+from mtshare_ros.errors import written
+from mtshare_ros.outputs import check_new_output
 
 METADATA_VERSION: Literal[8] = 8
 """Version of rosbag2's metadata that Humble and everything later reads."""
@@ -39,13 +41,10 @@ class BagFile:
             version: Version of the metadata.
 
         Raises:
-            FileExistsError: ``path`` exists.
+            OSError: ``path`` exists or can't be made.
         """
         self.path = Path(path)
-        if self.path.exists():
-            raise FileExistsError(
-                errno.EEXIST, "exists already; expected the name of a new bag", str(self.path)
-            )
+        check_new_output(self.path)
         self._version = version
         self._connections: dict[str, Any] = {}
 
@@ -58,13 +57,15 @@ class BagFile:
             self._folder, version=self._version, storage_plugin=StoragePlugin.MCAP
         )
         self._writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
-        self._writer.open()
+        with written(self.path):
+            self._writer.open()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *rest: Any) -> None:
         """Finish the bag, or leave nothing behind where the writing failed."""
         try:
-            self._writer.__exit__(kind, *rest)
+            with written(self.path):
+                self._writer.__exit__(kind, *rest)
             if kind is None:
                 single = self.path.suffix == ".mcap"
                 os.rename(next(self._folder.glob("*.mcap")) if single else self._folder, self.path)
@@ -85,4 +86,5 @@ class BagFile:
 
     def put_serialized(self, topic: str, data: bytes | memoryview, stamp: int) -> None:
         """Write a serialized message under a topic that was added and a stamp in ns."""
-        self._writer.write(self._connections[topic], stamp, data)
+        with written(self.path):
+            self._writer.write(self._connections[topic], stamp, data)

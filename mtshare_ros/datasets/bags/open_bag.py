@@ -6,7 +6,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Collection, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -119,10 +119,13 @@ class OpenBag:
     def messages(self, names: Collection[str], types: Collection[str]) -> Iterator[Message]:
         """Yield the messages on some topics, of some types, in the order of their recording."""
         for _, storage in self._storages:
-            for message in storage.messages(names, types):
-                if message.data.startswith(_ZSTD):
-                    message = _unpacked(message)
-                yield message
+            found = storage.messages(names, types)
+            while True:
+                with self._readable():
+                    message = next(found, None)
+                if message is None:
+                    break
+                yield _unpacked(message) if message.data.startswith(_ZSTD) else message
 
     def decoded(self, message: Message) -> Any:
         """Return the content of a message.
@@ -176,7 +179,7 @@ class OpenBag:
     def _open(self, path: Path) -> None:
         name = path.name
         try:
-            with path.open("rb") as file:
+            with self._readable(), path.open("rb") as file:
                 head = file.read(16)
             if head.startswith(_ZSTD):
                 path = self._decompressed(path)
@@ -185,7 +188,8 @@ class OpenBag:
             opener = next((o for magic, o in _STORAGES.items() if head.startswith(magic)), None)
             if opener is None:
                 raise StorageError("it is empty" if not head else "its first bytes are no bag's")
-            storage = opener(path)
+            with self._readable():
+                storage = opener(path)
         except StorageError as error:
             if not self.path.is_dir():
                 raise self._unreadable(error) from error
@@ -204,6 +208,16 @@ class OpenBag:
             except zstandard.ZstdError as error:
                 self._missing.append(f"{path.name} can't be unpacked ({reason_of(error)})")
         return folder / "bag"
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        """Name the bag in the error of a disk that can't be read, which names no file."""
+        try:
+            yield
+        except OSError as error:
+            if error.filename is not None:
+                raise
+            raise self._unreadable(error) from error
 
     def _unreadable(self, error: Exception) -> BagError:
         return self.error(f"can't be read ({reason_of(error)}); expected a ROS 2 bag")

@@ -1,7 +1,7 @@
 """Which message of truth belongs to which image: the one with the nearest stamp, or none.
 
-Two images with the same stamp can't be told apart by it. Their truth is refused: a score against
-the truth of another image would be a wrong number without a word.
+Two different images with the same stamp can't be told apart by it. Their truth is refused: a score
+against the truth of another image would be a wrong number without a word.
 """
 
 from __future__ import annotations

@@ -28,6 +28,7 @@ from mtshare_ros.datasets.bags.messages import (
 from mtshare_ros.datasets.bags.open_bag import IncompleteBagError, OpenBag
 from mtshare_ros.datasets.bags.pairing import ImageStamps, Pairing, Stamped
 from mtshare_ros.datasets.bags.recorded_file import Message
+from mtshare_ros.datasets.bags.repeats import Repeats
 from mtshare_ros.errors import reason_of
 from mtshare_ros.perception.camera.calibration import AUTO
 
@@ -121,7 +122,9 @@ class ClipReader:
             self.truth = tuple(topic for topic in self._chosen.values() if topic in TRUTH_FIELDS)
             self._length = bag.count(self.camera.images, topics.IMAGE_TYPES)
             self.calibration = find_calibration(bag, self.camera, intrinsics)
-            self.pairings = _pairings(bag, self._chosen) if self.truth else {}
+            self._repeats = {name: Repeats(name) for name in self._chosen}
+            self.pairings = _pairings(bag, self._chosen, self._repeats) if self.truth else {}
+            self._length -= self._repeats[self.camera.images].count
         self.losses = ""
         self._legibility: Mapping[str, Legibility] = {}
 
@@ -136,14 +139,15 @@ class ClipReader:
         """What a user has to know of the bag, but for its calibration; complete after a pass."""
         pairing = [pairing.problem for pairing in self.pairings.values()]
         unread = [str(legibility) for legibility in self._legibility.values()]
-        return tuple(text for text in (*pairing, *unread) if text)
+        repeats = [str(repeats) for repeats in self._repeats.values()]
+        return tuple(text for text in (*pairing, *unread, *repeats) if text)
 
     def __len__(self) -> int:
-        """Return the number of images."""
+        """Return the number of images; of a bag without truth, duplicates included."""
         return self._length
 
     def __iter__(self) -> Iterator[Frame]:
-        """Yield the frames; a message that can't be read is left out and counted.
+        """Yield the frames; a message that can't be read, or is a duplicate, is left out.
 
         Raises:
             BagError: Most of the messages of a topic can't be read, or the labels are of other
@@ -152,6 +156,7 @@ class ClipReader:
         """
         self.losses = ""
         self._legibility = {name: Legibility(name) for name in self._chosen}
+        self._repeats = {name: Repeats(name) for name in self._chosen}
         with OpenBag(self.path) as bag:
             yield from self._frames(bag)
             for legibility in self._legibility.values():
@@ -177,6 +182,8 @@ class ClipReader:
             topic: set(pairing.image_of.values()) for topic, pairing in self.pairings.items()
         }
         for message in bag.messages(self._chosen, topics.IMAGE_TYPES):
+            if self._repeats[message.topic].is_repeat(message):
+                continue
             topic = self._chosen[message.topic]
             number, seen[topic] = seen[topic], seen[topic] + 1
             if topic == topics.IMAGE:
@@ -250,11 +257,15 @@ class ClipReader:
         return values
 
 
-def _pairings(bag: OpenBag, chosen: Mapping[str, str]) -> dict[str, Pairing]:
+def _pairings(
+    bag: OpenBag, chosen: Mapping[str, str], repeats: Mapping[str, Repeats]
+) -> dict[str, Pairing]:
     """Return topic of truth -> its pairing, after a pass over the headers of the messages."""
     images: list[int | None] = []
     truths: dict[str, list[Stamped]] = {t: [] for t in chosen.values() if t in TRUTH_FIELDS}
     for message in bag.messages(chosen, topics.IMAGE_TYPES):
+        if repeats[message.topic].is_repeat(message):
+            continue
         topic, stamp = chosen[message.topic], serialized_stamp(message.data)
         if topic == topics.IMAGE:
             images.append(stamp)

@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mtshare_ros.perception.camera.pictures import PNG
+
 Array = NDArray[Any]
 
 _TAG = 0x0112
 _EXIF = b"Exif\0\0"
-_PNG = b"\x89PNG\r\n\x1a\n"
 _WITHOUT_LENGTH = frozenset((0x01, *range(0xD0, 0xD9)))
 _SCAN = 0xDA
 _APP1 = 0xE1
@@ -47,7 +48,7 @@ def upright(image: Array, data: bytes) -> Array:
 
 def orientation(data: bytes) -> int:
     """Return the EXIF orientation of a JPEG or PNG file, 1 to 8; 1 where it has none."""
-    blocks = _png_blocks(data) if data.startswith(_PNG) else _jpeg_blocks(data)
+    blocks = _png_blocks(data) if data.startswith(PNG) else _jpeg_blocks(data)
     for block in blocks:
         try:
             found = _tag(block)
@@ -59,7 +60,7 @@ def orientation(data: bytes) -> int:
 
 
 def _png_blocks(data: bytes) -> Iterator[bytes]:
-    at = len(_PNG)
+    at = len(PNG)
     while at + 8 <= len(data):
         length, kind = struct.unpack(">I4s", data[at : at + 8])
         if kind == b"eXIf":

@@ -20,11 +20,10 @@ from mtshare_ros.datasets.image_sets.orientation import upright
 from mtshare_ros.datasets.image_sets.truth_files import file_bytes, wrong
 from mtshare_ros.errors import reason_of
 from mtshare_ros.perception.camera.encodings import MAX_PIXELS, ImageError
-from mtshare_ros.perception.camera.pictures import decode_picture, picture_size
+from mtshare_ros.perception.camera.pictures import PNG, decode_picture, picture_size
 
 Array = NDArray[Any]
 
-_PNG = b"\x89PNG\r\n\x1a\n"
 _ALPHA = {"LA": 1, "RGBA": 3}
 """Pillow's name of channels with transparency -> those before it."""
 
@@ -51,7 +50,7 @@ def indices(path: Path) -> Array:
         DatasetError: The file is missing, damaged or no PNG.
     """
     data = _picture_bytes(path)
-    if not data.startswith(_PNG):
+    if not data.startswith(PNG):
         raise DatasetError(f"{path}: found no PNG, which keeps values as they are; expected one")
     return upright(_decode(path, data, expand=False), data)
 
@@ -77,7 +76,7 @@ def channels(path: Path) -> Array:
         DatasetError: The file is missing, damaged or no picture, or holds 8 bits in 16.
     """
     data = _picture_bytes(path)
-    if not data.startswith(_PNG):
+    if not data.startswith(PNG):
         return _merged(colour(path))
     values = _decode(path, data, expand=True)
     if values.dtype == np.bool_:
@@ -138,14 +137,14 @@ def _picture_bytes(path: Path) -> bytes:
     # A few bytes can claim gigabytes.
     if not 0 < width * height <= MAX_PIXELS:
         raise _undecodable(path, f"{width}x{height} pixels, of at most {MAX_PIXELS}")
-    if data.startswith(_PNG):
+    if data.startswith(PNG):
         _check_png(path, data)
     return data
 
 
 def _check_png(path: Path, data: bytes) -> None:
     """Hold each block of a PNG against its checksum: decoders pass over some of them."""
-    at, kind = len(_PNG), b""
+    at, kind = len(PNG), b""
     while kind != b"IEND":
         if at + 12 > len(data):
             raise _undecodable(path, f"PNG of {len(data)} bytes is cut short")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 import tempfile
@@ -32,6 +31,7 @@ from mtshare_ros.datasets.labelling.label_files import (
     write_splits,
 )
 from mtshare_ros.datasets.labelling.teachers import Teacher
+from mtshare_ros.outputs import check_new_output
 from mtshare_ros.perception.camera.calibration import AUTO
 from mtshare_ros.progress import OnCount, silent
 from mtshare_ros.tasks import KINDS
@@ -98,12 +98,11 @@ def label_bag(
         What was made.
 
     Raises:
-        FileExistsError: ``output`` exists.
+        OSError: ``output`` exists or can't be made.
         TeacherError: A teacher can't be used, or nothing can be learned from the frames.
         BagError: Most of the bag can't be read, or it says nothing of the focal length.
     """
-    if output.exists():
-        raise FileExistsError(errno.EEXIST, "exists already; expected a new folder", str(output))
+    check_new_output(output)
     opened = [Teacher(name, model, threads) for name, model in teachers.items()]
     reader = ClipReader(
         source.bag, image_topic=source.topic, intrinsics=source.intrinsics, truths=()

@@ -17,7 +17,8 @@ except ImportError:
 NOTICES_DAMAGE = simplejpeg is not None
 """Whether a JPEG that lost bytes is noticed: OpenCV fills what is missing with grey, silently."""
 
-_PNG = b"\x89PNG\r\n\x1a\n"
+PNG = b"\x89PNG\r\n\x1a\n"
+"""What every PNG file begins with."""
 _JPEG = b"\xff\xd8\xff"
 _END_OF_JPEG = b"\xff\xd9"
 _END_OF_PNG = b"IEND\xaeB`\x82"
@@ -53,7 +54,7 @@ def picture_size(data: bytes) -> tuple[int, int]:
     Raises:
         ImageError: It is neither, or it is cut short.
     """
-    if data.startswith(_PNG):
+    if data.startswith(PNG):
         return _png_size(data)
     if data.startswith(_JPEG):
         return _jpeg_size(data)

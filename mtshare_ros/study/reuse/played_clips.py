@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mtshare_ros.datasets.bags.open_bag import BagError
 from mtshare_ros.datasets.bags.reader import ClipReader
 from mtshare_ros.evaluation.accuracy import Accuracy
 from mtshare_ros.evaluation.latency import TOTAL
@@ -69,12 +70,14 @@ class Clip:
         tracks: One for each way, the dense network's first.
         networks_ms: Time of the separate dense networks, of every frame.
         pictures: Number of the frame -> (H, W, 3) uint8, a few frames evenly spread.
+        warnings: What of the bag could not be read.
     """
 
     name: str
     tracks: list[Track]
     networks_ms: list[float]
     pictures: dict[int, Image]
+    warnings: tuple[str, ...] = ()
 
 
 def play(
@@ -97,7 +100,7 @@ def play(
         on_frame: Called after each frame, with the bag's name.
 
     Raises:
-        BagError: The bag can't be read.
+        BagError: The bag can't be read, or has no image that can be.
         OptionError: There is no such policy.
     """
     tasks = engine.manifest.tasks
@@ -109,7 +112,7 @@ def play(
     streams = [open_stream(engine, t.way.policy, t.way.settings) for t in tracks]
     order = np.random.default_rng(0)
     networks_ms: list[float] = []
-    for number, frame in enumerate(reader):
+    for number, frame in enumerate(reader.salvaged()):
         if number in pictured:
             pictures[number] = frame.rgb.copy()
         maps: dict[int, Maps] = {}
@@ -123,7 +126,11 @@ def play(
                 error = disagreement(task, maps[turn][task.name], maps[0][task.name])
                 track.errors.setdefault(task.name, []).append(error)
         on_frame(number + 1, len(reader), bag.stem)
-    return Clip(bag.stem, tracks, networks_ms, pictures)
+    if not networks_ms:
+        raise BagError(f"bag {bag}: no image can be read; {reader.losses}")
+    lost = f"bag {bag}: {reader.losses}" if reader.losses else ""
+    warnings = tuple(text for text in (lost, *reader.warnings) if text)
+    return Clip(bag.stem, tracks, networks_ms, pictures, warnings)
 
 
 def _step(track: Track, stream: Stepper, frame: Any, tasks: Sequence[Task]) -> Maps:

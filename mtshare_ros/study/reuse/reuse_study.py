@@ -93,6 +93,7 @@ def compare_reuse(
         "threads": options.threads,
         "kinds": by_kind(summaries, options.periods),
         "clips": summaries,
+        "warnings": [warning for clip in clips for warning in clip.warnings],
     }
     return numbers, _draw(clips, numbers, engine.manifest, output)
 

@@ -7,7 +7,7 @@ from mtshare_ros.datasets.bags.bag_calibration import find_calibration
 from mtshare_ros.datasets.bags.bag_cameras import choose_camera
 from mtshare_ros.datasets.bags.open_bag import OpenBag
 from mtshare_ros.perception.camera.calibration import AUTO
-from support.bag_files import SIZE, camera, camera_info, jpeg, put
+from support.bag_files import SIZE, camera, camera_info, clip_frame, image, jpeg, put, put_cut
 
 WIDTH, HEIGHT = SIZE
 
@@ -64,6 +64,17 @@ def test_a_calibration_that_can_not_be_used_says_why(tmp_path, info, said):
     assert said in found.problem
 
 
+def test_of_several_reasons_the_first_is_given(tmp_path):
+    found = find(tmp_path, lambda t: camera_info(t, p=0 if t else 1.0, k=0))
+    assert "P with fx 1 for 48 pixels" in found.problem and "calibrated" not in found.problem
+
+
+def test_a_message_that_is_cut_short_is_passed_over(tmp_path):
+    put_cut(tmp_path / "bag", camera(frames=2), topics.INFO_TYPE)
+    with OpenBag(tmp_path / "bag") as bag:
+        assert find_calibration(bag, choose_camera(bag)).intrinsics.fx == 38.4
+
+
 def test_no_calibration_and_no_image_are_named(tmp_path):
     put(tmp_path / "none", [m for m in camera() if m[1] != topics.INFO_TYPE])
     with OpenBag(tmp_path / "none") as bag:
@@ -88,10 +99,13 @@ def test_the_size_is_that_of_the_first_image_that_can_be_read(tmp_path):
     )
     with OpenBag(tmp_path / "bag") as bag:
         assert find_calibration(bag, choose_camera(bag)).intrinsics.width == WIDTH
+    low = ("/camera/image", topics.RAW_TYPE, image(clip_frame(0).rgb[:8], "rgb8"))
+    assert find(tmp_path / "low", camera_info, messages=[low]).intrinsics.width == WIDTH
 
 
 def test_images_of_another_size_have_no_focal_length(tmp_path):
     found = find(tmp_path, camera_info)
     assert found.focal_length(2 * WIDTH, HEIGHT) is None
     assert "/camera/camera_info: camera_info is of 48x32; expected" in found.problem
+    assert found.focal_length(3 * WIDTH, HEIGHT) is None and "are 96x32" in found.problem
     assert found.focal_length(*SIZE) == pytest.approx(0.8)

@@ -6,7 +6,7 @@ import pytest
 from mtshare_ros.datasets.bags import topics
 from mtshare_ros.datasets.bags.bag_cameras import Camera, choose_camera
 from mtshare_ros.datasets.bags.open_bag import BagError, OpenBag
-from support.bag_files import STORE, camera, clip_frame, image, jpeg, put
+from support.bag_files import STORE, camera, clip_frame, image, jpeg, put, put_cut
 
 RGB = clip_frame(0).rgb
 DEPTH = np.zeros((32, 48), np.uint8)
@@ -66,10 +66,11 @@ ZED = [
 ]
 OAK = [raw("/oak/rgb/image_raw"), raw("/oak/stereo/image_raw", "16UC1")]
 USB = [raw("/image_raw"), packed("/image_raw/compressed")]
+GREY_DEPTH = [raw("/cam/infra1"), raw("/cam/aligned_depth_to_infra1/image_raw", "mono16")]
 TRUTH = [raw("/cam/image"), raw("/ground_truth/labels", "mono8"), raw("/ground_truth/more")]
 
 
-@pytest.mark.parametrize("messages", [REALSENSE, ZED, OAK, USB, TRUTH])
+@pytest.mark.parametrize("messages", [REALSENSE, ZED, OAK, USB, GREY_DEPTH, TRUTH])
 def test_the_camera_of_common_drivers_is_found_beside_depth_and_truth(tmp_path, messages):
     found = choose(tmp_path, messages)
     assert f"/{found.images}" == messages[0][0]
@@ -79,11 +80,19 @@ def test_what_a_node_of_ours_published_is_no_camera(tmp_path):
     outputs = [raw(f"/front_node/{name}") for name in ("dirty_tokens", "segmentation/mask")]
     found = choose(tmp_path, [raw("/front/image_raw"), raw("/front_node/depth/color"), *outputs])
     assert found.images == "front/image_raw"
+    found = choose(tmp_path / "beside", [raw("/front_node_2/image_raw"), *outputs])
+    assert found.images == "front_node_2/image_raw"
 
 
 def test_depth_that_is_compressed_is_known_by_its_format(tmp_path):
     form = "16UC1; png compressed 16UC1"
     messages = [raw("/front/image"), packed("/lidar/range/compressed", form=form)]
+    assert choose(tmp_path, messages).name == "front/image"
+
+
+@pytest.mark.parametrize("encoding", ["16UC1", "32FC1", "32FC3", "64FC1", "16SC1", "32SC1"])
+def test_measurements_are_no_pictures(tmp_path, encoding):
+    messages = [raw("/front/image"), raw("/lidar/map", encoding)]
     assert choose(tmp_path, messages).name == "front/image"
 
 
@@ -124,3 +133,6 @@ def test_topics_without_messages_and_of_other_types_are_no_cameras(tmp_path):
 def test_one_bad_message_does_not_hide_a_camera(tmp_path):
     broken = (topics.IMAGE, topics.RAW_TYPE, image(RGB, "rgb8", height=0))
     assert choose(tmp_path, [broken, raw("camera/image")]).name == topics.IMAGE
+    put_cut(tmp_path / "cut", [raw("/front/image")] * 2, topics.RAW_TYPE)
+    with OpenBag(tmp_path / "cut") as bag:
+        assert choose_camera(bag).name == "front/image"

@@ -1,15 +1,30 @@
 """One way to open a bag, and the errors that name it, its topics and what was expected."""
 
+import tempfile
+
 import numpy as np
 import pytest
+import zstandard
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin
 
 from mtshare_ros.datasets.bags import topics
+from mtshare_ros.datasets.bags.file import BagFile
 from mtshare_ros.datasets.bags.messages import stamp_of
 from mtshare_ros.datasets.bags.open_bag import BagError, IncompleteBagError, OpenBag
 from mtshare_ros.datasets.bags.recorded_file import Topic
 from mtshare_ros.errors import UserError
-from support.bag_files import STEP, STORE, camera, clip_frame, image, put, put_mcap, write
+from support.bag_files import (
+    STEP,
+    STORE,
+    camera,
+    clip_frame,
+    image,
+    is_open,
+    jpeg,
+    put,
+    put_mcap,
+    write,
+)
 
 
 @pytest.fixture
@@ -52,6 +67,16 @@ def test_images_are_found_raw_or_compressed(mixed):
         "rear/image/compressed (1 CompressedImage)"
     )
     assert isinstance(error, UserError)
+
+
+def test_raw_images_go_before_compressed_ones(tmp_path):
+    messages = [
+        ("/a/compressed", topics.COMPRESSED_TYPE, jpeg(0)),
+        ("/a", topics.RAW_TYPE, image(clip_frame(0).rgb, "rgb8")),
+    ]
+    put(tmp_path / "bag", messages)
+    with OpenBag(tmp_path / "bag") as bag:
+        assert bag.find_images("a") == "a"
 
 
 def test_messages_come_in_order_and_of_the_wanted_types_only(mixed):
@@ -139,6 +164,15 @@ def test_a_folder_without_metadata_is_read_file_by_file_in_the_order_of_their_nu
         assert bag.start == 10**6
 
 
+def test_only_files_that_can_be_the_recorder_s_are_taken_for_its_own(tmp_path):
+    folder = split(tmp_path / "cut")
+    (folder / "rec_5.mcap").rename(folder / "rec_5.MCAP")
+    put_mcap(folder / "._copy_0.mcap", camera())
+    (folder / "notes.mcap").mkdir()
+    with OpenBag(folder) as bag:
+        assert stamps(bag) == ALL and not bag.losses
+
+
 def test_a_folder_of_several_recordings_has_to_be_told_which(tmp_path):
     folder = split(tmp_path / "cut")
     put_mcap(folder / "other_0.mcap", camera())
@@ -154,6 +188,82 @@ def test_a_file_that_metadata_name_and_that_is_gone_is_a_loss(tmp_path):
     assert text != path.read_text()
     with OpenBag(tmp_path / "bag") as bag:
         assert stamps(bag) == ALL and bag.losses == "gone.mcap is missing"
+
+
+def renamed(folder, name):
+    """Return a bag whose metadata call its file by another name."""
+    put(folder, camera())
+    path = folder / "metadata.yaml"
+    path.write_text(path.read_text().replace("- bag.mcap", f"- {name}"))
+    return folder
+
+
+def test_files_are_looked_for_beside_the_metadata_wherever_they_were(tmp_path):
+    with OpenBag(renamed(tmp_path / "bag", "/old/place/bag.mcap")) as bag:
+        assert stamps(bag) == ALL and not bag.losses
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("gone.mcap", "gone.mcap is missing"), ("", "metadata.yaml names no file")]
+)
+def test_a_folder_without_any_of_its_files_says_so(tmp_path, name, said):
+    folder = renamed(tmp_path / "bag", name)
+    if not name:
+        (folder / "metadata.yaml").write_text(
+            "rosbag2_bagfile_information: {relative_file_paths: []}"
+        )
+    with pytest.raises(BagError) as error:
+        OpenBag(folder)
+    assert str(error.value) == f"bag {folder}: {said}"
+
+
+def test_a_folder_of_files_none_of_which_can_be_read_names_each(tmp_path):
+    put(tmp_path / "bag", camera())
+    (tmp_path / "bag" / "bag.mcap").write_bytes(b"")
+    with pytest.raises(BagError) as error:
+        OpenBag(tmp_path / "bag")
+    said = "can't be read (bag.mcap can't be read (it is empty)); expected a ROS 2 bag"
+    assert str(error.value) == f"bag {tmp_path / 'bag'}: {said}"
+
+
+@pytest.mark.parametrize("text", ["text", "[1]", "rosbag2_bagfile_information: 3", "a: [", "\xff"])
+def test_metadata_that_say_nothing_are_as_none(tmp_path, text):
+    put(tmp_path / "bag", camera())
+    (tmp_path / "bag" / "metadata.yaml").write_text(text, "latin-1")
+    with OpenBag(tmp_path / "bag") as bag:
+        assert stamps(bag) == ALL and not bag.losses
+
+
+def test_a_closed_bag_leaves_no_file_open_and_no_copy_behind(tmp_path, monkeypatch):
+    (tmp_path / "copies").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "copies"))
+    path = put_mcap(tmp_path / "a.mcap", camera())
+    packed = tmp_path / "a.mcap.zstd"
+    packed.write_bytes(zstandard.ZstdCompressor().compress(path.read_bytes()))
+    with OpenBag(path) as bag, OpenBag(packed) as unpacked:
+        assert stamps(bag) == stamps(unpacked) == ALL
+        assert is_open(path) and list((tmp_path / "copies").iterdir())
+    assert not is_open(path) and not list((tmp_path / "copies").iterdir())
+
+
+def test_a_compressed_file_that_is_damaged_is_read_as_far_as_it_is_whole(tmp_path):
+    data = put_mcap(tmp_path / "a.mcap", camera(frames=60), use_chunking=False).read_bytes()
+    packed = bytearray(zstandard.ZstdCompressor(write_checksum=True).compress(data))
+    packed[-1] ^= 0xFF
+    (tmp_path / "a.mcap.zstd").write_bytes(packed)
+    with OpenBag(tmp_path / "a.mcap.zstd") as bag:
+        assert stamps(bag) and "a.mcap.zstd can't be unpacked (" in bag.losses
+
+
+def test_a_compressed_message_that_is_damaged_is_empty_and_the_others_are_read(tmp_path):
+    data = bytes(STORE.serialize_cdr(image(clip_frame(0).rgb, "rgb8", 7), topics.RAW_TYPE))
+    packed = zstandard.ZstdCompressor().compress(data)
+    with BagFile(tmp_path / "a.mcap") as file:
+        file.add_topic("a", topics.RAW_TYPE)
+        file.put_serialized("a", packed[:-9], 1)
+        file.put_serialized("a", packed, 2)
+    with OpenBag(tmp_path / "a.mcap") as bag:
+        assert [message.data for message in bag.messages(["a"], [topics.RAW_TYPE])] == [b"", data]
 
 
 @pytest.mark.parametrize("plugin", list(StoragePlugin))

@@ -34,6 +34,22 @@ def test_truth_further_away_belongs_to_no_image():
     )
 
 
+def test_truth_in_the_middle_between_two_images_belongs_to_neither():
+    assert not pair([500], [0, 1000]).image_of
+    assert dict(pair([499], [0, 1000]).image_of) == {0: 0}
+
+
+def test_images_that_are_not_recorded_by_stamp_keep_their_number():
+    images = [IMAGES[2], None, IMAGES[0], IMAGES[1]]
+    found = pair([stamp + 1000 for stamp in IMAGES[:3]], images)
+    assert dict(found.image_of) == {0: 2, 1: 3, 2: 0} and not found.problem
+
+
+def test_the_period_is_that_of_the_stamps_that_differ():
+    images = [*[0] * 6, *IMAGES[:3]]
+    assert dict(pair([IMAGES[1] + 1000], images, [8]).image_of) == {0: 7}
+
+
 def test_a_median_is_not_moved_by_frames_that_are_missing():
     images = [n * 10**8 for n in (0, 1, 2, 3, 50, 90)]
     found = pair([stamp + 60 * 10**6 for stamp in images], images)
@@ -44,6 +60,8 @@ def test_a_median_is_not_moved_by_frames_that_are_missing():
 def test_each_image_has_one_truth_and_each_truth_one_image():
     found = pair([IMAGES[0] + 3, IMAGES[0] + 1, IMAGES[0] + 2])
     assert dict(found.image_of) == {1: 0}
+    found = pair([IMAGES[1] - 5, IMAGES[1] + 5], before=[1, 2])
+    assert dict(found.image_of) == {0: 1} and found.largest_offset == 5
     often = [stamp + k * PERIOD // 4 for stamp in IMAGES for k in range(4)]
     found = pair(often, before=[1 + n // 4 for n in range(24)])
     assert dict(found.image_of) == {4 * n: n for n in range(6)} and found.problem == ""
@@ -67,26 +85,49 @@ def test_only_those_images_are_refused_that_can_not_be_told_apart():
     assert "only 4 of 6 messages of truth used: 2 of 6 images on" in found.problem
 
 
+def test_the_first_of_several_shared_stamps_is_named():
+    found = pair(IMAGES, [IMAGES[n] for n in (2, 0, 0, 1, 2, 2)])
+    assert dict(found.image_of) == {1: 3}
+    assert found.problem == (
+        "/ground_truth/depth: only 1 of 6 messages of truth used: 5 of 6 images on /camera/image"
+        " share their stamp with another, such as 5.000000000 s"
+    )
+
+
+def test_a_reason_is_given_where_less_than_half_of_the_truth_has_an_image():
+    far = [stamp + 17 * 10**6 + 10**5 * n for n, stamp in enumerate(IMAGES[5:] * 3)]
+    assert pair([*IMAGES[:3], *far]).problem == ""
+    assert pair([*IMAGES[:2], *far, far[-1] + 1]).problem == (
+        "/ground_truth/depth: only 2 of 6 messages of truth used: 4 are 17.000 ms or more from"
+        " every image; expected less than half the images' period, 16.667 ms"
+    )
+
+
 def test_truth_that_shares_its_stamp_is_not_used_either():
     found = pair([IMAGES[0]] * 3)
     assert not found.image_of
     assert "3 of its messages share their stamp with another" in found.problem
 
 
-@pytest.mark.parametrize(("images_before", "used"), [(LONGEST_WAIT + 1, True), (0, True)])
-def test_truth_may_be_some_images_late_or_early(images_before, used):
+@pytest.mark.parametrize(
+    ("image", "images_before", "used"),
+    [
+        (0, LONGEST_WAIT + 1, True),
+        (0, LONGEST_WAIT + 2, False),
+        (LONGEST_WAIT - 1, 0, True),
+        (LONGEST_WAIT, 0, False),
+    ],
+)
+def test_truth_may_be_some_images_late_or_early(image, images_before, used):
     images = [n * PERIOD for n in range(100)]
-    assert bool(pair([0], images, [images_before]).image_of) is used
-
-
-def test_truth_that_is_too_many_images_late_is_not_waited_for():
-    images = [n * PERIOD for n in range(100)]
-    found = pair([0], images, [LONGEST_WAIT + 2])
-    assert not found.image_of
-    assert "1 come more than 15 images from their image" in found.problem
+    found = pair([images[image]], images, [images_before])
+    assert dict(found.image_of) == ({0: image} if used else {})
+    assert ("1 come more than 15 images from their image" in found.problem) is not used
 
 
 def test_stamps_that_can_not_be_read_belong_to_nothing():
     found = pair([None, IMAGES[1]], [IMAGES[0], None])
     assert not found.image_of and found.messages == 2
+    assert pair(IMAGES[:1], [None]).problem.endswith("no image has a stamp that can be read")
+    assert pair([]).problem == "" and pair([]).messages == 0
     assert pair([None], [None]).problem.endswith("no image has a stamp that can be read")

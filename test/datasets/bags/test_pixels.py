@@ -1,5 +1,7 @@
 """Pixels of messages to arrays and back."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,6 +9,35 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from mtshare_ros.datasets.bags import pixels
+
+
+def raw(values, encoding, big=False):
+    """Return what an Image message says of an array."""
+    data = values.astype(values.dtype.newbyteorder(">" if big else "<"))
+    return SimpleNamespace(
+        height=values.shape[0],
+        width=values.shape[1],
+        encoding=encoding,
+        is_bigendian=big,
+        step=values.strides[0],
+        data=data.tobytes(),
+    )
+
+
+@pytest.mark.parametrize("big", [False, True])
+def test_either_order_of_bytes_is_read(big):
+    values = np.arange(12, dtype=np.uint16).reshape(3, 4) + 250
+    assert np.array_equal(pixels.raw_pixels(raw(values, "16UC1", big)), values)
+    values = np.linspace(-2, 2, 24, dtype=np.float32).reshape(2, 4, 3)
+    found = pixels.raw_pixels(raw(values, "32FC3", big))
+    assert np.array_equal(found, values) and found.dtype == np.float32 and found.dtype.isnative
+
+
+def test_an_image_without_pixels_or_of_a_long_encoding_is_refused_in_one_line():
+    with pytest.raises(ValueError, match="an image of 4x0: expected pixels"):
+        pixels.raw_pixels(raw(np.zeros((0, 4), np.uint8), "mono8"))
+    with pytest.raises(ValueError, match=f"encoding '{'x' * 32}': expected one of rgb8"):
+        pixels.raw_pixels(raw(np.zeros((2, 4), np.uint8), "x" * 99))
 
 
 @given(arrays(np.float32, (4, 5), elements=st.floats(0.125, 65.0, width=32)))

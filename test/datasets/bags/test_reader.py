@@ -11,10 +11,23 @@ from mcap_ros2.decoder import DecoderFactory
 from rosbags.typesys import Stores, get_typestore
 
 from mtshare_ros.datasets.bags import topics
+from mtshare_ros.datasets.bags.file import BagFile
 from mtshare_ros.datasets.bags.open_bag import BagError, IncompleteBagError
 from mtshare_ros.datasets.bags.pairing import LONGEST_WAIT
 from mtshare_ros.datasets.bags.reader import ClipReader
-from support.bag_files import SIZE, STEP, clip_frame, image, jpeg, put, read_one, write
+from support.bag_files import (
+    SIZE,
+    STEP,
+    STORE,
+    camera,
+    camera_info,
+    clip_frame,
+    image,
+    jpeg,
+    put,
+    read_one,
+    write,
+)
 
 
 def independently_read(path):
@@ -233,6 +246,27 @@ def test_what_of_a_bag_is_lost_is_said_after_what_is_there(tmp_path):
             frames.append(frame)
     assert len(frames) == 3 and "is cut off" in reader.losses
     assert len(list(reader.salvaged())) == 3 and "is cut off" in reader.losses
+    next(iter(reader))
+    assert reader.losses == ""  # Of a pass that has just begun.
+
+
+def test_a_message_without_a_stamp_is_named_by_the_time_of_its_recording(tmp_path):
+    good = bytes(STORE.serialize_cdr(image(clip_frame(0).rgb, "rgb8", 5), topics.RAW_TYPE))
+    with BagFile(tmp_path / "a.mcap") as file:
+        file.add_topic("camera/image", topics.RAW_TYPE)
+        for second, data in ((6, good), (7, good[:11])):
+            file.put_serialized("camera/image", data, second * 10**9)
+    reader = ClipReader(tmp_path / "a.mcap")
+    assert [frame.stamp for frame in reader] == [5]
+    assert "1 of 2 messages can't be used: 7.000000000 s: " in reader.warnings[0]
+
+
+def test_an_image_of_another_size_than_its_calibration_has_no_focal_length(tmp_path):
+    large = np.repeat(np.repeat(clip_frame(0).rgb, 2, axis=0), 2, axis=1)
+    other = ("/camera/image", topics.RAW_TYPE, image(large, "rgb8", STEP))
+    put(tmp_path / "bag", [*camera(frames=1), other])
+    found = [frame.focal_length for frame in ClipReader(tmp_path / "bag")]
+    assert found == [pytest.approx(0.8), None]
 
 
 def test_only_the_truth_that_is_asked_for_is_read(tmp_path):
@@ -241,6 +275,21 @@ def test_only_the_truth_that_is_asked_for_is_read(tmp_path):
     assert frame.labels is not None and frame.depth is frame.normals is None
     (frame,) = ClipReader(path, truths=())
     assert frame.labels is None
+
+
+def test_truth_that_is_read_as_the_camera_s_images_is_no_truth(tmp_path):
+    path = write(tmp_path / "clip.mcap", frames=1)
+    reader = ClipReader(path, image_topic="/ground_truth/labels")
+    (frame,) = reader
+    assert reader.truth == (topics.DEPTH, topics.NORMALS) and frame.labels is None
+    assert np.array_equal(frame.rgb, np.dstack([clip_frame(0).labels] * 3))
+
+
+@pytest.mark.parametrize(("intrinsics", "fx"), [("auto", 48.0), ("p", 48.0), ("k", 24.0)])
+def test_the_matrix_that_is_asked_for_gives_the_focal_length(tmp_path, intrinsics, fx):
+    put(tmp_path / "bag", camera(frames=1, info=lambda t: camera_info(t, k=24.0, p=48.0)))
+    reader = ClipReader(tmp_path / "bag", intrinsics=intrinsics)
+    assert reader.focal_length == next(iter(reader)).focal_length == fx / SIZE[0]
 
 
 def test_reading_needs_neither_simulator_nor_torch_nor_ros():

@@ -5,6 +5,7 @@ import pytest
 
 from mtshare_ros.datasets.bags import topics
 from mtshare_ros.datasets.bags.open_bag import BagError
+from mtshare_ros.datasets.bags.pairing import LONGEST_WAIT
 from mtshare_ros.datasets.bags.reader import ClipReader
 from support.bag_files import STEP, clip_frame, image, put
 
@@ -49,6 +50,42 @@ def test_truth_of_another_time_is_named(tmp_path):
     put(tmp_path / "bag", truth_messages(stamp, lambda index: stamp(index) + 10**9))
     (warning,) = ClipReader(tmp_path / "bag").warnings
     assert "/ground_truth/labels: none of 6 messages of truth used: 6 are 833.333 ms" in warning
+
+
+@pytest.mark.parametrize(("later", "used"), [(LONGEST_WAIT, True), (LONGEST_WAIT + 1, False)])
+def test_truth_is_waited_for_as_long_as_it_is_promised(tmp_path, later, used):
+    messages = [
+        ("/camera/image", topics.RAW_TYPE, image(clip_frame(0).rgb, "rgb8", index * STEP))
+        for index in range(LONGEST_WAIT + 3)
+    ]
+    labels = ("/ground_truth/labels", topics.RAW_TYPE, image(clip_frame(0).labels, "mono8"))
+    messages.insert(1 + later, labels)
+    put(tmp_path / "bag", messages)
+    reader = ClipReader(tmp_path / "bag")
+    assert (next(iter(reader)).labels is not None) is used
+    assert len(reader.warnings) == (not used)
+
+
+@pytest.mark.parametrize("truth_first", [True, False])
+@pytest.mark.parametrize("encoding", ["mono8", "rgb8"])
+def test_an_image_is_given_as_soon_as_all_of_its_truth_has_come(tmp_path, truth_first, encoding):
+    messages = []
+    for index in range(4):
+        frame = clip_frame(index)
+        labels = np.minimum(frame.labels, 14 + (index == 3))
+        kind = "mono8" if index != 1 else encoding  # Or one that can't be read.
+        pair = [
+            ("/ground_truth/labels", topics.RAW_TYPE, image(labels, kind, index)),
+            ("/camera/image", topics.RAW_TYPE, image(frame.rgb, "rgb8", index)),
+        ]
+        messages += pair if truth_first else pair[::-1]
+    put(tmp_path / "bag", messages)
+    frames, given = iter(ClipReader(tmp_path / "bag", classes=15)), []
+    # The last labels are of another class, which ends the reading where they are met.
+    with pytest.raises(BagError, match="/ground_truth/labels: class id 15: the task has 0 to 14"):
+        for frame in frames:
+            given.append((frame.stamp, frame.labels is not None))
+    assert given == [(0, True), (1, encoding == "mono8"), (2, True)]
 
 
 def test_truth_that_comes_before_its_image_waits_for_it(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import matplotlib
 import numpy as np
 import pytest
 
@@ -59,3 +60,35 @@ def test_what_is_invalid_takes_no_colours_from_the_rest() -> None:
     depth[0] = np.linspace(2.0, 4.0, 40)
     colours = colours_of([to_levels(depth)])
     assert 1.5 < to_metres(colours.near) < 2.0 and 4.0 < to_metres(colours.far) < 5.0
+
+
+def test_levels_are_logarithmic_from_one_to_255() -> None:
+    middle = float(np.sqrt(NEAREST * FARTHEST))
+    depth = np.array([[NEAREST, middle, FARTHEST]])
+    assert to_levels(depth)[0].tolist() == [1, 128, 255]
+    assert [to_metres(level) for level in (1, 128, 255)] == pytest.approx(depth[0])
+
+
+def test_the_range_goes_from_the_first_to_the_last_percentile() -> None:
+    levels = np.full((10, 100), 150, np.uint8)
+    levels[0, :5], levels[1, :5] = 40, 230  # half a percent each
+    assert colours_of([levels]) == DepthColours(146.0, 154.0)
+    levels[0, :50], levels[1, :50] = 140, 160  # five percent
+    assert colours_of([levels]) == DepthColours(136.0, 164.0)
+    assert colours_of([np.full((2, 2), 2, np.uint8)]).near == 1.0
+
+
+def test_ticks_are_logarithmic_as_the_colours() -> None:
+    span = 254 / np.log(FARTHEST / NEAREST)
+    near, far = (1 + span * np.log(metres / NEAREST) for metres in (0.99, 10.01))
+    assert DepthColours(near, far).ticks() == [
+        (pytest.approx(100 * np.log10(metres), abs=0.5), f"{metres} m")
+        for metres in (1, 2, 3, 5, 10)
+    ]
+
+
+def test_colours_are_those_of_viridis() -> None:
+    levels = np.array([[100, 150, 200]], np.uint8)
+    # Its ends and its middle, as matplotlib has them.
+    expected = matplotlib.colormaps["viridis"]([1.0, 0.5, 0.0])[:, :3] * 255
+    assert np.abs(DepthColours(100, 200).picture(levels)[0] - expected).max() < 3

@@ -120,3 +120,51 @@ def test_a_report_of_many_frames_is_not_longer(tmp_path: Any) -> None:
         write_report(tmp_path, RUN, scores, manifest())
         sizes.append((tmp_path / "report.json").stat().st_size)
     assert sizes[1] < 1.1 * sizes[0]
+
+
+def test_a_worse_frame_takes_the_place_of_its_neighbour_up_to_thirty_frames(cheap: None) -> None:
+    for later, expected in ((29, [29]), (30, [0, 30])):
+        kept = KeptFrames([TASKS["depth"]])
+        offer(kept, 0, {"depth": 0.5})
+        offer(kept, later, {"depth": 0.6})
+        assert indices(kept, "depth") == expected
+    for later, expected in ((29, [0]), (30, [0, 30])):
+        kept = KeptFrames([TASKS["depth"]])
+        offer(kept, 0, {"depth": 0.5})
+        offer(kept, later, {"depth": 0.4})
+        assert indices(kept, "depth") == expected
+    kept = KeptFrames([TASKS["depth"]])
+    offer(kept, 0, {"depth": 0.5})
+    offer(kept, 29, {"depth": 0.5})
+    assert indices(kept, "depth") == [0]  # The first of equals.
+
+
+def test_a_frame_is_among_the_worst_if_it_is_worse_than_the_better_of_them(cheap: None) -> None:
+    kept = KeptFrames([TASKS["depth"]])
+    for number, value in enumerate((0.9, 0.5, 0.7, 0.4)):
+        offer(kept, 100 * number, {"depth": value})
+    assert indices(kept, "depth") == [0, 200]
+
+
+def test_reasons_are_those_of_now_and_frames_are_in_their_order(
+    cheap: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept_frames, "MAX_FRAMES", 2)
+    kept = KeptFrames([TASKS["depth"]])
+    for index in range(0, 200, 50):
+        offer(kept, index, {"depth": 0.5 if index == 50 else 0.9 if index < 50 else 0.1})
+    assert indices(kept) == sorted(indices(kept))
+    assert indices(kept, "depth") == [0, 50] and indices(kept, "depth") == [0, 50]
+    offer(kept, 200, {"depth": 2.0})
+    assert indices(kept, "depth") == [0, 200]
+    assert [k.reasons for k in kept.result() if k.moment.index == 0] == [["depth"]]
+
+
+def test_two_frames_that_are_too_large_become_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = kept_frames.Encoded({("camera", ""): bytes(60)})
+    monkeypatch.setattr(kept_frames, "encode", lambda *_: made)
+    monkeypatch.setattr(kept_frames, "MAX_BYTES", 100)
+    kept = KeptFrames([])
+    for index in range(2):
+        kept.offer(Moment(index, "", {}), PICTURE, {})
+    assert indices(kept) == [0]

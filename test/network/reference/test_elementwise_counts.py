@@ -13,6 +13,7 @@ from mtshare_ros.network.reference.elementwise_counts import (
     OUTPUTS,
     Thresholds,
     Works,
+    _shared_work,
     shared_pass,
     shares,
 )
@@ -125,9 +126,9 @@ def test_counts_are_those_made_by_hand(points: tuple[str, ...]) -> None:
         sparse = values if kind == "values" else work.counted
         assert work.least == min(sparse, work.dense), kind
     ratios = shares(works)
-    assert ratios["all"]["counted"] == pytest.approx(
-        sum(c for c, _ in expected.values()) / sum(d for _, d in expected.values())
-    )
+    for name, kinds in (("all", tuple(expected)), ("linears", tuple(LINEARS)), ("fc2", ("fc2",))):
+        counted, dense = (sum(expected[kind][i] for kind in kinds) for i in range(2))
+        assert ratios[name]["counted"] == pytest.approx(counted / dense)
 
 
 def _by_hand(transformer, x, reference, theta, points):  # type: ignore[no-untyped-def]
@@ -179,6 +180,38 @@ def test_the_base_itself_costs_nothing_but_its_dense_products() -> None:
     assert ratios["values"] == {"counted": 1.0, "least": 0.0}
 
 
-def test_thresholds_at_unknown_points_are_refused() -> None:
-    with pytest.raises(ValueError, match="'qvk'.*expected some of"):
-        Thresholds((0.1,), ("qvk",))
+@pytest.mark.parametrize("point", ["qvk", "weights"])
+def test_thresholds_at_unknown_points_are_refused(point: str) -> None:
+    with pytest.raises(ValueError, match=f"'{point}'.*expected some of .*'attended'"):
+        Thresholds((0.1,), (point,))
+
+
+def test_each_block_has_a_threshold_of_its_own() -> None:
+    thresholds = Thresholds((0.1, 0.2), ("qkv", "fc1"))
+    assert [thresholds.at(layer, "fc1") for layer in (0, 1)] == [0.1, 0.2]
+    assert thresholds.at(1, "proj") == 0.0
+
+
+def test_changed_weights_are_counted_for_every_token_of_every_image() -> None:
+    base, subtask = pair(SMALL)
+    with torch.no_grad():
+        tokens, _ = base.stem(make_images(2))
+        _, _, _, works = _shared(base, subtask, tokens, Thresholds((1e9,) * 3, INPUTS + OUTPUTS))
+    changed = subtask.changed_weights(base.transformer)
+    # Nothing gets past such thresholds: what is left is X_ref dW.
+    for linear in LINEARS:
+        nonzeros = sum(block[linear] for block in changed)
+        assert nonzeros > 0 and works[linear].counted == 2 * 48 * nonzeros
+
+
+def test_the_kindest_reading_of_the_values_counts_what_differs() -> None:
+    shapes = {"norm1": 4, "qkv": 12, "attended": 4, "proj": 4}
+    shapes |= {"norm2": 4, "fc1": 6, "act": 6, "fc2": 4}
+    reference = {point: torch.zeros(1, 2, width) for point, width in shapes.items()}
+    reference["weights"] = torch.zeros(1, 2, 2, 2)
+    values = {point: value.clone() for point, value in reference.items()}
+    values["weights"][0, 1, 0, 1] = 1.0
+    values["qkv"][0, 1, 9] = 1.0
+    work = _shared_work(values, reference, dict.fromkeys(LINEARS, 0))["values"]
+    # One weight for the two channels of its head, one value for the two tokens that read it.
+    assert (work.counted, work.least, work.dense) == (16, 2 + 2, 16)

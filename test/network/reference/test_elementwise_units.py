@@ -96,3 +96,39 @@ def test_the_penalty_is_the_mean_over_every_element_of_the_papers_points() -> No
     ]
     found = activation_difference(own.values, theirs.values)
     assert float(found) == pytest.approx(float(torch.cat(flat).mean()), rel=1e-4)
+
+
+def test_the_expected_density_leads_the_gates_of_elements_only() -> None:
+    gates = ElementGates(SMALL)
+    with torch.no_grad():
+        gates.logits.zero_()
+        gates.tensor_logits.zero_()
+    density = gates.expected_density()
+    # Half of the elements are open in half of the tensors.
+    assert density.item() == pytest.approx(0.25)
+    density.backward()
+    assert gates.tensor_logits.grad is None and gates.logits.grad is not None
+    # Of sigmoid at 0 the slope is 1/4, and a tensor's gate is open with 1/2.
+    count = gates.logits.numel()
+    assert torch.allclose(gates.logits.grad, torch.full((count,), 0.125 / count))
+
+
+def test_as_many_gates_stay_as_wholly_fit_and_training_goes_on() -> None:
+    gates = ElementGates(SMALL).train()
+    count = gates.logits.numel()
+    assert int(gates.keep(10.5 / count).sum()) == 10
+    assert gates.training
+    _, subtask = pair(SMALL)
+    freeze(subtask, gates, 0.1)
+    assert gates.training
+
+
+@pytest.mark.parametrize(("most", "few"), [(-9.0, -8.0), (4.0, 9.0)])
+def test_gates_at_one_end_are_told_apart_by_their_probability(most: float, few: float) -> None:
+    gates = ElementGates(SMALL)
+    with torch.no_grad():
+        gates.tensor_logits.fill_(20.0)
+        gates.logits.fill_(most)
+        gates.logits[123:133] = few
+    mask = gates.keep(10.5 / gates.logits.numel())
+    assert mask[123:133].all() and int(mask.sum()) == 10

@@ -62,12 +62,15 @@ def test_pruned_units_do_what_the_gated_ones_did(base: SingleTaskNetwork) -> Non
     subtask.start_from(base.transformer)
     for parameter in subtask.blocks.parameters():
         parameter.add_(0.05 * torch.randn_like(parameter))
+    # Another unit of each kind is shut in every other block, and one is half open.
     for layer in range(SMALL.depth):
-        gates.head_logits[layer].copy_(torch.tensor([0.3, -9.0]))
-        gates.group_logits[layer].copy_(torch.tensor([-9.0, 4.0]))
+        flipped = layer % 2 == 0
+        gates.head_logits[layer].copy_(torch.tensor([-9.0, 0.3] if flipped else [0.3, -9.0]))
+        gates.group_logits[layer].copy_(torch.tensor([-9.0, 0.1] if flipped else [4.0, -9.0]))
     tokens, _ = base.stem(IMAGES)
     branches = subtask.base_branches(base.transformer, tokens)
     expected = subtask.features(tokens, branches, gates())
-    pruned = prune(subtask, gates, 0.99)
+    pruned = prune(subtask, gates, 0.34)
+    assert pruned.shares == [LayerShare(1, 32)] * SMALL.depth
     found = pruned.features(tokens, branches)
-    assert torch.allclose(found, expected, atol=1e-3)
+    assert torch.allclose(found, expected, atol=1e-4)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
+from mtshare_ros.datasets.bags.open_bag import BagError
 from mtshare_ros.study.reuse.played_clips import Clip
-from support.reuse_clip import FRAMES, SERVED
+from support.reuse_clip import FRAMES, SERVED, play_bag
 
 TASKS = {task.name for task in SERVED}
 
@@ -35,3 +38,18 @@ def test_disagreement_is_with_the_dense_network_on_the_same_frame(played: Clip) 
         held = tracks["hold:3"].errors[task]
         assert not any(held[::3]) and all(held[1:3])
         assert tracks["tokens:1"].errors[task][0] == 0.0
+
+
+def test_of_a_clip_that_is_cut_off_the_rest_is_played(
+    bundle_path: Path, reuse_bag: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "clip.mcap"
+    whole = reuse_bag.read_bytes()
+    path.write_bytes(whole[: len(whole) * 3 // 4])
+    clip = play_bag(bundle_path, path)
+    assert 0 < len(clip.networks_ms) <= FRAMES
+    assert all(len(track.ms) == len(clip.networks_ms) for track in clip.tracks)
+    assert any(f"bag {path}" in warning and "cut off" in warning for warning in clip.warnings)
+    path.write_bytes(whole[:2000])
+    with pytest.raises(BagError, match=r"clip\.mcap"):
+        play_bag(bundle_path, path)

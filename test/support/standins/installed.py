@@ -5,24 +5,18 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from types import ModuleType
 
 import pytest
 
-import mtshare_ros.perception.engines as engines
+from mtshare_ros.perception.engines import tensorrt
 from mtshare_ros.perception.engines.tensorrt import cuda_graph
 from support.standins import fake_tensorrt, pycuda_driver
 from support.standins.device import Device, reset
 
-BACKEND = (
-    "gpu",
-    "tensorrt_build",
-    "tensorrt_engine",
-    "tensorrt_opening",
-    "tensorrt_stage",
-    "tensorrt_state",
-)
-"""Modules that bind the real names when they are imported."""
+BACKEND = ("build", "engine", "engine_files", "gpu", "opening", "stage", "state")
+"""Modules that bind the real names, or those of such a module, when they are imported."""
 
 
 @contextmanager
@@ -46,6 +40,9 @@ def installed() -> Iterator[Device]:
 
 def _forget_backend() -> None:
     for name in BACKEND:
-        sys.modules.pop(f"{engines.__name__}.{name}", None)
-        if hasattr(engines, name):
-            delattr(engines, name)
+        full = f"{tensorrt.__name__}.{name}"
+        if find_spec(full) is None:
+            raise ModuleNotFoundError(full, name=full)
+        sys.modules.pop(full, None)
+        if hasattr(tensorrt, name):
+            delattr(tensorrt, name)

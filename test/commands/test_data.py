@@ -82,7 +82,13 @@ def test_a_clip_is_written_as_asked_for(monkeypatch, capsys):
     assert capsys.readouterr().out == "x.mcap: 7 frames\ny: 150 frames\n"
 
 
-def test_a_bag_is_labelled_as_asked_for(monkeypatch, capsys):
+@pytest.mark.parametrize(
+    ("calibration", "focal_length", "intrinsics"),
+    [("--intrinsics p", None, "p"), ("--focal-length 0.7", 0.7, "auto")],
+)
+def test_a_bag_is_labelled_as_asked_for(
+    monkeypatch, capsys, calibration, focal_length, intrinsics
+):
     asked = []
 
     def pretend(source, teachers, output, threads, on_frame):
@@ -95,9 +101,9 @@ def test_a_bag_is_labelled_as_asked_for(monkeypatch, capsys):
     monkeypatch.setattr(job, "label_bag", pretend)
     monkeypatch.setattr(reading, "parse_teachers", lambda texts: list(texts))
     words = "label --bag b --teacher depth=d.onnx --teacher normals=n.onnx --output out"
-    more = "--frames 60 --topic /rear --intrinsics p --focal-length 0.7 --threads 3"
+    more = "--frames 60 --topic /rear --threads 3 " + calibration
     assert cli.run([*words.split(), *more.split()]) == 0
-    source = Source(Path("b"), "/rear", 0.7, 60, "p")
+    source = Source(Path("b"), "/rear", focal_length, 60, intrinsics)
     assert asked == [(source, ["depth=d.onnx", "normals=n.onnx"], Path("out"), 3)]
     captured = capsys.readouterr()
     assert captured.out == "out: depth, normals; 40 images, fx 0.8 (P)\n"

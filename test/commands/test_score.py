@@ -119,9 +119,9 @@ def test_options_that_do_not_go_together_are_named(scored, capsys, tmp_path, opt
 
 def test_a_bag_is_scored_with_the_options_that_are_given(scored, capsys, tmp_path):
     words = f"evaluate b --output {tmp_path} --bag a --topic /t --intrinsics k --record r"
-    more = "--policy hold:3 --baseline hold:2 --engine torch --max-dirty-fraction 0.5 --threads 3"
+    more = "--policy change --baseline hold:2 --engine torch --max-dirty-fraction 0.5 --threads 3"
     assert cli.run([*words.split(), *more.split()]) == 0
-    assert scored["options"] == Options("hold:3", "torch", 0.5, 3, ("hold:2",))
+    assert scored["options"] == Options("change", "torch", 0.5, 3, ("hold:2",))
     source = scored["source"]
     assert (source.func, source.args) == (BagFrames, (Path("a"), "/t"))
     assert source.keywords == {"intrinsics": "k"} and scored["record"] == Path("r")

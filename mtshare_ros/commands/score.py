@@ -101,7 +101,7 @@ def evaluate(
     of_images |= {"--names": names is not None, "--normal-axes": normal_axes is not None}
     of_bags = {"--record": record is not None, "--topic": topic is not None}
     of_bags |= {"--intrinsics": intrinsics != "auto", "--ray": ray is not None}
-    of_bags |= {"--workers": workers > 1, "--policy": policy not in ("tokens", "dense")}
+    of_bags |= {"--workers": workers > 1, "--policy": policy not in (None, "tokens", "dense")}
     of_bags |= {"--max-dirty-fraction": max_dirty_fraction != 1.0}
     if bag:
         refuse(of_images, "expected with --dataset, not with --bag")
@@ -109,7 +109,7 @@ def evaluate(
         refuse(of_bags, "expected with --bag, not with --dataset")
         refuse(of_images if dataset == "rooms" else {}, "not with --dataset rooms")
     refuse({"--workers": ray is not None and workers > 1}, "not with --ray, which has its own")
-    if policy.startswith(("dense", "hold", "warp", "carry")):
+    if (policy or "").startswith(("dense", "hold", "warp", "carry")):
         fraction = {"--max-dirty-fraction": max_dirty_fraction != 1.0}
         refuse(fraction, f"not with --policy {policy}, which computes whole frames")
     check_output_folder(output)

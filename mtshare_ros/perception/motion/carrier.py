@@ -19,6 +19,8 @@ from mtshare_ros.tasks import Task
 
 MOST_UNEXPLAINED = 0.2
 """Share of the image from which the flow counts as lost, and the frame is computed instead."""
+_LARGEST_CHANGE = 12.0
+"""Grey levels of a cell that is explained: a lamp that is switched on is no motion."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,7 @@ class Carrier:
         if size is None:  # None of the wanted tasks had its turn.
             return None
         where = at_size(self._motion.back(grey_of(small)), size)
-        if float(np.mean(~explained(cells, key.cells, where))) > MOST_UNEXPLAINED:
+        if float(np.mean(~explained(cells, key.cells, where, _LARGEST_CHANGE))) > MOST_UNEXPLAINED:
             return None
         camera = pinhole_of(focal_length, key.image_size, size)
         scene = None

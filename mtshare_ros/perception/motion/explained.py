@@ -9,9 +9,6 @@ from numpy.typing import NDArray
 from mtshare_ros.perception.motion.flow import Where, pulled
 from mtshare_ros.perception.tokens import Cells
 
-LARGEST_CHANGE = 12.0
-"""Grey levels of 255 that a low-passed cell may differ from where the flow says it was."""
-
 
 def in_view(where: Where, size: tuple[int, int]) -> NDArray[np.bool_]:
     """Return which pixels were inside a key frame of some width and height, (H, W)."""
@@ -19,13 +16,17 @@ def in_view(where: Where, size: tuple[int, int]) -> NDArray[np.bool_]:
     return np.asarray(inside[..., 0] & inside[..., 1])
 
 
-def explained(cells: Cells, key: Cells, where: Where) -> NDArray[np.bool_]:
+def explained(
+    cells: Cells, key: Cells, where: Where, largest_change: float
+) -> NDArray[np.bool_]:
     """Return which cells were in view of the key frame and are what the flow says they were.
 
     Args:
         cells: Low-passed image of a frame, (h, w, 3).
         key: That of the key frame.
         where: Where in the key frame each pixel of the frame was, at any size.
+        largest_change: Grey levels of 255, in the mean of the three colours, that a cell may
+            differ from where the flow says it was.
 
     Returns:
         (h, w).
@@ -38,4 +39,4 @@ def explained(cells: Cells, key: Cells, where: Where) -> NDArray[np.bool_]:
     before = pulled(key, there, cv2.INTER_LINEAR)
     change = cv2.transform(cv2.absdiff(cells, before), np.full((1, 3), 1 / 3, np.float32))
     inside = ((there >= -1) & (there <= (width, height))).all(axis=-1)
-    return np.asarray(inside & (change <= LARGEST_CHANGE))
+    return np.asarray(inside & (change <= largest_change))

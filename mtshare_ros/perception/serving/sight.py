@@ -18,6 +18,12 @@ from mtshare_ros.perception.predictions import Predictions
 from mtshare_ros.perception.view import View
 from mtshare_ros.tasks import Task
 
+LARGEST_CHANGE = 24.0
+"""Grey levels that a cell of which a key tells may differ from what the key's frame shows there.
+
+A smaller bound takes cells for unknown, most of them at edges that moved by less than a cell,
+that the key is right about: at 12, a tenth of what is in view while the camera drives.
+"""
 _FAR_OUTSIDE = -1e6
 """Pixels. What is between this and any pixel of a key, but for the last bit, is outside, too."""
 
@@ -86,7 +92,7 @@ def sight_of(
         return Sight(key)
     size = where.shape[1::-1]
     viewed = in_view(where, size)
-    looks_alike = explained(view.cells, key.view.cells, where).astype(np.uint8)
+    looks_alike = explained(view.cells, key.view.cells, where, LARGEST_CHANGE).astype(np.uint8)
     alike = cv2.resize(looks_alike, size, interpolation=cv2.INTER_NEAREST) > 0
     motion = None
     if is_moved(key.predictions, tasks):

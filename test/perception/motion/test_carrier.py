@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from mtshare_ros.bundle.manifest import InputSpec
-from mtshare_ros.perception.motion.carrier import Carrier, _unexplained
+from mtshare_ros.perception.motion.carrier import Carrier
 from mtshare_ros.perception.predictions import Predictions
 from mtshare_ros.perception.tokens import low_pass
 from mtshare_ros.tasks import KINDS, TASKS
@@ -120,17 +120,3 @@ def test_a_lamp_that_is_switched_on_over_a_part_is_a_frame_to_compute():
         rows = int(96 * share)
         lit[:rows] = np.minimum(lit[:rows].astype(int) + 60, 255)
         assert (carry(keeping(), image=lit) is not None) == is_served, share
-
-
-@pytest.mark.parametrize(("axis", "side"), [(0, 128), (1, 96)])
-@pytest.mark.parametrize("share", [-0.5, -0.25, 0.0, 0.25, 0.5])
-def test_what_was_not_in_view_is_unexplained_even_where_nothing_changed(axis, side, share):
-    cells = np.full((24, 32, 3), 90, np.uint8)
-    y, x = np.mgrid[:96, :128].astype(np.float32)
-    where = np.stack([x, y], axis=-1)
-    where[..., axis] += share * side
-    assert _unexplained(cells, cells, where) == pytest.approx(abs(share), abs=0.06)
-    brighter = cells.copy()
-    brighter[:6] += 13
-    expected = 0.25 if not share else 0.0
-    assert _unexplained(brighter, cells, where) >= expected

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mtshare_ros.perception.motion.carry import CameraMotion, carried, moved
-from mtshare_ros.perception.motion.flow import ImageMotion, Where
+from mtshare_ros.perception.motion.flow import ImageMotion, Where, at_size, grey_of
 from mtshare_ros.perception.motion.rigid import Pinhole, RigidMotion, pinhole_of, rigid_motion
 from mtshare_ros.perception.predictions import Predictions
 from mtshare_ros.simulator.clips import ClipFrame, render_clip
@@ -28,6 +28,11 @@ def frames(request: pytest.FixtureRequest) -> list[ClipFrame]:
     first = {"pan": 40, "drive": 30, "handheld": 25}[request.param]
     clip = render_clip(request.param, SEED, first + 7, SIZE)
     return list(islice(clip, first, None))
+
+
+def back(motion: ImageMotion, image: np.ndarray, size: tuple[int, int]) -> Where:
+    """Return where the pixels of an image were, for maps of some width and height."""
+    return at_size(motion.back(grey_of(image)), size)
 
 
 def camera(frame: ClipFrame) -> Pinhole:
@@ -54,8 +59,8 @@ def real_motion(key: ClipFrame, frame: ClipFrame) -> RigidMotion:
 def flows(frames: list[ClipFrame]) -> dict[int, Where]:
     """Return the flow of each frame of a clip but the first, which is the key frame."""
     motion = ImageMotion()
-    motion.start(frames[0].rgb)
-    return {step: motion.back(frames[step].rgb, SIZE) for step in range(1, len(frames))}
+    motion.start(grey_of(frames[0].rgb))
+    return {step: back(motion, frames[step].rgb, SIZE) for step in range(1, len(frames))}
 
 
 def errors(found: Predictions, frame: ClipFrame) -> np.ndarray:

@@ -57,7 +57,8 @@ class Sight:
         where: Where in the key each pixel of the frame was, at the size of the flow; None where
             the frame is the key.
         viewed: (h, w) bool, what was in view of the key.
-        known: (h, w) bool, what was in view and looks as it did.
+        known: (h, w) bool, what was in view and looks as it did; nothing where no motion of the
+            camera explains the flow.
         motion: The camera's; None where none was found or none is needed.
     """
 
@@ -94,12 +95,17 @@ def sight_of(
     viewed = in_view(where, size)
     looks_alike = explained(view.cells, key.view.cells, where, LARGEST_CHANGE).astype(np.uint8)
     alike = cv2.resize(looks_alike, size, interpolation=cv2.INTER_NEAREST) > 0
-    motion = None
-    if is_moved(key.predictions, tasks):
-        camera = pinhole_of(focal_length, view.size, size)
-        scene = rigid_motion(where, key.depth, camera)
-        motion = None if scene is None else CameraMotion(where, scene, camera)
-    return Sight(key, where, viewed, viewed & alike, motion)
+    known = viewed & alike
+    if not is_moved(key.predictions, tasks):
+        return Sight(key, where, viewed, known)
+    camera = pinhole_of(focal_length, view.size, size)
+    scene = rigid_motion(where, key.depth, camera)
+    if scene is None and key.depth is not None:
+        # Where all is too far for a depth, the camera's turn is all that can be seen.
+        scene = rigid_motion(where, None, camera)
+    if scene is None:
+        return Sight(key, where, viewed, np.zeros_like(known))
+    return Sight(key, where, viewed, known, CameraMotion(where, scene, camera))
 
 
 def seen(sight: Sight, tasks: Sequence[Task], fill: bool, max_depth: float) -> Predictions:

@@ -36,6 +36,10 @@ class Pace:
         network = sum(t for stage, t in milliseconds.items() if stage not in _NOT_THE_NETWORK)
         return 1e-3 * (beside_ms + total + (self.slower - 1.0) * network)
 
+    def looked(self, milliseconds: float) -> float:
+        """Return the seconds until the network may have a frame; a part of ``served``."""
+        return 1e-3 * milliseconds if self.serve_ms is None else 0.0
+
     def served(self, milliseconds: float) -> float:
         """Return the seconds that a frame takes that is served and not computed."""
         return 1e-3 * (milliseconds if self.serve_ms is None else self.serve_ms)

@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from mtshare_ros.evaluation.outcome import Maps
 from mtshare_ros.evaluation.policies import Stepper
 from mtshare_ros.evaluation.streaming.times import Pace
 from mtshare_ros.perception.predictions import Predictions
-from mtshare_ros.perception.serving.server import Server, Ticket
+from mtshare_ros.perception.serving.server import RawMaps, Server, Ticket
 from mtshare_ros.perception.stream import PerceptionStream
 from mtshare_ros.perception.view import view_of
 
@@ -140,6 +140,17 @@ def is_computed(found: Predictions) -> bool:
     return bool(found.dirty.any())
 
 
+@dataclass(frozen=True)
+class _Work:
+    """What the network is at."""
+
+    done: float
+    number: int
+    ticket: Ticket
+    found: Predictions
+    raw: RawMaps
+
+
 class Beside:
     """The network in a thread of its own; every frame is served from its newest key."""
 
@@ -163,15 +174,16 @@ class Beside:
         self._stream, self._server = stream, server
         self._wanted, self._pace, self._wait = wanted, pace, wait
         self._answers = _Answers()
-        self._network: tuple[float, Ticket, Predictions, Any] | None = None
-        self._begun = -1
+        self._network: _Work | None = None
+        self._newest = self._begun = -1
+        self._unanswered: set[int] = set()
 
     def until(self, now: float) -> list[Answer]:
         """See ``Way``."""
-        while self._network is not None and self._network[0] <= now + 1e-9:
-            at = self._network[0]
+        while self._network is not None and self._network.done <= now + 1e-9:
+            done = self._network.done
             self._finish()
-            self._begin(at)
+            self._begin(done)
         return self._answers.until(now)
 
     def take(self, number: int, frame: InputFrame, now: float) -> None:
@@ -180,27 +192,32 @@ class Beside:
         view = view_of(
             frame.image, frame.stamp, self._stream.engine.manifest.input, frame.focal_length
         )
-        if self._server.look(view) is not None:
-            self._stream.reset("cut")
-        looked = time.perf_counter() - began
+        reason = self._server.look(view)
+        if reason is not None:
+            self._stream.reset(reason)
+        looked = 1e3 * (time.perf_counter() - began)
         self._newest = number
-        self._begin(now + looked)
-        waited = 0.0
-        if self._network is not None and self._begun == number:
-            waited = max(0.0, self._network[0] - now)
-            if waited <= self._wait:
-                self._finish()
-            else:
-                waited = self._wait
+        self._begin(now + self._pace.looked(looked))
+        waited = self._wait_for(number, now)
         began = time.perf_counter()
         served = self._server.serve()
-        took = waited + self._pace.served(1e3 * (looked + time.perf_counter() - began))
-        if served is not None:
-            known = served.known()
-            answer = Answer(
-                number, now + took, served.predictions.maps, 1e-9 * served.age_ns, known
-            )
-            self._answers.add(answer)
+        took = self._pace.served(looked + 1e3 * (time.perf_counter() - began))
+        if served is None:
+            self._unanswered.add(number)
+            return
+        self._unanswered.clear()
+        maps, age = served.predictions.maps, 1e-9 * served.age_ns
+        self._answers.add(Answer(number, now + waited + took, maps, age, served.known()))
+
+    def _wait_for(self, number: int, now: float) -> float:
+        """Return the seconds that a frame waits for the network, which may then be done."""
+        if self._network is None or self._begun != number:
+            return 0.0
+        left = max(0.0, self._network.done - now)
+        if left > self._wait:
+            return self._wait
+        self._finish()
+        return left
 
     def _begin(self, now: float) -> None:
         if self._network is not None or self._begun == self._newest:
@@ -209,17 +226,21 @@ class Beside:
         if ticket is None:
             return
         self._begun = self._newest
-        raw: Any = {}
+        raw: dict[str, NDArray[np.float32]] = {}
 
-        def refine(new: Any) -> Any:
+        def refine(new: RawMaps) -> RawMaps:
             raw.update(self._server.refine(ticket, new))
             return raw
 
         found = self._stream.step_view(ticket.view, self._wanted, refine)
-        self._network = (now + self._pace.computed(found.milliseconds), ticket, found, raw)
+        done = now + self._pace.computed(found.milliseconds)
+        self._network = _Work(done, self._begun, ticket, found, raw)
 
     def _finish(self) -> None:
         assert self._network is not None
-        _, ticket, found, raw = self._network
-        self._network = None
-        self._server.finish(ticket, found, raw)
+        work, self._network = self._network, None
+        is_of_now = self._server.finish(work.ticket, work.found, work.raw)
+        # A frame to which there was no key waits for its own.
+        if is_of_now and work.number in self._unanswered:
+            self._unanswered.clear()
+            self._answers.add(Answer(work.number, work.done, work.found.maps))

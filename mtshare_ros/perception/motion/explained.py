@@ -12,8 +12,8 @@ from mtshare_ros.perception.tokens import Cells
 
 def in_view(where: Where, size: tuple[int, int]) -> NDArray[np.bool_]:
     """Return which pixels were inside a key frame of some width and height, (H, W)."""
-    inside = (where >= -0.5) & (where <= np.array(size, np.float32) - 0.5)
-    return np.asarray(inside[..., 0] & inside[..., 1])
+    inside = cv2.inRange(where, (-0.5, -0.5), (size[0] - 0.5, size[1] - 0.5))
+    return np.asarray(inside > 0)
 
 
 def explained(

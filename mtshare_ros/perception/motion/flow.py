@@ -30,7 +30,8 @@ class ImageMotion:
 
     def __init__(self) -> None:
         """Start without a key frame."""
-        self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+        # The slower presets refine by a variational step, and carried maps are no better for it.
+        self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
         self._key: Grey | None = None
         self._last: NDArray[Any] = _NONE
 

@@ -144,6 +144,6 @@ def depth_at(depth: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.fl
 
 def _masked(sight: Sight) -> Where:
     assert sight.where is not None and sight.known is not None
-    where = sight.where.copy()
-    where[~sight.known] = _FAR_OUTSIDE
-    return where
+    # A third of the time of writing to where[~known].
+    outside = np.full_like(sight.where, _FAR_OUTSIDE)
+    return np.asarray(cv2.copyTo(sight.where, sight.known.astype(np.uint8), outside))

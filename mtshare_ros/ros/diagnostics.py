@@ -12,8 +12,8 @@ from rclpy.node import Node
 from mtshare_ros.ros.camera_calibration import CalibrationState
 from mtshare_ros.ros.statistics import Statistics, Summary
 
-_OVERLAPPING = ("total", "latency", "ros", "age", "wait", "carry")
-"""Times that hold others, are no work on the frame, or not of the same frame."""
+_SERVING = ("image", "look", "network_wait", "serve", "publish")
+"""Stages of an image that is served; the others are those of keys, or hold several stages."""
 
 
 @dataclass(frozen=True)
@@ -177,6 +177,9 @@ def _pace(
     """Return level and message of how fast the images of a camera that works are served."""
     error, warn, ok = DiagnosticStatus.ERROR, DiagnosticStatus.WARN, DiagnosticStatus.OK
     rate = f"{summary.fps:.1f} of {summary.received_fps:.1f} images per second"
+    age = summary.milliseconds.get("key_age", {}).get(50)
+    if age is not None:
+        rate += f", from keys {age:.0f} ms old"
     latency = summary.milliseconds.get("latency", {}).get(95, 0.0)
     if latency > thresholds.warn_latency_ms:
         level = error if latency > thresholds.error_latency_ms else warn
@@ -187,16 +190,18 @@ def _pace(
 
 
 def _reason(condition: Condition, summary: Summary) -> str:
-    """Return where the time of a computed frame goes, in words."""
+    """Return where the time of an image goes, in words."""
     medians = {stage: times[50] for stage, times in summary.milliseconds.items()}
-    parts = {stage: time for stage, time in medians.items() if stage not in _OVERLAPPING}
+    parts = {stage: medians[stage] for stage in _SERVING if stage in medians}
     words = []
     if parts:
         slowest = max(parts, key=lambda stage: parts[stage])
         words.append(
-            f"a frame takes {sum(parts.values()):.0f} ms, most of it {slowest} "
+            f"an image takes {sum(parts.values()):.0f} ms, most of it {slowest} "
             f"({parts[slowest]:.0f} ms)"
         )
+    if "key" in medians:
+        words.append(f"a key takes {medians['key']:.0f} ms")
     if summary.dirty_fraction is not None:
         words.append(f"{summary.dirty_fraction:.0%} of the tokens are recomputed")
     if condition.cameras > 1:

@@ -56,7 +56,7 @@ class Case:
     outputs: Published
     statistics: Statistics
     reports: list[tuple[str, str]]
-    step: Callable[..., Any]
+    keys: list[Any]
 
     def serve(self, number: int = 0, **changes: Any) -> Received:
         """Serve an image that comes now."""
@@ -67,9 +67,30 @@ class Case:
         self.camera.serve(received)
         return received
 
-    def replace_step(self, step: Callable[..., Any]) -> None:
-        """Let the stream's ``step`` be another function."""
-        self.camera._stream.step = step  # type: ignore[method-assign]
+    def compute(self, step: Callable[..., Any] | None = None) -> None:
+        """Make a key of the newest image, by another function than the stream's."""
+        stream = self.camera._channel._stream
+        step = step or stream.step_view
+
+        def noting(*arguments: Any) -> Any:
+            self.keys.append(step(*arguments))
+            return self.keys[-1]
+
+        stream.step_view = noting  # type: ignore[method-assign]
+        try:
+            self.camera.compute()
+        finally:
+            del stream.step_view  # type: ignore[method-assign]
+
+    def answer(self, number: int = 0, **changes: Any) -> None:
+        """Serve an image and make a key of it."""
+        self.serve(number, **changes)
+        self.compute()
+
+    @property
+    def answered(self) -> list[int]:
+        """The numbers of the images that were published."""
+        return [r.header.stamp.nanosec for r in self.outputs.results]
 
     @property
     def fates(self) -> dict[str, int]:
@@ -102,8 +123,19 @@ def case(node: Node, engine: Any) -> Iterator[Case]:
     camera._outputs.destroy()
     outputs = Published()
     camera._outputs = outputs  # type: ignore[assignment]
-    yield Case(camera, outputs, statistics, reports, camera._stream.step)
+    yield Case(camera, outputs, statistics, reports, [])
     camera.destroy()
+
+
+@pytest.fixture
+def workers() -> Iterator[tuple[Any, Any]]:
+    """The serving thread and the network's."""
+    serving: FairWorker[Camera, Received] = FairWorker(Camera.serve, Camera.drop, "serving")
+    network: FairWorker[Camera, None] = FairWorker(
+        lambda camera, _: camera.compute(), lambda _: None, "network"
+    )
+    yield serving, network
+    assert serving.stop(60) and network.stop(60)
 
 
 def failing(*_: Any) -> Any:
@@ -112,111 +144,174 @@ def failing(*_: Any) -> Any:
 
 def test_every_fate_is_that_of_one_image(case: Case) -> None:
     case.serve(0)
-    case.serve(1, encoding="secret")
+    case.serve(1)  # Nothing was served yet, and the network will not come back to 0.
+    case.compute()
+    case.serve(2, encoding="secret")
     case.outputs.needed = set()
-    case.serve(2)
-    case.outputs.needed = {"depth"}
-    case.replace_step(failing)
     case.serve(3)
+    case.outputs.needed = {"depth"}
+    case.camera._outputs.publish = failing  # type: ignore[method-assign]
+    case.serve(4)
     case.camera.drop()
     assert case.fates == dict.fromkeys(COUNTS[1:], 1)
-    assert [r.header.stamp.nanosec for r in case.outputs.results] == [0]
+    assert case.answered == [1]
     assert [kind for kind, _ in case.reports] == ["front encoding", "front failed"]
     assert all(message.startswith("front/") for _, message in case.reports)
 
 
-@pytest.mark.parametrize("abandoned", [False, True])
-@pytest.mark.parametrize("raises", [False, True])
-def test_a_frame_that_is_abandoned_in_work_leaves_no_trace(
-    case: Case, abandoned: bool, raises: bool
+def test_a_frame_is_answered_at_once_and_the_first_when_its_key_is_there(case: Case) -> None:
+    case.serve(0)
+    assert case.answered == [] and case.fates == {}
+    case.compute()
+    for number in (1, 2):
+        case.serve(number)
+    assert case.answered == [0, 1, 2] and case.fates == {"processed": 3}
+    assert [r.predictions.stamp - START for r in case.outputs.results] == [0, 1, 2]
+    assert [r.predictions.carried for r in case.outputs.results] == [0, 1, 1]
+    case.compute()
+    assert case.answered == [0, 1, 2], "each image is answered once"
+    assert case.statistics.summary().keys == 2
+
+
+def test_an_image_whose_key_comes_after_a_newer_one_was_answered_is_not_answered(
+    case: Case,
 ) -> None:
-    received = Received(image(START))
+    case.answer(0)
+    case.camera.reset("requested")
+    case.serve(1)
 
-    def late(*arguments: Any) -> Any:
-        if abandoned:
-            case.camera.abandon(received)
-        if raises:
-            raise TypeError("a bug")
-        return case.step(*arguments)
+    def meanwhile(*arguments: Any) -> Any:
+        case.serve(2)
+        return failing()
 
-    case.replace_step(late)
-    case.camera.serve(received)
-    outcome = (len(case.outputs.results), case.fates, len(case.reports))
-    if abandoned:
-        assert outcome == (0, {"failed": 1}, 0), "counted when it was abandoned, once"
-    else:
-        assert outcome == ((0, {"failed": 1}, 1) if raises else (1, {"processed": 1}, 0))
+    case.compute(meanwhile)
+    # The key of image 1 failed, and 2 waits in its turn.
+    assert case.answered == [0] and case.fates == {"processed": 1}
+    case.serve(3)
+    assert case.fates == {"processed": 1, "unserved": 2}
+    case.compute()
+    assert case.answered == [0, 3]
 
 
-def test_an_image_is_taken_from_start_to_stop_and_served_in_the_worker(case: Case) -> None:
-    threads = []
+def test_an_image_that_waits_while_the_network_is_at_it_is_answered_and_those_between_are_not(
+    case: Case,
+) -> None:
+    case.serve(0)
+    step = case.camera._channel._stream.step_view
 
-    def watched(*arguments: Any) -> Any:
-        threads.append(threading.current_thread().name)
-        return case.step(*arguments)
+    def meanwhile(*arguments: Any) -> Any:
+        for number in (1, 2):
+            case.serve(number)
+        return step(*arguments)
 
-    case.replace_step(watched)
-    worker: FairWorker[Camera, Received] = FairWorker(Camera.serve, Camera.drop)
-    case.camera.take(image(START))
-    case.camera.start(worker)
-    case.camera.take(image(START + 1))
-    wait_for(lambda: "processed" in case.fates, "served")
+    case.compute(meanwhile)
+    assert case.answered == [0] and case.fates == {"processed": 1, "unserved": 1}
+    case.serve(3)
+    assert case.answered == [0, 3], "and 2 is too old by now"
+    assert case.fates == {"processed": 2, "unserved": 2}
+
+
+def test_images_that_wait_when_the_camera_stops_are_counted(case: Case) -> None:
+    case.serve(0)
     case.camera.stop()
+    case.camera.forget()
+    case.camera.forget()
+    assert case.fates == {"unserved": 1}
+
+
+def test_an_image_is_taken_from_start_to_stop_and_served_in_its_thread(
+    case: Case, workers: tuple[Any, Any]
+) -> None:
+    threads = []
+    publish = case.outputs.publish
+
+    def watched(result: Any) -> None:
+        threads.append(threading.current_thread().name)
+        publish(result)
+
+    case.outputs.publish = watched  # type: ignore[method-assign]
+    case.camera.take(image(START))
+    case.camera.start(*workers)
+    case.camera.take(image(START + 1))
+    wait_for(lambda: case.fates.get("processed") == 1, "its key is there")
     case.camera.take(image(START + 2))
-    assert worker.stop(60)
-    assert case.fates == {"received": 1, "processed": 1} and threads == ["perception"]
-    (result,) = case.outputs.results
-    assert result.header.stamp.nanosec == 1 and result.predictions.reset == "activated"
+    wait_for(lambda: case.fates.get("processed") == 2, "served")
+    case.camera.stop()
+    case.camera.take(image(START + 3))
+    assert case.fates == {"received": 2, "processed": 2} and case.answered == [1, 2]
+    assert threads == ["network", "serving"]
+    assert case.statistics.summary().last_reset == "activated"
 
 
 def test_what_an_image_is_published_with_held_when_it_was_begun(case: Case) -> None:
-    def change(*arguments: Any) -> Any:
-        stream = dataclasses.replace(case.camera.settings.stream, max_depth=7.0)
-        case.camera.settings = dataclasses.replace(
-            case.camera.settings, stream=stream, depth_encoding="16UC1"
-        )
-        return case.step(*arguments)
-
-    case.replace_step(change)
-    for number in range(2):
-        case.serve(number)
+    case.serve(0)
+    stream = dataclasses.replace(case.camera.settings.stream, max_depth=7.0)
+    case.camera.settings = dataclasses.replace(
+        case.camera.settings, stream=stream, depth_encoding="16UC1"
+    )
+    case.compute()
+    case.serve(1)
     found = [(r.max_depth, r.depth_encoding) for r in case.outputs.results]
     assert found == [(20.0, "32FC1"), (7.0, "16UC1")]
-    assert case.camera._stream.settings.max_depth == 7.0
 
 
-def test_the_camera_gives_up_once_and_a_start_forgets_it(case: Case) -> None:
-    case.replace_step(failing)
+def test_an_engine_that_fails_makes_no_key_and_the_older_one_goes_on(case: Case) -> None:
+    case.answer(0)
+    case.serve(1)
+    case.compute(failing)
+    case.serve(2)
+    assert case.answered == [0, 1, 2] and case.fates == {"processed": 3}
+    summary = case.statistics.summary()
+    assert (summary.keys, summary.failed_keys) == (1, 1)
+    assert summary.reasons == {"failed_keys": "the device is lost"}
+    assert case.reports == [("front failed", "front/no key made, cache reset: the device is lost")]
+
+
+def test_the_camera_gives_up_once_and_a_start_forgets_it(
+    case: Case, workers: tuple[Any, Any]
+) -> None:
     for number in range(4):
         case.serve(number)
+        case.compute(failing)
     cause = "2 frames failed in a row, the last with: the device is lost"
     assert case.camera.gave_up == cause
     assert [kind for kind, _ in case.reports].count("gave up") == 1
-    worker: FairWorker[Camera, Received] = FairWorker(Camera.serve, Camera.drop)
-    case.camera.start(worker)
-    case.serve(4)
-    assert worker.stop(60) and case.camera.gave_up is None
+    case.camera.start(*workers)
+    assert case.camera.gave_up is None
+    case.camera.stop()
 
 
-def test_a_fault_while_the_process_shuts_down_is_not_counted(case: Case) -> None:
-    def shut_down(*_: Any) -> Any:
-        raise RuntimeError("the context is not valid")
+def test_failures_with_a_key_between_them_are_not_in_a_row(case: Case) -> None:
+    for number, step in enumerate((failing, None, failing, None, failing)):
+        case.serve(number)
+        case.compute(step)
+    assert case.camera.gave_up is None and case.statistics.summary().failed_keys == 3
 
-    case.replace_step(shut_down)
+
+@pytest.mark.parametrize("where", ["serve", "compute"])
+def test_a_fault_while_the_process_shuts_down_is_not_counted(case: Case, where: str) -> None:
+    case.serve(0)
     real = case.camera._node
     case.camera._node = SimpleNamespace(  # type: ignore[assignment]
         context=SimpleNamespace(ok=lambda: False)
     )
-    case.serve()
+    if where == "compute":
+        case.compute(failing)
+    else:
+        case.camera._outputs.wanted = failing  # type: ignore[method-assign]
+        case.serve(1)
     case.camera._node = real
     assert case.fates == {} and case.reports == []
+    assert case.statistics.summary().failed_keys == 0
 
 
 def test_a_camera_info_is_used_as_long_as_it_fits(case: Case) -> None:
     assert case.camera.calibration_state() == CalibrationState("none")
     case.camera.calibration.take(GOOD_INFO)
-    case.serve(0)
-    case.camera.serve(Received(image(START + 1, size=(64, 48))))
+    case.answer(0)
+    message = image(START + 1, size=(64, 48))
+    case.camera.serve(Received(message))
+    case.compute()
     used, unused = (result.intrinsics for result in case.outputs.results)
     assert used.focal_length == GOOD_INFO.k[0] / GOOD_INFO.width and unused is None
     state = case.camera.calibration_state()
@@ -230,96 +325,86 @@ def info(fx: float) -> CameraInfo:
     return CameraInfo(width=160, height=120, k=[fx, 0.0, 80.0, 0.0, fx, 60.0, 0.0, 0.0, 1.0])
 
 
-def test_a_camera_that_is_calibrated_anew_drops_what_was_cached(case: Case) -> None:
-    resets, scales = [], []
-    step = case.step
-
-    def noting(image: Any, stamp: int, wanted: Any, focal_length: Any) -> Any:
-        found = step(image, stamp, wanted, focal_length)
-        resets.append(found.reset)
-        scales.append(focal_length)
-        return found
-
-    case.replace_step(noting)
+def test_a_camera_that_is_calibrated_anew_drops_its_keys_and_what_was_cached(case: Case) -> None:
+    answered_at_once = []
     for fx in (None, None, 80.0, 80.0, 120.0, 80.0):
         if fx is not None:
             case.camera.calibration.take(info(fx))
+        before = len(case.answered)
         case.serve(0)
-    assert scales == [None, None, 0.5, 0.5, 0.75, 0.5]
+        answered_at_once.append(len(case.answered) > before)
+        case.compute()
+    assert answered_at_once == [False, True, False, True, False, False]
     again = "camera_info"
-    assert resets == ["first frame", None, again, None, again, again]
+    assert [key.reset for key in case.keys] == ["first frame", None, again, None, again, again]
 
 
 def test_another_frame_id_is_another_camera_and_an_equal_one_the_same(case: Case) -> None:
     headers = [image(START, name).header for name in ("a", "a", "b", "b", "a")]
     for header in headers:
-        case.serve(0, header=header)
-    resets = [result.predictions.reset for result in case.outputs.results]
-    assert resets == ["first frame", None, "frame_id", None, "frame_id"]
+        case.answer(0, header=header)
+    assert [key.reset for key in case.keys] == ["first frame", None, "frame_id", None, "frame_id"]
+    # What is published under a name was seen by the camera of that name.
+    assert [r.header.frame_id for r in case.outputs.results] == ["a", "a", "b", "b", "a"]
+    assert [r.predictions.carried for r in case.outputs.results] == [0, 1, 0, 1, 0]
 
 
 def test_of_several_reasons_to_drop_the_cache_the_last_is_told(case: Case) -> None:
-    case.serve(0)
+    case.answer(0)
     case.camera.reset("requested")
     case.camera.reset("activated")
-    case.serve(0)
+    case.answer(0)
     case.camera.reset("requested")
-    case.serve(0, header=image(START, "another").header)
-    case.serve(0, header=image(START, "another").header)
-    resets = [result.predictions.reset for result in case.outputs.results]
+    case.answer(0, header=image(START, "another").header)
+    case.answer(0, header=image(START, "another").header)
+    resets = [key.reset for key in case.keys]
     assert resets == ["first frame", "activated", "frame_id", None]
 
 
-def test_a_pause_forgets_failures_and_what_was_cached(case: Case) -> None:
-    case.serve(0)
-    case.replace_step(failing)
+def test_a_pause_forgets_failures_and_what_was_cached(
+    case: Case, workers: tuple[Any, Any]
+) -> None:
+    case.answer(0)
     case.serve(1)
-    worker: FairWorker[Camera, Received] = FairWorker(Camera.serve, Camera.drop)
+    case.compute(failing)
     case.camera.stop()
-    case.camera.start(worker)
+    case.camera.start(*workers)
+    case.camera._network = None  # The keys are made here.
     case.serve(2)
+    assert case.answered == [0, 1], "what was seen before the pause says nothing"
+    case.compute(failing)
     assert case.camera.gave_up is None, "one failure since the pause"
-    case.replace_step(case.step)
-    case.serve(0)
-    assert worker.stop(60)
-    assert case.outputs.results[-1].predictions.reset == "engine failure"
-    assert case.camera._failures == 0
+    case.answer(3)
+    assert case.camera._failures == 0 and case.answered == [0, 1, 3]
 
 
-def test_settings_that_did_not_change_leave_what_is_carried(case: Case) -> None:
-    stream = dataclasses.replace(case.camera.settings.stream, carry_frames=9)
+def test_keys_are_so_many_frames_apart(case: Case, workers: tuple[Any, Any]) -> None:
+    stream = dataclasses.replace(case.camera.settings.stream, carry_frames=2)
     case.camera.settings = dataclasses.replace(case.camera.settings, stream=stream)
-    for _ in range(3):
-        case.serve(0)
-    stream = dataclasses.replace(stream, max_depth=5.0)
-    case.camera.settings = dataclasses.replace(case.camera.settings, stream=stream)
-    for _ in range(2):
-        case.serve(0)
-    found = [result.predictions for result in case.outputs.results]
-    assert [f.carried for f in found] == [0, 1, 2, 0, 1]
-    assert [f.reset for f in found] == ["first frame", None, None, None, None]
-
-
-def test_the_time_of_each_stage_is_told_and_waiting_for_the_network_is_not_ros(case: Case) -> None:
-    waiting = Received(image(START + 1))
-
-    def slow(*arguments: Any) -> Any:
+    case.camera.start(*workers)
+    for number in range(9):
+        case.serve(number)
         time.sleep(0.1)
-        found = case.step(*arguments)
-        return dataclasses.replace(
-            found, milliseconds={**found.milliseconds, "total": found.milliseconds["total"] + 100}
-        )
+    wait_for(lambda: case.statistics.summary().keys == 3, "the keys of 2, 5 and 8")
+    assert case.answered == list(range(2, 9)) and case.fates["unserved"] == 2
 
-    case.replace_step(slow)
-    case.serve(0)  # ``waiting`` came before and waits for it.
+
+def test_the_time_of_each_stage_is_told(case: Case) -> None:
+    waiting = Received(image(START + 1))
+    case.answer(0)
+    time.sleep(0.1)  # ``waiting`` came before and waits for its turn.
     case.camera.serve(waiting)
     first, second = case.statistics._frames
-    stages = {"wait", "image", "prepare", "select", "stem", "base", "depth", "decode", "total"}
-    assert stages | {"publish", "latency", "ros", "age"} <= set(second)
-    assert second["wait"] >= 100 and second["latency"] >= 200 and second["ros"] < 100
-    parts = ("wait", "image", "total", "publish")
-    assert sum(first[part] for part in parts) <= first["latency"] + 1e-6
+    stages = {"wait", "image", "look", "serve", "publish", "latency", "age", "key_age"}
+    assert stages <= set(second) and second["key_age"] == pytest.approx(1e-6)
+    assert second["wait"] >= 100 and second["latency"] >= 100
+    parts = ("wait", "image", "look", "serve", "publish")
+    for times in (first, second):
+        assert sum(times[part] for part in parts) <= times["latency"] + 1e-6
     assert first["age"] > 1e9, "the image is of 1970"
+    (key,) = case.statistics._key_times
+    assert {"prepare", "select", "stem", "base", "depth", "decode", "key"} <= set(key)
+    assert "total" not in key
 
 
 def test_no_topic_is_left_of_a_camera_that_cannot_be_made(

@@ -14,14 +14,16 @@ from mtshare_ros.ros.camera_calibration import CalibrationState
 from mtshare_ros.ros.diagnostics import Condition, Health, Thresholds
 from mtshare_ros.ros.node_log import ForwardLog, Reporter
 from mtshare_ros.ros.process_usage import resident_mib
-from mtshare_ros.ros.statistics import WINDOW, Statistics, Summary
+from mtshare_ros.ros.statistics import COUNTS, WINDOW, Statistics, Summary
 
 ACTIVE = Condition("active", "room (/models/room)", "onnxruntime", computing=("depth", "normals"))
-NOTHING = dict.fromkeys(("received", "processed", "skipped", "dropped", "rejected", "failed"), 0)
+NOTHING = dict.fromkeys(COUNTS, 0)
 
 
-def status(condition=ACTIVE, before=NOTHING, **counts):
-    summary = Summary({**NOTHING, **counts}, 9.5, {}, None)
+def status(condition=ACTIVE, before=NOTHING, failed_keys=0, reasons=None, **counts):
+    summary = Summary(
+        {**NOTHING, **counts}, 9.5, {}, None, failed_keys=failed_keys, reasons=reasons or {}
+    )
     return diagnostics.status("front/perception_node: perception", condition, summary, before)
 
 
@@ -33,7 +35,18 @@ def test_the_level_says_what_is_wrong_now():
         (status(received=3, processed=3), ok, "9.5 of 0.0 images per second"),
         (status(received=3, skipped=3), ok, "nobody subscribes"),
         (status(received=3, rejected=2), warn, "2 images could not be read"),
-        (status(received=3, rejected=2, failed=1), error, "the engine failed on 1 frames"),
+        (status(received=3, rejected=2, failed=1), error, "1 images could not be served"),
+        (
+            status(received=3, processed=3, failed_keys=2, reasons={"failed_keys": "lost"}),
+            error,
+            "the engine failed on 2 frames, the last one: lost",
+        ),
+        (
+            status(received=3, unserved=3),
+            warn,
+            "3 images came without a key that says anything about them",
+        ),
+        (status(received=3, unserved=2, processed=1), ok, "9.5 of 0.0 images per second"),
         (status(Condition("opening", "b", "auto")), ok, "opening"),
         (status(Condition("unconfigured", "b", "auto", "no such file")), error, "no such file"),
     ]
@@ -42,12 +55,15 @@ def test_the_level_says_what_is_wrong_now():
 
 
 TIMES = {
+    "age": 500.0,
     "base": 60.0,
-    "carry": 5.0,
-    "depth": 10.0,
     "image": 2.0,
+    "key": 75.0,
+    "key_age": 120.0,
     "latency": 150.0,
-    "total": 75.0,
+    "look": 4.0,
+    "publish": 3.0,
+    "serve": 8.0,
     "wait": 40.0,
 }
 
@@ -59,7 +75,6 @@ def slow(
     cameras=1,
     reset=None,
     resets=0,
-    carried=0.0,
     condition=ACTIVE,
     **counts,
 ):
@@ -73,7 +88,6 @@ def slow(
         received_fps=30.0,
         resets=resets,
         last_reset=reset,
-        carried_fraction=carried,
     )
     condition = replace(condition, cameras=cameras)
     thresholds = Thresholds(warn_dropped=0.5, warn_latency_ms=200.0, error_latency_ms=1000.0)
@@ -84,8 +98,8 @@ def test_who_reads_only_the_diagnostics_knows_why_the_frame_rate_fell():
     found = slow(received=30, processed=10, dropped=20)
     assert (found.level, found.message) == (
         DiagnosticStatus.WARN,
-        "10.0 of 30.0 images per second; a frame takes 72 ms, most of it base (60 ms), 95% of the "
-        "tokens are recomputed",
+        "10.0 of 30.0 images per second, from keys 120 ms old; an image takes 17 ms, most of it "
+        "serve (8 ms), a key takes 75 ms, 95% of the tokens are recomputed",
     )
     assert slow(received=30, processed=10, dropped=20, cameras=4).message.endswith(
         "95% of the tokens are recomputed, 4 cameras take turns"
@@ -93,12 +107,10 @@ def test_who_reads_only_the_diagnostics_knows_why_the_frame_rate_fell():
     assert slow(received=30, processed=10, dropped=20, reset="size", resets=9).message.endswith(
         ", the cache was dropped 9 times, last: size"
     )
-    assert slow(received=30, processed=10, dropped=20, dirty=0.25, carried=0.75).message.endswith(
-        "25% of the tokens are recomputed, 75% of the frames are carried along"
-    )
     # The camera itself is slow: nothing is wrong here, and the message says both rates.
     found = slow(received=30, processed=30)
-    assert (found.level, found.message) == (DiagnosticStatus.OK, "10.0 of 30.0 images per second")
+    rates = "10.0 of 30.0 images per second, from keys 120 ms old"
+    assert (found.level, found.message) == (DiagnosticStatus.OK, rates)
 
 
 @pytest.mark.parametrize(
@@ -157,17 +169,21 @@ def test_a_status_names_the_node_and_has_everything_as_text():
     statistics = Statistics()
     for stage in (1.0, 2.0, 3.0):
         statistics.count("received")
-        statistics.processed({"base": stage, "ros": 0.5}, dirty_fraction=0.25)
-    statistics.processed({"carry": 7.0, "ros": 0.5}, dirty_fraction=0.25, carried=True)
+        statistics.processed({"serve": 7.0}, coverage=0.75)
+        statistics.key({"base": stage}, 0.25, None)
+    statistics.count("unserved")
+    statistics.failed_key("lost")
     found = diagnostics.status(
         diagnostics.status_name("/front/n"), ACTIVE, statistics.summary(), NOTHING
     )
     values = {pair.key: pair.value for pair in found.values}
     assert found.name == "front/n: perception" and found.hardware_id == "onnxruntime"
-    assert values["computing"] == "depth, normals" and values["processed"] == "4"
+    assert values["computing"] == "depth, normals" and values["processed"] == "3"
     assert values["base_ms_p50"] == "2.000" and values["base_ms_p99"] == "2.980"
     assert values["dirty_fraction_mean"] == "0.2500" and values["state"] == "active"
-    assert values["carried_fraction"] == "0.2500" and values["carry_ms_p50"] == "7.000"
+    assert values["coverage"] == "0.7500" and values["serve_ms_p50"] == "7.000"
+    assert (values["keys"], values["failed_keys"], values["unserved"]) == ("3", "1", "1")
+    assert values["failed_keys_because"] == "lost" and float(values["key_fps"]) > 0
 
 
 def test_percentiles_are_those_of_the_last_frames():

@@ -62,7 +62,7 @@ def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 @dataclass(frozen=True)
 class Step:
-    """A call of ``PerceptionStream.step`` and what it returned."""
+    """A frame that ``PerceptionStream`` was given, and what it returned."""
 
     wanted: set[str]
     focal_length: float | None
@@ -71,23 +71,17 @@ class Step:
 
 @pytest.fixture
 def steps(monkeypatch: pytest.MonkeyPatch) -> list[Step]:
-    """Every call of ``PerceptionStream.step``."""
+    """Every frame that a ``PerceptionStream`` computed or carried along."""
     from mtshare_ros.perception.stream import PerceptionStream
 
-    calls, step = [], PerceptionStream.step
+    calls, step = [], PerceptionStream._step
 
-    def spy(
-        self: Any,
-        picture: Any,
-        stamp: int,
-        wanted: Collection[str],
-        focal_length: float | None = None,
-    ) -> Any:
-        found = step(self, picture, stamp, wanted, focal_length)
-        calls.append(Step(set(wanted), focal_length, found))
+    def spy(self: Any, view: Any, wanted: Collection[str], *others: Any) -> Any:
+        found = step(self, view, wanted, *others)
+        calls.append(Step(set(wanted), view.focal_length, found))
         return found
 
-    monkeypatch.setattr(PerceptionStream, "step", spy)
+    monkeypatch.setattr(PerceptionStream, "_step", spy)
     return calls
 
 

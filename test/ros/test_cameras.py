@@ -1,4 +1,4 @@
-"""Several cameras on one worker, without the node's states."""
+"""Several cameras on one engine, without the node's states."""
 
 from __future__ import annotations
 
@@ -62,14 +62,43 @@ def test_stopping_gives_every_image_a_fate(
         camera.take(image(START + 1))
     published: list[Any] = []
     monkeypatch.setattr(left._outputs, "publish", published.append)
+    wait_for(lambda: right._unanswered, "both have looked at theirs")
     stuck = cameras.stop(0.05)
-    assert counts(statistics["left"]) == {"received": 2, "dropped": 1, "failed": 1}
-    assert counts(statistics["right"]) == {"received": 1, "dropped": 1}
+    # Without a key nothing can be said about any of them.
+    assert counts(statistics["left"]) == {"received": 2, "unserved": 2}
+    assert counts(statistics["right"]) == {"received": 1, "unserved": 1}
     assert stuck is not None and cameras.in_work == 0
     left.take(image(START + 2))
     release.set()
     assert stuck.stop(60)
-    assert counts(statistics["left"])["received"] == 2 and published == []
+    assert counts(statistics["left"]) == {"received": 2, "unserved": 2} and published == []
+
+
+def test_the_other_camera_is_served_while_the_network_is_at_one(
+    cameras: Cameras, statistics: dict[str, Statistics], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left, right = cameras.by_name.values()
+    for name, camera in cameras.by_name.items():
+        camera.take(image(START))
+        wait_for(lambda n=name: "processed" in counts(statistics[n]), "its first key")
+    hung, release, run = threading.Event(), threading.Event(), cameras.engine.run
+
+    def hang(*arguments: Any) -> Any:
+        hung.set()
+        assert release.wait(60)
+        return run(*arguments)
+
+    monkeypatch.setattr(cameras.engine, "run", hang)
+    left.take(image(START + 1))
+    assert hung.wait(60)
+    for number in (2, 3, 4):
+        for name, camera in cameras.by_name.items():
+            camera.take(image(START + number))
+            wanted = number + (name == "left")
+            wait_for(lambda n=name, w=wanted: counts(statistics[n])["processed"] == w, "served")
+    release.set()
+    for one in statistics.values():
+        assert set(counts(one)) == {"received", "processed"}
 
 
 def test_one_camera_that_gives_up_is_enough(cameras: Cameras) -> None:

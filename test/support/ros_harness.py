@@ -218,18 +218,36 @@ def set_parameter(camera, name, value):
     return call(camera, SetParameters, "perception_node/set_parameters", request).results[0]
 
 
+def waiting(node, camera=""):
+    """Return how many images of a camera wait for the network, which has no key to them yet."""
+    return 0 if node._cameras is None else len(camera_of(node, camera)._unanswered)
+
+
+def idle(node, camera=""):
+    """Return whether the network is done with the newest image."""
+    if node._cameras is None:
+        return True
+    channel = camera_of(node, camera)._channel
+    return channel.in_work is None and channel._newest is channel._keyed
+
+
 def ended(node, number, camera=""):
-    """Return a condition: so many images came, and all are through."""
+    """Return a condition: so many images came, all are through, and the network is idle.
+
+    An image that the network failed on is through, too, though it waits for a newer one to be
+    given up.
+    """
 
     def all_ended():
-        found = counts(node, camera)
-        return sum(found.values()) - found["received"] == found["received"] == number
+        found, held = counts(node, camera), waiting(node, camera)
+        through = sum(found.values()) - found["received"] + held
+        return idle(node, camera) and through == found["received"] == number
 
     return all_ended
 
 
 def send(node, camera, *messages):
-    """Send images one after the other, each when the one before is through."""
+    """Send images one after the other, each when the one before is through and has its key."""
     for message in messages:
         number = counts(node)["received"] + 1
         camera.image.publish(message)

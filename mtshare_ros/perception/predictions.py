@@ -21,7 +21,8 @@ class Predictions:
             (H, W, 3) float32 unit vectors, optical frame, towards the camera; boundary and
             saliency (H, W) uint8 probabilities, 0-255.
         confidence: Task -> (H, W) uint8, 0-255, of the tasks whose kind has it.
-        dirty: (rows, columns) bool, the tokens that were recomputed.
+        dirty: (rows, columns) bool, the tokens that were recomputed; of what is served from a key,
+            in the key.
         reset: Why the cache had been dropped before this frame, else None.
         milliseconds: Stage -> time: ``prepare``, ``select``, the engine's stages, ``decode`` and
             ``total``.

@@ -2,7 +2,12 @@
 
 import re
 import threading
+from array import array
+from contextlib import contextmanager
 
+import numpy as np
+import pytest
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
@@ -24,7 +29,9 @@ from support.ros_harness import (
     send,
     set_parameter,
     wait_for,
+    waiting,
 )
+from support.samples import coarse_image
 
 IMAGES = ("depth/image", "segmentation/mask", "segmentation/confidence", "normals/image")
 PICTURES = ("depth/color", "segmentation/color", "normals/color", "overlay", "dirty_tokens")
@@ -100,20 +107,55 @@ def test_the_dirty_tokens_alone_are_published_whatever_tasks_are_allowed(
         ]  # fmt: skip
 
 
-def test_of_images_that_come_while_one_is_in_work_only_the_newest_is_taken(
-    context, bundle_path, monkeypatch
-):
+@contextmanager
+def held_network(monkeypatch):
+    """Let the network be at a frame: yields when it has begun, and how to let it go on."""
     started, release = threading.Event(), threading.Event()
-    stamps, step = [], PerceptionStream.step
+    step = PerceptionStream._step
 
-    def slow(self, picture, stamp, wanted, focal_length=None):
-        stamps.append(stamp)
+    def slow(self, *arguments):
         started.set()
         assert release.wait(60)
-        return step(self, picture, stamp, wanted, focal_length)
+        return step(self, *arguments)
 
-    monkeypatch.setattr(PerceptionStream, "step", slow)
+    monkeypatch.setattr(PerceptionStream, "_step", slow)
+    try:
+        yield started, release
+    finally:
+        release.set()
+
+
+def stamps(camera, topic="depth/image"):
+    return [message.header.stamp.nanosec for message in camera.received[topic]]
+
+
+def test_images_that_come_while_the_network_works_are_answered_at_once(
+    context, bundle_path, monkeypatch
+):
     with (
+        perception_node(context, bundle=str(bundle_path), network_wait_ms=0.0) as node,
+        peer(context) as camera,
+    ):
+        camera.listen("depth/image")
+        connected(node, camera, "depth")
+        send(node, camera, image(START))
+        with held_network(monkeypatch) as (started, release):
+            for number in (1, 2, 3, 4):
+                still = image(START)
+                still.header = header(START + number)
+                camera.image.publish(still)
+                wait_for(lambda n=number: stamps(camera) == list(range(n + 1)), f"answer {number}")
+            assert started.wait(60)
+            release.set()
+            wait_for(ended(node, 5), "all images through")
+        assert counts(node)["processed"] == 5 and stamps(camera) == [0, 1, 2, 3, 4]
+
+
+def test_before_the_first_key_the_image_in_work_and_the_newest_are_answered(
+    context, bundle_path, monkeypatch
+):
+    with (
+        held_network(monkeypatch) as (started, release),
         perception_node(context, bundle=str(bundle_path)) as node,
         peer(context) as camera,
     ):
@@ -123,11 +165,14 @@ def test_of_images_that_come_while_one_is_in_work_only_the_newest_is_taken(
         assert started.wait(60)
         for number in (1, 2, 3):
             camera.image.publish(image(START + number))
-            wait_for(lambda n=number: counts(node)["received"] == n + 1, f"image {number}")
+            wait_for(lambda n=number: waiting(node) == min(n, 1) + 1, f"image {number}")
+            wait_for(lambda n=number: counts(node)["unserved"] == n - 1, f"image {number}")
+        assert stamps(camera) == []
         release.set()
         wait_for(ended(node, 4), "all images through")
-        assert stamps == [START, START + 3]
-        assert counts(node)["dropped"] == 2 and counts(node)["processed"] == 2
+        wait_for(lambda: len(stamps(camera)) == 2, "two outputs")
+        assert stamps(camera) == [0, 3]
+        assert counts(node)["unserved"] == 2 and counts(node)["processed"] == 2
 
 
 def test_bad_images_are_counted_and_the_node_goes_on(context, bundle_path):
@@ -212,7 +257,9 @@ def test_dynamic_parameters_hold_from_the_next_frame_and_fixed_ones_are_refused(
         assert node.get_parameter("max_depth").value == 5
 
 
-def test_a_task_has_a_rate_of_its_own(context, bundle_path):
+def test_a_task_has_a_rate_of_its_own_and_is_published_for_every_image(
+    context, bundle_path, steps
+):
     with (
         perception_node(context, bundle=str(bundle_path), task_every=["normals:3"]) as node,
         peer(context) as camera,
@@ -220,41 +267,102 @@ def test_a_task_has_a_rate_of_its_own(context, bundle_path):
         camera.listen("depth/image", "normals/image", "dirty_tokens")
         connected(node, camera, "depth", "normals")
         for frame in range(7):
-            send(node, camera, image(START + frame * 33_000_000))
-        wait_for(lambda: len(camera.received["depth/image"]) == 7, "every depth")
-        wait_for(lambda: len(camera.received["normals/image"]) == 3, "every third normals")
-        stamps = [m.header.stamp.nanosec for m in camera.received["normals/image"]]
-        assert stamps == [0, 99_000_000, 198_000_000]
-        # Tasks whose turn it is not leave no picture of theirs, and no frame fails.
-        set_parameter(camera, "tasks", ["normals"])
-        for frame in range(7, 10):
-            send(node, camera, image(START + frame * 33_000_000))
-        assert len(camera.received["normals/image"]) == 4
-        assert counts(node)["failed"] == 0 and counts(node)["processed"] == 10
+            still = image(START)
+            still.header = header(START + frame * 33_000_000)
+            send(node, camera, still)
+        for topic in ("depth/image", "normals/image", "dirty_tokens"):
+            wait_for(lambda t=topic: len(camera.received[t]) == 7, f"every {topic}")
+            assert stamps(camera, topic) == [frame * 33_000_000 for frame in range(7)]
+        computed = ["normals" in step.found.maps for step in steps]
+        assert computed == [frame % 3 == 0 for frame in range(7)]
+        assert all("depth" in step.found.maps for step in steps)
+        assert counts(node)["failed"] == 0 and counts(node)["processed"] == 7
         refused = set_parameter(camera, "task_every", ["edges:2"])
         assert not refused.successful and "task_every has edges" in refused.reason
 
 
-def test_frames_that_are_carried_along_are_published_like_computed_ones(
-    context, bundle_path, steps
-):
+def test_images_between_two_keys_are_published_like_those_of_keys(context, bundle_path, steps):
     with (
-        perception_node(context, bundle=str(bundle_path)) as node,
+        perception_node(context, bundle=str(bundle_path), carry_frames=2) as node,
         peer(context) as camera,
     ):
         camera.listen("depth/image", "dirty_tokens")
         connected(node, camera, "depth")
-        assert set_parameter(camera, "carry_frames", 2).successful
         for frame in range(6):
             still = image(START)
-            still.header.stamp.nanosec += frame * 33_000_000
-            send(node, camera, still)
+            still.header = header(START + frame * 33_000_000)
+            camera.image.publish(still)
+            wait_for(lambda n=frame: counts(node)["processed"] == n + 1, f"image {frame}")
         wait_for(lambda: len(camera.received["depth/image"]) == 6, "every depth")
-        assert [step.found.carried for step in steps] == [0, 1, 2, 0, 1, 2]
-        stamps = [m.header.stamp.nanosec for m in camera.received["depth/image"]]
-        assert stamps == [frame * 33_000_000 for frame in range(6)]
+        wait_for(lambda: len(steps) == 2, "two keys")
+        assert [s.found.stamp - START for s in steps] == [0, 3 * 33_000_000]
+        assert stamps(camera) == [frame * 33_000_000 for frame in range(6)]
         wait_for(lambda: len(camera.received["dirty_tokens"]) == 6, "every picture")
-        shown = [max(m.data) for m in camera.received["dirty_tokens"]]
-        assert [value > 0 for value in shown] == [True, False, False] * 2
         refused = set_parameter(camera, "carry_frames", -1)
         assert not refused.successful and "carry_frames" in refused.reason
+
+
+def test_how_images_are_served_can_be_changed_while_the_node_runs(context, bundle_path):
+    """A quarter of the image becomes dark: what its key says about it is unknown, or goes on."""
+    with (
+        perception_node(context, bundle=str(bundle_path), network_wait_ms=0.0) as node,
+        peer(context) as camera,
+    ):
+        camera.listen("segmentation/mask")
+        connected(node, camera, "segmentation")
+        scene = coarse_image(size=(160, 120))
+        dark = scene.copy()
+        dark[:60, :80] //= 4
+        masks = camera.received["segmentation/mask"]
+
+        def unknown(number):
+            """Return the part of the dark image's mask that is unlabelled."""
+            for stamp, pixels in ((START + number, scene), (START + number + 1, dark)):
+                message = image(stamp)
+                message.data = array("B", pixels.tobytes())
+                send(node, camera, message)
+            wait_for(lambda: len(masks) == number + 2, "both masks")
+            return float(np.mean(np.array(masks[-1].data) == 255))
+
+        assert unknown(0) == pytest.approx(0.25, abs=0.08)
+        assert set_parameter(camera, "unknown", "fill").successful
+        assert unknown(2) == 0.0
+        for name, value in (
+            ("unknown", "guess"), ("fuse", 0.0), ("max_key_age", 0.0), ("network_wait_ms", -1.0),
+        ):  # fmt: skip
+            refused = set_parameter(camera, name, value)
+            assert not refused.successful and name in refused.reason
+
+
+def test_a_key_that_is_too_old_is_not_published_and_the_diagnostics_say_so(
+    context, bundle_path, monkeypatch
+):
+    with (
+        perception_node(
+            context, bundle=str(bundle_path), network_wait_ms=0.0, max_key_age=0.1
+        ) as node,
+        peer(context) as camera,
+    ):
+        camera.listen("depth/image")
+        camera.listen("/diagnostics", type_=DiagnosticArray)
+        connected(node, camera, "depth")
+        send(node, camera, image(START))
+        with held_network(monkeypatch) as (_, release):
+            for number in range(1, 7):
+                still = image(START)
+                still.header = header(START + number * 33_000_000)
+                camera.image.publish(still)
+                wait_for(lambda n=number: counts(node)["received"] == n + 1, f"image {number}")
+                wait_for(lambda: not node._cameras._worker.work, "looked at")
+            wait_for(lambda: len(stamps(camera)) == 4, "the first three after the key")
+            said = "came without a key that says anything about them"
+
+            def warned():
+                found = [m.status[0] for m in camera.received["/diagnostics"]]
+                return any(s.level == DiagnosticStatus.WARN and said in s.message for s in found)
+
+            wait_for(warned, "a warning")
+            release.set()
+            wait_for(ended(node, 7), "all images through")
+        assert stamps(camera)[:4] == [n * 33_000_000 for n in range(4)]
+        assert node._state == "active"

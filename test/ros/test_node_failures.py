@@ -33,7 +33,11 @@ def fail_with(monkeypatch, node, error):
 
 
 @pytest.mark.parametrize("error", [EngineError("out of memory"), TypeError("a bug")])
-def test_an_engine_failure_costs_one_frame_and_the_cache(
+def failed_keys(node):
+    return node._statistics[""].summary().failed_keys
+
+
+def test_an_engine_failure_costs_a_key_and_the_cache_and_no_image(
     context, bundle_path, monkeypatch, steps, error
 ):
     with (
@@ -47,11 +51,12 @@ def test_an_engine_failure_costs_one_frame_and_the_cache(
         send(node, camera, image(START))
         mend()
         send(node, camera, image(START))
-        assert counts(node)["failed"] == 1 and counts(node)["processed"] == 2
+        assert counts(node)["failed"] == 0 and counts(node)["processed"] == 3
+        assert failed_keys(node) == 1
         assert steps[-1].found.reset is not None and steps[-1].found.dirty.all()
 
 
-def test_a_node_whose_frames_keep_failing_gives_up_and_can_be_configured_again(
+def test_a_node_whose_engine_keeps_failing_gives_up_and_can_be_configured_again(
     context, bundle_path, monkeypatch
 ):
     with (
@@ -68,7 +73,9 @@ def test_a_node_whose_frames_keep_failing_gives_up_and_can_be_configured_again(
         send(node, camera, image(START + 2))
         wait_for(lambda: node._state == "unconfigured", "given up")
         cause = "3 frames failed in a row, the last with: the device is lost"
-        assert counts(node)["failed"] == 3 and node._cause == cause
+        assert failed_keys(node) == 3 and node._cause == cause
+        # There never was a key, so nothing could be said about any image.
+        assert counts(node)["unserved"] == 3 and counts(node)["processed"] == 0
         camera.received["/diagnostics"].clear()
         wait_for(lambda: camera.received["/diagnostics"], "diagnostics")
         (status,) = camera.received["/diagnostics"][-1].status
@@ -80,7 +87,7 @@ def test_a_node_whose_frames_keep_failing_gives_up_and_can_be_configured_again(
         assert node._cause is None and counts(node)["processed"] == 1
 
 
-def test_a_frame_that_comes_through_or_a_pause_starts_the_count_of_failures_again(
+def test_a_key_or_a_pause_starts_the_count_of_failures_again(
     context, bundle_path, monkeypatch
 ):
     with (
@@ -98,6 +105,6 @@ def test_a_frame_that_comes_through_or_a_pause_starts_the_count_of_failures_agai
         send(node, camera, image(START + 8))
         change_state(camera, "deactivate", "activate")
         send(node, camera, image(START + 9))
-        assert counts(node)["failed"] == 5 and node._state == "active"
+        assert failed_keys(node) == 5 and node._state == "active"
         send(node, camera, image(START + 10))
         wait_for(lambda: node._state == "unconfigured", "given up")

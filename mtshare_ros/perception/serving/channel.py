@@ -109,7 +109,7 @@ class Channel:
     @property
     def wants_key(self) -> bool:
         """Whether the network should work on the newest frame."""
-        return self._since_key >= self._keys_apart
+        return self._since_key >= self._keys_apart or not self._server.has_begun
 
     def wait(self, seconds: float) -> None:
         """Wait for the network if it can be expected to have done the newest frame by then."""

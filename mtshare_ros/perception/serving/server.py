@@ -142,6 +142,12 @@ class Server:
         """The frame that the network works on, or None."""
         return self._pending
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether there is a key, or one in work that can be served."""
+        in_work = self._pending is not None and self._pending.epoch == self._epoch
+        return bool(self._keys) or in_work
+
     def drop(self) -> None:
         """Forget all keys and frames; what the network still gives is not served."""
         self._epoch += 1
@@ -196,7 +202,7 @@ class Server:
             stamp=stamp,
             maps={task.name: maps[task.name] for task in self._tasks if task.name in maps},
             confidence=confidence,
-            dirty=newest.dirty if is_key else np.zeros_like(newest.dirty),
+            dirty=newest.dirty,
             carried=0 if is_key else 1,
         )
         return Served(predictions, stamps, min(known), tuple(used))

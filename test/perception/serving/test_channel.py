@@ -150,7 +150,24 @@ def test_keys_are_so_many_frames_apart() -> None:
         if channel.wants_key:
             found = channel.compute()
             assert found is not None and found.predictions.carried == 0
-    assert wants == [False, False, True] * 2 + [False, False]
+    assert wants == [True, False, False] * 2 + [True, False]
+
+
+def test_after_a_reset_the_next_frame_has_a_key_however_far_apart_they_are() -> None:
+    channel, engine = opened()
+    channel.settle(StreamSettings(carry_frames=9), ServeSettings())
+    channel.look(view(0, 0), THREE)
+    with at_work(channel, engine) as finish:
+        channel.look(view(0, 1), THREE)
+        assert not channel.wants_key, "one is in work"
+        channel.reset("requested")
+        channel.look(view(0, 2), THREE)
+        assert channel.wants_key, "what is in work will not be served"
+        finish()
+    assert channel.wants_key
+    channel.compute()
+    channel.look(view(0, 3), THREE)
+    assert not channel.wants_key
 
 
 def test_settings_of_the_network_hold_from_the_next_key_on() -> None:

@@ -65,7 +65,7 @@ def test_a_later_frame_is_served_the_key_as_it_sees_it() -> None:
         assert found is not None and found.predictions.stamp == frame * FRAME_NS
         assert edge(found.predictions.maps["segmentation"]) == pytest.approx(EDGE - shift, abs=1)
         assert found.predictions.maps["depth"][INSIDE] == pytest.approx(2.0, abs=0.05)
-        assert found.predictions.carried == 1 and not found.predictions.dirty.any()
+        assert found.predictions.carried == 1 and found.predictions.dirty.all()
         assert found.age_ns == frame * FRAME_NS
         assert set(found.key_stamps.values()) == {0}
         assert found.coverage == pytest.approx(1 - shift / SIZE[0], abs=0.05)

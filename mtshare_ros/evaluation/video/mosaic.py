@@ -88,6 +88,6 @@ class Mosaic:
 
     def _write(self, picture: Picture, number: int, text: str) -> None:
         rows, columns = self.place(number)
-        scale = self._bar / 34.0
+        scale = self._bar / 38.0
         at = columns.start + 3, rows.start - round(0.3 * self._bar)
         cv2.putText(picture, text, at, cv2.FONT_HERSHEY_SIMPLEX, scale, _WHITE, 1, cv2.LINE_AA)

@@ -13,12 +13,19 @@ from collections.abc import Sequence
 
 import typer
 
-from mtshare_ros.commands import bench, data, model, robot, score, study
+from mtshare_ros.commands import bench, data, model, robot, score, study, video
 from mtshare_ros.errors import exit_status, in_one_line, one_line
 
 RESEARCH = "Score and compare"
 COMMANDS = {
-    "Run on a robot": (robot.doctor, robot.demo, robot.replay, robot.soak, model.build),
+    "Run on a robot": (
+        robot.doctor,
+        robot.demo,
+        video.video,
+        robot.replay,
+        robot.soak,
+        model.build,
+    ),
     "Make data": (data.simulate, data.render, data.label),
     "Make a model": (model.train, model.export, model.inspect),
     RESEARCH: (score.evaluate, score.boundary_score, bench.bench, bench.bench_report),

@@ -231,6 +231,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "replay": DEMO,
     "soak": DEMO,
     "demo": DEMO,
+    "video": ("online", "report"),
     "doctor": ("report",),
     "inspect": ("online", "report"),
     "evaluate": DEMO,

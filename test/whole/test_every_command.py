@@ -45,6 +45,7 @@ ELSEWHERE = {
     "mtshare build models/room": "needs TensorRT; with its stand-in in test_model.py",
     "mtshare bench models/room --engine tensorrt": "needs TensorRT; see test_engine_case.py",
     "mtshare bench models/room --engine torch": "needs a GPU",
+    "mtshare video /dev/video0": "needs a camera",
     "mtshare evaluate models/room --bag a.mcap --bag b.mcap --ray": "see test_many_bags.py",
 }
 """Start of a command that can't be run here -> why."""

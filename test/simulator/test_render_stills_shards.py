@@ -54,7 +54,13 @@ def test_a_shard_is_finished_when_it_has_every_view(tmp_path: Path):
         ({"size": (8, 48)}, "size 8x48"),
     ],
 )
-def test_what_can_not_be_rendered_makes_no_folder(tmp_path: Path, changes: Any, says: str):
+def test_what_can_not_be_rendered_makes_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: Any, says: str
+):
+    def begin() -> None:
+        raise AssertionError("it was not refused")
+
+    monkeypatch.setattr(render_stills, "require_gl", begin)
     options = {"seeds": range(2), "views_per_room": 1, "size": (64, 48), "workers": 1, **changes}
     with pytest.raises(UserError, match=says):
         render_stills.render_stills(tmp_path / "set", **options)

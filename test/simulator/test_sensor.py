@@ -1,8 +1,9 @@
 """The camera's sensor: exposure, vignetting, blur and noise."""
 
 import numpy as np
+import pytest
 
-from mtshare_ros.simulator.sensor import METERED_LEVEL, Sensor, expose, random_sensor
+from mtshare_ros.simulator.sensor import METERED_LEVEL, Exposure, Sensor, expose, random_sensor
 
 QUIET = {"blur": 0.0, "shot": 0.0, "read": 0.0}
 
@@ -68,3 +69,10 @@ def test_noise_is_that_of_reading_and_of_light_together():
         shown = expose(grey(level, (200, 200)), sensor, np.random.default_rng(0)).astype(float)
         if expected is not None:
             assert abs(shown.std() - expected) < 0.1
+
+
+def test_exposure_goes_a_share_of_the_way_with_each_frame():
+    hunting = Exposure(np.random.default_rng(0))
+    hunting._target, hunting._left = 0.4, 99
+    assert hunting.step() == pytest.approx(np.exp(0.06))
+    assert hunting.step() == pytest.approx(np.exp(0.06 + 0.15 * 0.34))

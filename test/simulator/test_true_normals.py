@@ -22,7 +22,8 @@ GEOM = mujoco.mjtGeom
         (GEOM.mjGEOM_ELLIPSOID, (1, 2, 3), (0.0, 2.0, 0.0), (0, 1, 0)),
         # The gradient of x^2 + y^2 / 4 + z^2 / 9.
         (GEOM.mjGEOM_ELLIPSOID, (1, 2, 3), (0.6, 0.0, 2.4), (0.9138115, 0, 0.4061385)),
-        (GEOM.mjGEOM_CAPSULE, (0.1, 0.5, 0), (0.0, 0.0, -0.6), (0, 0, -1)),
+        (GEOM.mjGEOM_CAPSULE, (0.1, 0.5, 0), (0.1, 0.0, -0.2), (1, 0, 0)),
+        (GEOM.mjGEOM_CAPSULE, (0.1, 0.5, 0), (0.06, 0.0, -0.58), (0.6, 0, -0.8)),
         (GEOM.mjGEOM_CYLINDER, (0.2, 0.5, 0), (0.1, 0.0, -0.5), (0, 0, -1)),
         # A little inside the side, where flat faces stand for the round one, and near the top.
         (GEOM.mjGEOM_CYLINDER, (0.2, 0.5, 0), (0.19, 0.0, 0.495), (1, 0, 0)),

@@ -1,6 +1,7 @@
 """Shards of a training set."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -126,3 +127,24 @@ def test_normals_are_stored_as_the_nearest_of_their_steps():
     # 127 * 0.6 = 76.2 and 127 * 0.8 = 101.6.
     assert frame["normals"].tolist() == [[[76, 0, -102]] * 2]
     assert frame["depth"].dtype == np.float16 and frame["seeds"] == 4
+
+
+def test_frames_of_finished_shards_are_counted_from_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    finished = tmp_path / "shard-000000"
+    finished.mkdir()
+    np.save(finished / "seeds.npy", np.zeros(20, np.int64))
+
+    class Pool(ThreadPoolExecutor):
+        def __init__(self, workers: int, mp_context: Any) -> None:
+            super().__init__(workers)
+
+    monkeypatch.setattr(render_stills, "ProcessPoolExecutor", Pool)
+    monkeypatch.setattr(render_stills, "require_gl", lambda: None)
+    monkeypatch.setattr(render_stills, "render_shard", lambda job: 2 * len(job.seeds))
+    steps: list[Any] = []
+    render_stills.render_stills(
+        tmp_path, range(25), 2, (64, 48), 1, on_frame=lambda *step: steps.append(step)
+    )
+    assert steps[-1] == (50, 50) and steps[0] in ((40, 50), (30, 50))

@@ -92,7 +92,7 @@ def test_a_phase_out_of_range_is_refused(changes: dict[str, Any], said: str) -> 
         ({"neurons": 96}, "heads 1 and neurons 96"),
         ({"rho": 0.2, "neurons": 48}, "neurons 48 is not a multiple of group 32"),
         ({"start": "first"}, "heads and neurons: 'first' has them, expected none here"),
-        ({"tasks": ["depth"]}, "tasks"),
+        ({"tasks": ["depth"]}, "at least 2"),
         ({"gradient": -0.1}, "gradient"),
     ],
 )

@@ -1,7 +1,10 @@
 """The command line: exit statuses, and one line for a user's mistake."""
 
 import importlib
+import io
+import os
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -156,3 +159,36 @@ def test_a_missing_dependency_says_what_to_install(capsys, monkeypatch):
     status, _, err = run(capsys, "inspect", "anything")
     assert status == 2
     assert err == "error: torch is not installed: pip install 'mtshare_ros[offline]'\n"
+
+
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt, cli.typer.Abort])
+def test_an_interruption_has_the_status_of_ctrl_c(capsys, monkeypatch, interruption):
+    def interrupted(*_, **__):
+        raise interruption
+
+    describe = importlib.import_module("mtshare_ros.bundle.describe")
+    monkeypatch.setattr(describe, "describe", interrupted)
+    assert run(capsys, "inspect", "anything")[:2] == (130, "")
+    monkeypatch.setattr(cli, "app", interrupted)
+    assert run(capsys, "inspect", "anything") == (130, "", "error: interrupted\n")
+
+
+def test_a_user_without_a_home_has_the_root_folder_and_others_keep_theirs(monkeypatch, tmp_path):
+    for home, expected in (("nowhere", "/"), (str(tmp_path), str(tmp_path))):
+        monkeypatch.setenv("HOME", home)
+        cli.run(["inspect", "missing"])
+        assert os.environ["HOME"] == expected
+
+
+def test_a_name_that_is_no_text_is_printed_with_escapes(monkeypatch):
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(written, "utf-8", write_through=True))
+    assert cli.run(["inspect", os.fsdecode(b"caf\xe9")]) == 2
+    assert b"error: caf\\udce9" in written.getvalue()
+
+
+def test_the_program_exits_with_the_status_of_its_command(monkeypatch):
+    monkeypatch.setattr(cli, "run", lambda: 3)
+    with pytest.raises(SystemExit) as caught:
+        cli.main()
+    assert caught.value.code == 3

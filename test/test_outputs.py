@@ -49,15 +49,18 @@ def test_what_is_there_must_be_of_the_right_kind(place: Path) -> None:
     assert (place / "file").read_text() == "kept"
     check_output_folder(place / "folder")
     check_output_file(place / "dangling")
-    wrong: list[tuple[Callable[[Path], None], str]] = [
-        (check_output_file, "folder"),
-        (check_output_folder, "file"),
-        (check_output_folder, "dangling"),
-        *((check_new_output, name) for name in ("file", "folder", "dangling")),
+    (place / "away").symlink_to("/proc/none/x")
+    wrong: list[tuple[Callable[[Path], None], str, str]] = [
+        (check_output_file, "folder", "Is a directory"),
+        (check_output_file, "away", "No such file or directory"),
+        (check_output_folder, "file", "Not a directory"),
+        (check_output_folder, "dangling", "No such file or directory"),
+        *((check_new_output, name, "exists already") for name in ("file", "folder", "dangling")),
     ]
-    for check, name in wrong:
-        with pytest.raises(OSError, match=name):
+    for check, name, says in wrong:
+        with pytest.raises(OSError) as caught:
             check(place / name)
+        assert one_line(caught.value).startswith(f"{place / name}: {says}")
 
 
 @pytest.fixture

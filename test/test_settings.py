@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
+from mtshare_ros import settings
 from mtshare_ros.settings import KindName, Strict, YamlError, load_settings, parse_yaml
 from mtshare_ros.tasks import KINDS
 
@@ -29,7 +31,9 @@ def load(path: Path, text: str, changes: dict[str, object] | None = None) -> Exa
 def test_what_the_file_says_holds_and_changes_stand_in_for_it(tmp_path: Path) -> None:
     path = tmp_path / "x.yaml"
     assert load(path, "name: a\nsteps: 7") == Example(name="a", steps=7)
-    assert load(path, "name: a", {"steps": 9}).steps == 9
+    assert load(path, "name: a\nsteps: 7", {"steps": 9}) == Example(name="a", steps=9)
+    with pytest.raises(ExampleError, match="(top level)"):
+        load(path, "just text", {"steps": 9})
     assert {load(path, f"name: a\nkind: {kind}").kind for kind in KINDS} == set(KINDS)
 
 
@@ -86,3 +90,21 @@ def test_aliases_of_aliases_are_refused_before_they_take_memory(last: str) -> No
     with pytest.raises(YamlError, match="more than"):
         parse_yaml("&a [*a]")
     assert parse_yaml("a: &a [1, 2]\nb: *a") == {"a": [1, 2], "b": [1, 2]}
+
+
+def test_settings_are_fixed_once_they_are_read() -> None:
+    example = Example(name="a")
+    with pytest.raises(ValidationError, match="frozen"):
+        example.steps = 7  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("most", "more"), [("[1, 2, 3, 4]", "[1, 2, 3, 4, 5]"), ("{a: 1, b: 2}", "{a: 1, b: 2, c: 3}")]
+)
+def test_lists_values_and_keys_are_counted(
+    monkeypatch: pytest.MonkeyPatch, most: str, more: str
+) -> None:
+    monkeypatch.setattr(settings, "MOST_NODES", 5)
+    assert parse_yaml(most)
+    with pytest.raises(YamlError, match="more than 5 values"):
+        parse_yaml(more)

@@ -5,7 +5,15 @@ from dataclasses import asdict
 import pytest
 
 from mtshare_ros.metrics.names import METRICS
-from mtshare_ros.tasks import KINDS, ROOM_CLASSES, SALIENT_CLASSES, TASKS, first_of_kind
+from mtshare_ros.tasks import (
+    KINDS,
+    ROOM_CLASSES,
+    SALIENT_CLASSES,
+    TASKS,
+    UNLABELLED,
+    SemanticClass,
+    first_of_kind,
+)
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -37,3 +45,37 @@ def test_where_one_task_of_a_kind_is_needed_it_is_the_first() -> None:
     near, far = KINDS["depth"].task("near"), KINDS["depth"].task("far")
     assert first_of_kind([TASKS["normals"], near, far], "depth") is near
     assert first_of_kind([near], "normals") is None
+
+
+def test_what_other_programs_rely_on_is_as_the_documentation_says() -> None:
+    """The messages of docs/ros.md: a subscriber has their topics, encodings and ranges."""
+    assert UNLABELLED == 255
+    found = {
+        kind.name: (kind.topic, kind.encoding, kind.has_confidence, kind.in_metres)
+        for kind in KINDS.values()
+    }
+    assert found == {
+        "depth": ("image", "32FC1", False, True),
+        "segmentation": ("mask", "mono8", True, False),
+        "normals": ("image", "32FC3", False, False),
+        "boundary": ("image", "mono8", False, False),
+        "saliency": ("image", "mono8", False, False),
+    }
+    assert {kind.name: kind.value_range for kind in KINDS.values()} == {
+        "depth": (0.1, 20.0), "segmentation": None, "normals": (-1.0, 1.0),
+        "boundary": (0.0, 255.0), "saliency": (0.0, 255.0),
+    }  # fmt: skip
+    assert [kind.name for kind in KINDS.values() if kind.higher_is_better] == [
+        "segmentation", "boundary", "saliency"
+    ]  # fmt: skip
+
+
+def test_saliency_is_of_the_things_that_come_and_go() -> None:
+    assert set(SALIENT_CLASSES) == {"lamp", "plant", "box", "ball", "person"}
+    assert KINDS["saliency"].truth_classes == ROOM_CLASSES
+    assert not any(KINDS[name].truth_classes for name in set(KINDS) - {"saliency"})
+
+
+def test_a_palette_is_red_green_blue_in_the_order_of_the_ids() -> None:
+    classes = (SemanticClass("sky", (1, 2, 3)), SemanticClass("sea", (4, 5, 6)))
+    assert KINDS["segmentation"].task(classes=classes).palette == [(1, 2, 3), (4, 5, 6)]

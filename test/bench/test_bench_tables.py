@@ -11,7 +11,9 @@ from mtshare_ros.bench.bench_tables import (
     by_tasks,
     close_look,
     fixed_share,
+    label_of,
     markdown_table,
+    title_of,
 )
 
 
@@ -57,3 +59,15 @@ def test_the_tables_of_an_engine_without_rivals_leave_out_what_is_not_known(resu
         del one["work"], one["ideal_ms"]
     assert "| a quarter | 40.0 | 41.0 | 42.0 | 7.50 |  |" in close_look(streams)
     assert by_tasks(streams) == "" and fixed_share(streams, "normals") is None
+
+
+def test_a_setting_is_called_by_its_engine_and_a_held_case_by_its_period(result: Any) -> None:
+    (setting,) = result["settings"]
+    assert title_of(setting) == "Width 384, depth 12, 320x240"
+    on_gpu = {**setting, "engine": "tensorrt", "precision": "fp16", "bundle": "room"}
+    assert title_of(on_gpu) == (
+        "The bundle `room`: width 384, depth 12, 320x240, tensorrt in fp16"
+    )
+    # 1 / 0.0667 is a little less than fifteen.
+    assert "1 frame of 15," in label_of({"kind": "hold", "fraction": 0.0667})
+    assert label_of({"kind": "stream", "fraction": 0.0625}) == "6.25 %"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mtshare_ros.bench.benchmark import Matrix, run_bench
+from mtshare_ros.bench.benchmark import Matrix, _part, run_bench
 from mtshare_ros.bench.result_reader import read_result
 from mtshare_ros.errors import OptionError
 from mtshare_ros.tasks import TASKS
@@ -95,3 +95,21 @@ def test_networks_are_measured_from_the_smallest_on() -> None:
     matrix = Matrix(widths=(192, 768), sizes=((640, 480), (320, 240)))
     found = [(network.width, network.size[0]) for network in matrix.networks()]
     assert found == [(192, 320), (192, 640), (768, 320), (768, 640)]
+
+
+def test_a_network_is_as_its_width_says_and_limits_are_included() -> None:
+    (network,) = Matrix(widths=(96,)).networks()
+    assert (network.hidden, network.heads, network.depth) == (384, 6, 12)
+    Matrix(rounds=20).check()  # What is computed once in twenty frames is there.
+    with pytest.raises(OptionError, match="--tasks 0: expected 1 to 5"):
+        Matrix(tasks=(0,)).counts(5)
+    assert Matrix(tasks=(5, 1, 5)).counts(5) == [1, 5]
+    assert Matrix().counts(5) == [3] and Matrix(bundle=Path("b")).counts(5) == [5]
+
+
+def test_progress_goes_on_from_network_to_network() -> None:
+    told: list[Any] = []
+    report = _part(lambda *step: told.append(step), start=3.0, own=1.0, total=4.0)
+    for done in (0, 5, 10):
+        report(done, 10)
+    assert told == [(750, 1000), (875, 1000), (1000, 1000)]

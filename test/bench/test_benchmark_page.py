@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mtshare_ros import cli
-from mtshare_ros.bench.benchmark_page import BEGIN, END, update_page
+from mtshare_ros.bench.benchmark_page import BEGIN, END, plot_path, section, update_page
 from mtshare_ros.bench.result import write_result
 from mtshare_ros.errors import OptionError
 
@@ -49,3 +49,29 @@ def test_the_published_page_is_what_its_files_say(tmp_path: Path) -> None:
     page = Path(shutil.copy(DOCS / "benchmarks.md", tmp_path))
     update_page(page, sorted(folder.glob("*.json")))
     assert page.read_text() == (DOCS / "benchmarks.md").read_text()
+
+
+def test_a_page_of_other_letters_is_named(result: Any, tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_bytes(b"\xff\xfe" + BEGIN.encode() + END.encode())
+    with pytest.raises(OptionError, match=r"page\.md: not UTF-8 .*; expected a Markdown page"):
+        update_page(page, [])
+
+
+def test_a_section_has_its_command_and_what_its_networks_share(
+    result: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "data").mkdir()
+    file = tmp_path / "data" / "r.json"
+    plot_path(file, "tasks").write_bytes(b"")
+    text = section(result, file, tmp_path)
+    assert text.startswith("### Width 384") and "](data/r_tasks.png)" in text
+    assert "Private share of a sub-task: 0.167." in text and "fractions" not in text
+    assert "Stem and one head take 6.0 % of the time" in text
+    second = {**result["settings"][0], "rho": {"depth": 0.5}}
+    rows = [{**row, "setting": 1} for row in result["cases"]]
+    two = {**result, "settings": [*result["settings"], second], "cases": result["cases"] + rows}
+    text = section(two, file, tmp_path)
+    # The command belongs to all of them.
+    assert text.startswith("    mtshare bench") and text.count("### Width 384") == 2
+    assert "Private share of a sub-task: 0.167 to 0.500." in text

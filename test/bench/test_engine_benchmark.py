@@ -5,11 +5,15 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from mtshare_ros.bench.engine_benchmark import bench_engine
+from mtshare_ros.bench import engine_benchmark, gpu_rivals
+from mtshare_ros.bench.engine_benchmark import ENGINE_FRACTIONS, bench_engine
 from mtshare_ros.bench.result_reader import read_result
+from mtshare_ros.errors import OptionError
 from support.standins.device import Device
 
 
@@ -51,3 +55,40 @@ def test_an_engine_is_measured_without_torch_and_what_draws() -> None:
     code += "\n".join(f"import mtshare_ros.{name}" for name in modules)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_shares_are_the_sizes_that_an_engine_computes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Any] = []
+    spec = SimpleNamespace(prefix=1, tokens=48)
+    manifest = SimpleNamespace(input=spec, tasks=["a", "b"], name="m", network={}, private={})
+    engine = SimpleNamespace(name="torch", manifest=manifest, sizes=[13, 25, 49], precision="fp32")
+    rows = [{"name": "", "p50_ms": ms} for ms in (90.0, 60.0, 30.0, 20.0)]
+    for name, value in (
+        ("open_engine", lambda *_: engine),
+        ("SceneCamera", lambda engine, most: made.append(most) or most),
+        ("StreamCase", lambda camera, part: (camera, part)),
+        ("DenseCase", lambda name, networks, spec: name),
+        ("take_turns", lambda cases, rounds, on_round: made.append(cases)),
+        ("summary", lambda *_: rows),
+        ("describe", lambda *_: {}),
+        ("write_result", lambda *_: None),
+    ):
+        monkeypatch.setattr(engine_benchmark, name, value)
+    monkeypatch.setattr(gpu_rivals, "RecordedNetworks", lambda *_: None)
+    found = bench_engine(Path("b"), "torch", "fp32", tmp_path / "x.json")["cases"]
+    assert made[:3] == [1.0, 0.5, 0.25]
+    assert made[3] == ["separate dense networks", (1.0, 1.0), (0.5, 0.5), (0.25, 0.25)]
+    assert [(row["kind"], row["tasks"], row["fraction"], row["ratio"]) for row in found] == [
+        ("separate", 2, 1.0, 1.0),
+        ("stream", 2, 1.0, 1.5),
+        ("stream", 2, 0.5, 3.0),
+        ("stream", 2, 0.25, 4.5),
+    ]
+
+
+def test_an_engine_that_is_none_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="--engine 'cuda': expected one of"):
+        bench_engine(tmp_path, "cuda", "fp32", tmp_path / "x.json")
+    assert ENGINE_FRACTIONS == (1.0, 0.5, 0.25, 0.125, 0.0625)

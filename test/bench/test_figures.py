@@ -29,3 +29,18 @@ def test_panels_come_row_by_row_in_a_figure_of_the_common_width() -> None:
     places = [panel.get_subplotspec() for panel in panels]
     cells = [(place.rowspan.start, place.colspan.start) for place in places]
     assert cells == [(row, column) for row in range(2) for column in range(3)]
+
+
+def test_a_figure_is_a_png_that_can_be_read_whatever_its_name(tmp_path):
+    figure, panels = new_figure(2.0, 1, 1)
+    for number, label in enumerate("abcd"):
+        panels[0].plot([0, 1], [number, 1], label=label, color=COLOURS[number])
+    panels[0].plot([0, 1], [3, 3], label="a", color=COLOURS[5])
+    legend_below(figure, panels)
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["a", "b", "c", "d"]
+    # The first of a name stands for it, and three stand beside each other.
+    assert legend.get_lines()[0].get_color() == COLOURS[0] and legend._ncols == 3
+    save_figure(figure, tmp_path / "x.svg")
+    assert (tmp_path / "x.svg").read_bytes().startswith(b"\x89PNG")
+    assert figure.dpi * WIDTH >= 1600

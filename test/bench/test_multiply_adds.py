@@ -63,3 +63,11 @@ def test_a_share_of_the_tokens_saves_all_but_the_dense_parts(work: Work) -> None
     prefixed = Work(work.stem, work.transformer, work.cells, work.mixing, work.rho, prefix=0.1)
     assert prefixed.stream(NAMES, 0.0) - dense == pytest.approx((full - dense) / 10)
     assert prefixed.stream(NAMES, 1.0) == pytest.approx(full)
+
+
+def test_the_work_of_each_way_by_hand() -> None:
+    work = Work(10, 100, {"a": 4, "b": 4}, {"a": 1, "b": 3}, {"b": 0.5}, prefix=0.2)
+    both = ("a", "b")
+    assert work.separate(both) == 2 * 110 + 8 + 4 and work.shared(both) == 110 + 8 + 4
+    # Half of the tokens besides the prefix: 0.2 + 0.5 * 0.8 of all rows.
+    assert work.stream(both, 0.5) == pytest.approx(10 + 0.6 * 150 + 0.6 * 8 + 4)

@@ -33,3 +33,15 @@ def test_a_bar_becomes_the_line_in_its_middle() -> None:
     mask[2:5, 2:18] = True
     lines = thin(mask)
     assert not lines[[0, 1, 2, 4, 5, 6]].any() and lines[3].sum() >= 13
+
+
+def test_thinning_by_hand() -> None:
+    def drawn(*rows: str) -> np.ndarray:
+        return np.array([[letter == "#" for letter in row] for row in rows])
+
+    # A line that ends at the border keeps its ends, a pixel stays, and a square leaves one.
+    line = drawn("....", "####", "....")
+    assert np.array_equal(thin(line), line)
+    end = drawn("#...", ".#..", "..#.")
+    assert np.array_equal(thin(end), end)
+    assert thin(drawn("....", ".##.", ".##.", "....")).sum() == 1

@@ -27,3 +27,11 @@ def test_a_related_room_is_of_the_same_split() -> None:
         assert related_seed(seed, 0) == seed
         related = {related_seed(seed, number) for number in range(1, 50)}
         assert len(related) == 49 and {split_of(s) for s in related} == {split_of(seed)}
+
+
+def test_a_related_seed_is_7919_further_and_begins_again_at_the_split_s_end() -> None:
+    assert related_seed(0, 1) == 7_919
+    assert related_seed(99_999, 1) == 7_918
+    assert related_seed(299_999, 2) == 215_837
+    assert related_seed(899_999, 1) == 407_918
+    assert related_seed(900_000, 1) == 907_919

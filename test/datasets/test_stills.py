@@ -89,3 +89,32 @@ def test_the_former_command_names_the_new_one():
     result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 2 and result.stdout == ""
     assert "mtshare render" in result.stderr and result.stderr.count("\n") == 1
+
+
+def test_frames_are_counted_over_shards_from_either_end(rendered_stills):
+    dataset = StillsDataset(rendered_stills)
+    assert [int(dataset.stored(i)["seeds"]) for i in range(-ROOMS, ROOMS)] == 2 * [*range(ROOMS)]
+    for index in (ROOMS, -ROOMS - 1):
+        with pytest.raises(IndexError, match=f"frame {index}: expected less than {ROOMS}"):
+            dataset.stored(index)
+    assert dataset.clip_length == 1
+
+
+def test_arrays_of_another_type_and_wrong_entries_are_named(rendered_stills, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(rendered_stills, folder)
+    path = folder / "shard-000010" / "depth.npy"
+    np.save(path, np.load(path).astype(np.float32))
+    with pytest.raises(StillsError, match="depth.npy: .* float32; expected .* float16"):
+        StillsDataset(folder)
+    meta = json.loads((rendered_stills / "meta.json").read_text())
+    for key, value in (("fx", 0), ("fx", float("inf")), ("size", [0, 24]), ("seeds", [0, 1])):
+        (tmp_path / "meta.json").write_text(json.dumps({**meta, key: value}))
+        with pytest.raises(StillsError, match=f"meta.json: {key} is .*; render it again"):
+            StillsDataset(tmp_path)
+    clips = {**meta, "clips": True, "views_per_room": 4}
+    (tmp_path / "meta.json").write_text(json.dumps(clips))
+    assert StillsDataset(tmp_path).clip_length == 4
+    (tmp_path / "meta.json").write_text(json.dumps({**clips, "views_per_room": 0}))
+    with pytest.raises(StillsError, match="views_per_room is 0 of clips"):
+        StillsDataset(tmp_path)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mtshare_ros.metrics.accumulator import Additive
+from mtshare_ros.metrics.accumulator import Additive, check_probability, same_size
+from mtshare_ros.metrics.boundary import BoundaryMetric
 from mtshare_ros.metrics.depth import DepthMetric
 from mtshare_ros.metrics.normals import NormalsMetric
 from mtshare_ros.metrics.saliency import SaliencyMetric
@@ -65,3 +66,26 @@ def test_scores_of_many_sums_at_once_are_those_of_each(task: str) -> None:
 def test_nothing_seen_has_no_published_variants() -> None:
     assert SegmentationMetric(3).legacy() == SaliencyMetric().legacy() == {}
     assert DepthMetric(9.0).legacy() == {}
+
+
+def test_nothing_seen_has_no_scores_although_some_are_numbers() -> None:
+    assert NormalsMetric(0.1).result() == BoundaryMetric().result() == {}
+
+
+def test_maps_of_other_shapes_or_types_are_refused_with_both() -> None:
+    with pytest.raises(ValueError, match=r"is \(2, 3\), ground truth \(3, 2\): sizes must be"):
+        same_size(np.zeros((2, 3)), np.zeros((3, 2)))
+    with pytest.raises(ValueError, match="sizes must be equal"):
+        check_probability(np.zeros((2, 3), np.uint8), np.zeros((3, 2)))
+    with pytest.raises(ValueError, match="prediction is int64: expected a probability as uint8"):
+        check_probability(np.zeros((2, 3), np.int64), np.zeros((2, 3)))
+
+
+def test_the_best_threshold_is_that_of_each_part() -> None:
+    # Two parts and two thresholds: F is 2 * matched / (predicted + actual).
+    state = {
+        "matched": np.array([[4, 2], [1, 3]]),
+        "predicted": np.array([[4, 2], [12, 12]]),
+        "actual": np.array([4, 8]),
+    }
+    assert BoundaryMetric().scores(state)["ods_f"].tolist() == [1.0, pytest.approx(0.3)]

@@ -61,3 +61,11 @@ def test_the_second_sigmoid_of_published_saliency_equals_brute_force():
     assert metric.legacy()["max_f_legacy"] == pytest.approx(best(squashed))
     assert metric.legacy()["max_f_coarse"] == pytest.approx(best(level / 255))
     assert best(squashed) < best(level / 255) <= metric.result()["max_f"] + 1e-9
+
+
+def test_a_half_is_not_salient_and_the_highest_of_the_thresholds_is_095():
+    metric = SaliencyMetric()
+    # 0.95 is 243 of 255: only above 240 is what is marked told from what is not.
+    metric.update(np.array([[255, 240, 240]], np.uint8), np.array([[1.0, 0.5, 0.0]]))
+    assert metric.hits[0] == 1
+    assert metric.legacy()["max_f_coarse"] == metric.result()["max_f"] == pytest.approx(1.0)

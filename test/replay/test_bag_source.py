@@ -79,7 +79,8 @@ def test_what_is_no_message_is_left_out_and_what_is_lost_is_said(tmp_path):
     assert BagSource(path).warnings == ()
     path.write_bytes(path.read_bytes()[:-20])
     source = BagSource(path)
-    assert len(list(source.messages())) == 299
+    for _ in range(2):
+        assert len(list(source.messages())) == 299
     lost, unread = source.warnings
     assert lost.startswith(f"bag {path}: is cut off")
     assert unread.startswith("/camera/image: 1 of 300 messages can't be used: 1000.000000001 s: ")

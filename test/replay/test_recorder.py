@@ -54,3 +54,29 @@ def test_a_bag_that_is_there_is_not_overwritten(tmp_path):
         with pytest.raises(JobError, match="out not written: exists already"):
             recorder.write(tmp_path / "out")
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_full_disk_is_a_failure_after_which_nothing_is_kept(tmp_path):
+    with Recorder(tmp_path) as recorder:
+        number = recorder.add_topic("/a", "std_msgs/msg/String")
+        recorder.add(number, 1, b"first")
+        spool = recorder._spool
+        with open("/dev/full", "wb", buffering=0) as full:
+            recorder._spool = full
+            recorder.add(number, 2, b"second")
+        recorder._spool = spool
+        recorder.add(number, 3, b"third")
+        assert recorder.counts == {"/a": 1}
+        says = f"messages can't be kept in {tmp_path}: No space left on device"
+        assert recorder.failure == says
+        with pytest.raises(JobError) as caught:
+            recorder.write(tmp_path / "out")
+        assert str(caught.value) == says and not (tmp_path / "out").exists()
+
+
+def test_what_a_full_disk_does_not_take_is_no_error_in_the_end(tmp_path):
+    with Recorder(tmp_path) as recorder:
+        number = recorder.add_topic("/a", "std_msgs/msg/String")
+        recorder._spool.close()
+        recorder._spool = open("/dev/full", "wb")
+        recorder.add(number, 1, b"in the buffer")

@@ -5,7 +5,7 @@ from sensor_msgs.msg import CameraInfo
 
 from mtshare_ros.perception.camera.calibration import CalibrationError
 from mtshare_ros.ros import camera_calibration
-from mtshare_ros.ros.camera_calibration import PATIENCE, CalibrationState, CameraCalibration
+from mtshare_ros.ros.camera_calibration import CalibrationState, CameraCalibration
 from support.malformed import GOOD_INFO, INFOS
 
 P = [140.0, 0.0, 82.0, 0.0, 0.0, 140.0, 61.0, 0.0, 0.0, 0.0, 1.0, 0.0]
@@ -52,18 +52,20 @@ def test_the_newest_counts(calibration):
     calibration.take(GOOD_INFO)
     assert calibration.intrinsics(160, 120, "auto") is not None
     assert calibration.state(metric=True).warning is None
+    calibration.restart()
+    assert calibration.state(metric=True) == CalibrationState("none")
 
 
 def test_none_is_a_warning_some_time_after_the_first_image_where_metres_are_computed(
     calibration, clock
 ):
-    clock[0] += 10 * PATIENCE
+    clock[0] += 20.0
     assert calibration.state(metric=True) == CalibrationState("none")
     assert calibration.intrinsics(160, 120, "auto") is None
-    clock[0] += 0.9 * PATIENCE
+    clock[0] += 1.8
     assert calibration.intrinsics(160, 120, "auto") is None
     assert calibration.state(metric=True).warning is None
-    clock[0] += 0.2 * PATIENCE
+    clock[0] += 0.4
     assert calibration.state(metric=False).warning is None
     assert "no camera_info on /front/camera_info" in calibration.state(metric=True).warning
     calibration.restart()

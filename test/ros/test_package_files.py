@@ -10,6 +10,7 @@ from mtshare_ros.ros import package_files
 from mtshare_ros.ros.package_files import package_path
 
 ROOT = Path(mtshare_ros.__file__).resolve().parents[1]
+ros_share = package_files._ros_share
 
 
 @pytest.fixture(autouse=True)
@@ -35,3 +36,14 @@ def test_what_is_installed_comes_first_and_the_ros_package_before_all(monkeypatc
 
 def test_what_is_nowhere_is_looked_for_beside_the_source():
     assert package_path("models/none") == ROOT / "models" / "none"
+
+
+def test_the_ros_package_is_that_of_the_sourced_workspaces(monkeypatch, tmp_path):
+    index = tmp_path / "share" / "ament_index" / "resource_index" / "packages"
+    index.mkdir(parents=True)
+    monkeypatch.setenv("AMENT_PREFIX_PATH", str(tmp_path))
+    assert ros_share() is None
+    (index / "mtshare_ros").touch()
+    assert ros_share() == tmp_path / "share" / "mtshare_ros"
+    monkeypatch.delenv("AMENT_PREFIX_PATH")
+    assert ros_share() is None

@@ -18,6 +18,7 @@ NODE = "perception_node"
         (["-p", "/robot/perception_node:wheel_radius:=0.3"], set()),
         (["-p", "/**:wheel_radius:=0.3"], {"wheel_radius"}),
         (["-p", "other_node:wheel_radius:=0.3"], {"wheel_radius"}),
+        (["-p", "my_perception_node:wheel_radius:=0.3"], {"wheel_radius"}),
         (["-p", "a:=1", "-p", "perception_node:a:=2", "-p", "b:=x:=y"], {"b"}),
     ],
 )
@@ -33,6 +34,7 @@ def test_arguments_without_the_nodes_name_are_for_all(arguments, for_all):
         ('"**"', False),
         ("/robot/*", False),
         ("other_node", False),
+        ("my_perception_node", False),
         ("perception_node", True),
         ("/perception_node", True),
         ("/**/perception_node", True),
@@ -53,16 +55,22 @@ def test_sections_of_a_file_that_end_in_the_nodes_name_are_its_own(tmp_path, sec
     assert given_to_all(arguments, NODE) == expected
 
 
-@pytest.mark.parametrize("content", ["", "[]", "a: 1", "/**: {ros__parameters: 3}", "**: 2"])
+@pytest.mark.parametrize(
+    "content",
+    ["", "[]", "a: 1", "/**: {ros__parameters: 3}", "**: 2", "a: 2020-99-99", "a: ["],
+)
 def test_files_without_parameters_give_none(tmp_path, content):
     file = tmp_path / "parameters.yaml"
     file.write_text(content)
     assert given_to_all(["--params-file", str(file)], NODE) == set()
+    assert given_to_all(["--params-file", str(tmp_path / "none.yaml")], NODE) == set()
 
 
 def test_what_is_given_to_all_is_passed_over_with_a_warning():
     warning = check_unknown("wheel_radius", NODE, {"wheel_radius"})
     assert warning == "parameter 'wheel_radius' is passed over: this node has none of that name"
+    for name in ("threshold", "output_rate", "policy_file", "cameras_file"):
+        assert "passed over" in check_unknown(name, NODE, {name}), "its likeness is below 0.8"
 
 
 def test_what_is_given_to_this_node_by_name_is_an_error():

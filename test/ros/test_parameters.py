@@ -46,6 +46,25 @@ def test_a_value_out_of_place_is_refused_by_name(name, value):
         BY_NAME[name].check(value)
 
 
+def test_an_error_says_what_is_expected():
+    for name, value, says in (
+        ("threads", "two", "threads is 'two'; expected an integer"),
+        ("max_depth", "far", "max_depth is 'far'; expected a double"),
+        ("max_age", 0, "max_age is 0; expected 1 to 100000"),
+        ("policy", "all", "policy is 'all'; expected one of tokens, dense"),
+        ("tasks", [], "tasks is []; expected one or more names"),
+    ):
+        with pytest.raises(ParameterError) as caught:
+            BY_NAME[name].check(value)
+        assert str(caught.value) == says
+
+
+def test_a_name_that_is_none_is_refused_with_those_that_are():
+    assert parameters.named("max_age") is BY_NAME["max_age"]
+    with pytest.raises(ParameterError, match="^no parameter 'speed'; the node has bundle, "):
+        parameters.named("speed")
+
+
 def test_an_integer_is_taken_for_a_double():
     found = BY_NAME["max_depth"].check(10)
     assert found == 10.0 and isinstance(found, float)
@@ -133,6 +152,7 @@ def test_descriptor_documentation_and_validation_say_the_same(parameter):
         "next frame" if parameter.holds_from == "next frame"
         else f"fixed after {parameter.holds_from}"
     )  # fmt: skip
+    assert descriptor.dynamic_typing, "rclpy itself would refuse an integer for a double"
     for limits in (*descriptor.integer_range, *descriptor.floating_point_range):
         low, high = limits.from_value, limits.to_value
         assert values == f"{low:g} to {high:g}"
@@ -144,24 +164,30 @@ def test_descriptor_documentation_and_validation_say_the_same(parameter):
         assert choice in values and parameter.check(choice) == choice
 
 
-@pytest.mark.parametrize("names", [[""], ["front"], ["front", "rear_2"]])
+SIXTEEN = [f"camera_{number}" for number in range(16)]
+
+
+@pytest.mark.parametrize("names", [[""], ["front"], ["front", "rear_2"], ["a" * 64], SIXTEEN])
 def test_cameras_are_named(names):
-    assert BY_NAME["cameras"].check(names) == names
+    assert BY_NAME["cameras"].check(tuple(names)) == names
 
 
-@pytest.mark.parametrize("names", [["", ""], ["a", "a"], ["2a"], ["a b"], ["~"], ["a" * 65]])
+@pytest.mark.parametrize(
+    "names", [["", ""], ["a", "a"], ["2a"], ["a b"], ["~"], ["a" * 65], [*SIXTEEN, "another"]]
+)
 def test_names_that_make_no_topics_are_refused(names):
     with pytest.raises(ParameterError, match="^cameras is .*; expected up to 16 different names"):
         BY_NAME["cameras"].check(names)
 
 
-@pytest.mark.parametrize("rates", [["all:1"], ["normals:2"], ["normals:2", "all:3"]])
+@pytest.mark.parametrize("rates", [["all:1"], ["normals:9999"], ["normals:2", "all:3"]])
 def test_rates_of_tasks_are_taken(rates):
     assert BY_NAME["task_every"].check(rates) == rates
 
 
 @pytest.mark.parametrize(
-    "rates", [["normals"], ["normals:0"], ["normals:x"], ["normals:2", "normals:3"], [":2"], []]
+    "rates",
+    [["normals"], ["normals:0"], ["a:x"], ["a:10000"], ["a:2", "a:3"], [":2"], []],
 )
 def test_rates_that_are_none_are_refused(rates):
     with pytest.raises(ParameterError, match="^task_every is .*; expected"):
@@ -178,6 +204,7 @@ def test_what_the_parameters_say_about_a_frame_reaches_its_settings(bundle_path)
         "max_age": 7,
         "carry_frames": 2,
         "output_size": "input",
+        "intrinsics": "k",
         "max_depth": 6.0,
         "policy": "dense",
         "depth_encoding": "16UC1",
@@ -191,6 +218,7 @@ def test_what_the_parameters_say_about_a_frame_reaches_its_settings(bundle_path)
             assert getattr(found.stream, field.name) == values[field.name]
     assert found.stream.task_every == {"normals": 2, "depth": 5, "segmentation": 2}
     assert (found.tasks, found.depth_encoding, found.max_failures) == ({"depth"}, "16UC1", 3)
+    assert found.intrinsics == "k"
     everything = parameter_values.frame_settings(manifest, DEFAULTS)
     assert everything.tasks == {task.name for task in manifest.tasks}
     assert everything.stream == StreamSettings(task_every=dict.fromkeys(everything.tasks, 1))

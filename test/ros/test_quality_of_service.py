@@ -6,16 +6,15 @@ import pytest
 from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
 
 from mtshare_ros.ros.parameters import ParameterError
-from mtshare_ros.ros.quality_of_service import POLICIES, check_overrides
+from mtshare_ros.ros.quality_of_service import check_overrides
 from support.ros_harness import perception_node, wait_for
 
 
-@pytest.mark.parametrize("policy", POLICIES)
-def test_the_error_names_the_policies_that_a_topic_takes(policy):
+def test_the_error_names_the_policies_that_a_topic_takes():
     node = SimpleNamespace(has_parameter=lambda name: False)
     topics = {"/image"}
     check_overrides(node, ["max_age", "qos_overrides./other.subscription.depth"], topics)
-    with pytest.raises(ParameterError, match=policy.name.lower()):
+    with pytest.raises(ParameterError, match="one of history, depth, reliability, durability$"):
         check_overrides(node, ["qos_overrides./image.subscription.deadline"], topics)
 
 

@@ -6,12 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mtshare_ros.simulator.layout import (
+    Placed,
     Plan,
     footprint,
     place_around,
     place_at_wall,
     place_free,
+    place_on,
     wall_pose,
+    wall_width,
 )
 from mtshare_ros.simulator.things.parts import Thing
 from mtshare_ros.simulator.things.style import Style
@@ -65,3 +68,73 @@ def test_chairs_face_their_table():
         front = np.array([-np.sin(placed.yaw), np.cos(placed.yaw)])
         away = np.array(table.pos[:2]) - placed.pos[:2]
         assert np.dot(front, away) > 0
+
+
+def test_clearance_is_negative_inside_a_thing_and_the_distance_outside():
+    plan = Plan((4.0, 3.0), 2.5)
+    plan.put(Thing("box", (0.5, 1.0), 1.0), (1.0, 0.0, 0.0), 0.0)
+    found = [plan.clearance(*point) for point in ((1.0, 0.0), (2.5, 0.0), (1.8, 1.4), (-3.9, 0))]
+    assert found == pytest.approx([-0.5, 1.0, 0.5, 0.1])
+
+
+@pytest.mark.parametrize(
+    ("rectangle", "gap", "expected"),
+    [
+        ((-3.0, -2.0, -2.0, 2.0), 0.0, True),  # From wall to wall.
+        ((-3.1, 0.0, -2.0, 1.0), 0.0, False),
+        ((2.5, 1.5, 3.1, 1.8), 0.0, False),
+        ((0.0, -2.1, 0.5, -1.0), 0.0, False),
+        ((0.0, 1.5, 0.5, 2.1), 0.0, False),
+        ((-0.5, 1.1, 0.5, 1.4), 0.05, True),  # A tenth of a metre beyond the box.
+        ((-0.5, 1.1, 0.5, 1.4), 0.2, False),
+        ((1.1, -0.5, 1.4, 0.5), 0.05, True),
+        ((1.1, -0.5, 1.4, 0.5), 0.2, False),
+        ((2.1, -1.9, 2.2, -1.8), 0.0, False),  # In front of the door.
+    ],
+)
+def test_a_rectangle_fits_inside_the_room_clear_of_things_and_doors(rectangle, gap, expected):
+    plan = Plan((3.0, 2.0), 2.5, kept_free=[(2.0, -2.0, 3.0, -1.0)])
+    plan.put(Thing("box", (1.0, 1.0), 1.0), (0.0, 0.0, 0.0), 0.0)
+    assert plan.fits(rectangle, gap) == expected
+
+
+@pytest.mark.parametrize(
+    ("wall", "expected"),
+    [
+        (0, (0.5, -1.7, 0.0)),
+        (1, (2.7, 0.5, np.pi / 2)),
+        (2, (-0.5, 1.7, np.pi)),
+        (3, (-2.7, -0.5, -np.pi / 2)),
+    ],
+)
+def test_along_a_wall_is_to_the_right_of_what_has_its_back_to_it(wall, expected):
+    assert wall_pose(Plan((3.0, 2.0), 2.5), wall, 0.5, 0.3) == pytest.approx(expected)
+    assert wall_width(Plan((3.0, 2.0), 2.5), wall) == (3.0, 2.0)[wall % 2]
+
+
+def test_chairs_find_no_room_where_other_things_stand_around_the_table():
+    plan = Plan((3.0, 3.0), 2.5)
+    plan.put(Thing("table", (0.6, 0.4), 0.75), (0.0, 0.0, 0.0), 0.0)
+    table = plan.placed[0]
+    for x, y in ((1.2, 0.0), (-1.2, 0.0)):
+        plan.put(Thing("shelf", (0.5, 1.4), 1.0), (x, y, 0.0), 0.0)
+    for x, y in ((0.0, 1.0), (0.0, -1.0)):
+        plan.put(Thing("shelf", (0.7, 0.5), 1.0), (x, y, 0.0), 0.0)
+    place_around(style(), plan, table, [CHAIR] * 4)
+    assert not [placed for placed in plan.placed if placed.thing is CHAIR]
+
+
+def test_small_things_stand_on_what_carries_them_and_within_its_edge():
+    table = Thing("table", (0.6, 0.3), 0.75, support=0.7)
+    small, chosen = Thing("box", (0.1, 0.1), 0.2), style()
+    for _ in range(20):
+        plan = Plan((3.0, 3.0), 2.5)
+        plan.put(table, (1.0, -0.5, 0.0), np.pi / 2)
+        place_on(chosen, plan, plan.placed[0], small)
+        placed = plan.placed[1]
+        # The table is turned, so its long side runs along y.
+        assert abs(placed.pos[0] - 1.0) <= 0.3 * 0.85 - 0.1 + 1e-9
+        assert abs(placed.pos[1] + 0.5) <= 0.6 * 0.85 - 0.1 + 1e-9
+        assert placed.pos[2] == 0.7 and len(plan.blocked) == 1
+    place_on(chosen, plan, Placed(Thing("bed", (1, 1), 0.5), (0, 0, 0), 0.0), small)
+    assert len(plan.placed) == 2  # Nothing stands on a bed.

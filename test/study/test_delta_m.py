@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mtshare_ros.study.delta_m import (
+    common,
     delta_m,
     difference,
     estimate,
@@ -92,3 +93,23 @@ def test_the_interval_has_the_width_of_the_standard_error() -> None:
 def test_seeds_are_averaged_and_kept_apart() -> None:
     found = estimate({"a": np.array([1.0, 0, 2]), "b": np.array([3.0, 2, 4])})
     assert found.value == 2.0 and found.per_seed == {"a": 1.0, "b": 3.0}
+
+
+def test_the_interval_is_that_of_the_resamples_alone() -> None:
+    found = estimate({"a": np.array([100.0, *np.arange(0.0, 101.0)])})
+    assert (found.value, found.low, found.high) == pytest.approx((100.0, 2.5, 97.5))
+
+
+def test_the_first_row_of_weights_is_all_rooms_as_they_are() -> None:
+    weights = room_weights(7, 50, seed=3)
+    assert weights.shape == (51, 7) and (weights[0] == 1).all()
+    assert (weights.sum(axis=1) == 7).all() and (weights[1:] != 1).any()
+    assert (room_weights(7, 50, seed=3) == weights).all()
+    assert (room_weights(7, 50, seed=4) != weights).any()
+
+
+def test_only_runs_that_every_part_has_are_common() -> None:
+    value = np.zeros(2)
+    parts = [{"b": value, "a": value, "c": value}, {"a": value, "b": value}, {"a": value}]
+    assert common(parts) == ["a"] and common(parts[:2]) == ["b", "a"]
+    assert common(parts[1:2]) == ["a", "b"]

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from mtshare_ros import cli
+from mtshare_ros.bundle.manifest import LayerShare
+from mtshare_ros.study import plot_sources
 from mtshare_ros.study.plot_sources import draw, draw_bundle_shares, draw_stage_shares
 from mtshare_ros.study.study_config import StudyError, load_study
 from support.study_files import (
+    TINY,
     study_values,
+    write_network,
     write_study,
+    write_subtasks,
 )
 
 
@@ -54,3 +60,48 @@ def test_a_stage_without_sub_tasks_has_no_shares_to_draw(
     with pytest.raises(StudyError, match="stage single_depth is of kind single_task"):
         draw_stage_shares(run, "single_depth", tmp_path / "shares.png")
     assert not (tmp_path / "shares.png").exists()
+
+
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What would be drawn."""
+    calls: list[Any] = []
+    for name in ("learning_curves", "private_shares"):
+        monkeypatch.setattr(
+            plot_sources, name, lambda *values, name=name: calls.append((name, *values[:-1]))
+        )
+    monkeypatch.setattr(plot_sources, "read_curves", lambda run, stage: [(run.name, stage)])
+    return calls
+
+
+def test_curves_and_shares_are_of_the_first_run_that_has_a_stage(
+    tmp_path: Path, shown: list[Any]
+) -> None:
+    runs = tmp_path / "one", tmp_path / "two"
+    for run in runs:
+        write_network(run, "single_depth", "depth", 0)
+    write_subtasks(runs[1], "neurons", "base", LayerShare(0, 32), 1)
+    write_subtasks(runs[1], "heads", "base", LayerShare(0, 0), 1)
+    values = study_values(tmp_path, *runs, rival=None)
+    tasks = {"normals": "missing", "depth": "single_depth", "segmentation": "neurons"}
+    values["systems"] = [{"name": "separate", "tasks": tasks}]
+    study = load_study(write_study(tmp_path / "s.yaml", {**values, "curves": ["heads"]}))
+    files = draw(study, {}, None, tmp_path)
+    assert [path.name for path in files] == ["learning_curves.png", "shares_neurons.png"]
+    curves, (_, shares, whole) = shown
+    assert curves == ("learning_curves", [("two", "heads")])
+    assert shares == {task: [LayerShare(0, 32)] * 2 for task in ("depth", "segmentation")}
+    assert whole == LayerShare(3, 64)
+    shown.clear()
+    study = load_study(write_study(tmp_path / "s.yaml", values))
+    draw(study, {}, None, tmp_path)
+    assert shown[0] == ("learning_curves", [("one", "single_depth"), ("two", "neurons")])
+
+
+def test_a_bundle_without_sub_tasks_has_no_shares_to_draw(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, shown: list[Any]
+) -> None:
+    alone = SimpleNamespace(private={}, network=TINY.to_dict())
+    monkeypatch.setattr(plot_sources, "load_manifest", lambda bundle: alone)
+    with pytest.raises(StudyError, match="b: has no sub-tasks"):
+        draw_bundle_shares(Path("b"), tmp_path / "x.png")

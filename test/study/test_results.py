@@ -48,6 +48,7 @@ def test_the_results_say_what_a_system_is_made_of(results: Any) -> None:
     assert tasks["normals"]["parameters_percent"] == 100.0
     assert 0 < tasks["depth"]["parameters_percent"] < 60
     assert tasks["depth"]["steps"] == [30, 10]
+    assert set(tasks["depth"]["metrics"]) == {"rmse", "abs_rel"}
     assert row(results, "full")["tasks"]["depth"]["steps"] == [30, 30]
 
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from mtshare_ros import cli
+from mtshare_ros.bundle.manifest import LayerShare
 from mtshare_ros.datasets.stills import StillsDataset
+from mtshare_ros.errors import OptionError
 from mtshare_ros.study import room_scores
-from mtshare_ros.tasks import TASKS
+from mtshare_ros.tasks import ROOM_CLASSES, TASKS
 from mtshare_ros.training.stored import load_network
 from mtshare_ros.training.validation import validate
 from support.study_files import (
@@ -20,6 +24,7 @@ from support.study_files import (
     write_network,
     write_stills,
     write_study,
+    write_subtasks,
 )
 
 
@@ -96,3 +101,68 @@ def test_rooms_that_are_not_of_the_test_split_are_refused(
     error = capsys.readouterr().err
     assert "rooms of validation, expected rooms of test only" in error
     assert error.count("\n") == 1
+
+
+def stills_of(seeds: set[int], **meta: Any) -> Any:
+    known = {"classes": [item.name for item in ROOM_CLASSES]}
+    return SimpleNamespace(seeds=seeds, meta={**known, **meta}, __len__=lambda: 2)
+
+
+def test_all_rooms_are_of_the_test_split_and_of_the_known_classes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for stills, message in (
+        (stills_of({200_000, 5}), "d: rooms of test, train, expected rooms of test only"),
+        (stills_of(set()), "d: rooms of none"),
+        (stills_of({200_000}, classes=["wall"]), r"d: classes \['wall'\], expected"),
+    ):
+        monkeypatch.setattr(room_scores, "StillsDataset", lambda folder, stills=stills: stills)
+        with pytest.raises(OptionError, match=message):
+            room_scores.open_rooms(Path("d"))
+    stills = stills_of({200_000})
+    monkeypatch.setattr(room_scores, "StillsDataset", lambda folder: stills)
+    assert room_scores.open_rooms(Path("d")) is stills
+
+
+def test_what_scores_depend_on_is_in_their_key(tmp_path: Path) -> None:
+    write_network(tmp_path, "network", "depth", seed=3)
+    write_subtasks(tmp_path, "units", "network", LayerShare(1, 32), seed=4)
+    data = write_stills(tmp_path / "stills", rooms=1)
+    stills = StillsDataset(data)
+
+    def key(stage: str = "units", size: tuple[int, int] | None = None) -> str:
+        return room_scores._key(tmp_path, stage, data, stills, size)
+
+    keys = {key(), key(size=(32, 32)), key(stage="network")}
+    stills.meta["textures"] = "B"
+    keys.add(key())
+    write_network(tmp_path, "network", "depth", seed=9)
+    keys.add(key())
+    assert len(keys) == 5
+
+
+def test_a_file_that_is_cut_anywhere_is_computed_again(tmp_path: Path) -> None:
+    path, task = tmp_path / "s.npz", TASKS["depth"]
+    sums = {name: np.ones(2) for name in room_scores.empty_metric(task).sums}
+    np.savez_compressed(path, key=np.array("k"), rooms=np.arange(2), **sums)
+    whole = path.read_bytes()
+    assert room_scores._kept(path, "k", task) is not None
+    assert room_scores._kept(path, "other", task) is None
+    for length in range(0, len(whole), 37):
+        path.write_bytes(whole[:length])
+        assert room_scores._kept(path, "k", task) is None
+
+
+def test_where_scores_can_not_be_kept_nothing_is_computed(
+    study_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def compute(*_: Any) -> Any:
+        raise AssertionError("it was computed")
+
+    monkeypatch.setattr(room_scores, "compute", compute)
+    write_network(tmp_path, "network", "depth", seed=3)
+    (tmp_path / "scores" / "network.depth.npz").mkdir(parents=True)
+    with pytest.raises((OptionError, OSError), match=r"network\.depth\.npz"):
+        room_scores.score(
+            tmp_path, "network", "depth", study_data, room_scores.open_rooms(study_data)
+        )

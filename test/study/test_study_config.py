@@ -43,6 +43,17 @@ def test_a_shipped_study_is_valid_and_its_systems_have_every_task(path: Path) ->
         ({"metrics": {"edges": "miou"}}, "no task 'edges'"),
         ({"columns": {"depth": ["rsme"]}}, "columns.depth: 'rsme'"),
         ({"resamples": 3}, "resamples"),
+        ({"size": [-16, 48]}, r"size \(-16, 48\): expected multiples of 16"),
+        ({"also": ["shared", "none"]}, "also 'none': expected one of separate"),
+        (
+            {
+                "reference": "part",
+                "systems": [{"name": "part", "tasks": {"depth": "d"}}],
+                "rival": None,
+            },
+            "reference 'part' lacks task 'normals'",
+        ),
+        ({"systems": [{"name": "separate", "tasks": SEPARATE, "rho": 1.1}], "rival": None}, "rho"),
         ({"systems": [{"name": "separate", "tasks": {"edges": "x"}}], "rival": None}, "edges"),
         ({"systems": [{"name": "separate", "tasks": SEPARATE}] * 2, "rival": None}, "twice"),
     ],
@@ -54,3 +65,12 @@ def test_a_wrong_study_is_refused_by_file_and_key(
     with pytest.raises(StudyError, match=message) as raised:
         load_study(path)
     assert "s.yaml" in str(raised.value) and "\n" not in str(raised.value)
+
+
+def test_what_is_not_set_has_its_default(tmp_path: Path) -> None:
+    values = study_values(tmp_path, tmp_path)
+    del values["resamples"]
+    study = load_study(write_study(tmp_path / "s.yaml", values))
+    assert (study.resamples, study.seed, study.size) == (2000, 0, None)
+    labels = [study.system(name).label for name in ("shared", "units")]
+    assert labels == ["Shared encoder", "units"]

@@ -84,3 +84,38 @@ def test_shares_of_each_block_are_drawn(tmp_path: Path) -> None:
     shares = {"depth": [LayerShare(n, 16 * n) for n in range(3)]}
     study_plots.private_shares(shares, LayerShare(3, 64), tmp_path / "x.png")
     assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_intervals_bend_to_the_side_where_they_are_longer_and_time_is_in_factors(
+    drawn: list[Any],
+) -> None:
+    uneven = {"value": 2.0, "low": 1.5, "high": 4.0}
+    rows = [row("a", 0.0, group="g", rho=0.25, delta_m=uneven), row("separate", 0.0)]
+    cases = [{"system": name, "fraction": 1.0, "p50_ms": 10.0} for name in ("a", "separate")]
+    results = {"systems": rows, "reference": "separate"}
+    study_plots.accuracy_over_time(results, {"fractions": [1.0], "cases": cases}, Path("p.png"))
+    (panel,) = drawn[0].axes
+    bars = next(bars for bars in panel.containers if bars.get_label() == "g")
+    (segment,) = bars[2][0].get_segments()
+    assert segment.tolist() == [[10.0, 1.5], [10.0, 4.0]]
+    assert [text.get_text() for text in panel.texts] == ["0.25"]
+    assert panel.get_xscale() == "log" and panel.get_title() == "every token recomputed"
+
+
+def test_more_stages_than_colours_differ_by_their_dashes(drawn: list[Any]) -> None:
+    steps = np.arange(2)
+    curves = [Curve(f"stage{n}", "depth", steps, steps + 1.0) for n in range(9)]
+    study_plots.learning_curves(curves, Path("p.png"))
+    (panel,) = drawn[0].axes
+    looks = [(line.get_color(), line.get_linestyle()) for line in panel.get_lines()]
+    assert len(set(looks)) == 9 and looks[0][0] == looks[7][0]
+
+
+def test_bars_of_two_tasks_stand_beside_each_other(drawn: list[Any]) -> None:
+    for blocks, labelled in ((12, 24), (13, 0)):
+        shares = dict.fromkeys(("depth", "normals"), [LayerShare(1, 24)] * blocks)
+        study_plots.private_shares(shares, LayerShare(4, 96), Path("p.png"))
+        heads, _ = drawn[-1].axes
+        first, second = heads.containers
+        assert [first[1].get_x(), second[1].get_x()] == pytest.approx([0.6, 1.0])
+        assert first[1].get_width() == pytest.approx(0.4) and len(heads.texts) == labelled

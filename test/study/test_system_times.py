@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -12,6 +13,7 @@ import yaml
 from mtshare_ros import cli
 from mtshare_ros.bundle.manifest import LayerShare
 from mtshare_ros.export.random_bundle import random_networks
+from mtshare_ros.study import system_times
 from mtshare_ros.study.plans import plan_of
 from mtshare_ros.study.study_config import load_study
 from mtshare_ros.study.system_times import measure
@@ -92,3 +94,37 @@ def test_a_size_that_is_none_of_whole_tokens_is_refused(
     arguments = ["timing", str(study_file), "--output", str(tmp_path), "--size", "100x60"]
     assert cli.run(["study", *arguments]) == 2
     assert "multiples of 16" in capsys.readouterr().err
+
+
+def test_the_fastest_way_at_each_share_is_told_against_the_dense_networks(
+    study_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+    # Dense networks, then two ways to compute the same, at each share.
+    medians = [90.0, 60.0, 30.0, 45.0, 50.0]
+
+    class Cases:
+        cases = list(range(5))
+
+        def __init__(self, config: Any, *_: Any) -> None:
+            asked.append(config.size)
+
+        def candidates(self, plan: Any, trained: bool) -> Any:
+            asked.append(trained)
+            return {"one": {1.0: 1, 0.25: 2}, "other": {1.0: 3, 0.25: 4}}
+
+    rows = [{"p50_ms": ms, "p95_ms": ms + 1, "p99_ms": ms + 2} for ms in medians]
+    monkeypatch.setattr(system_times, "TimedCases", Cases)
+    monkeypatch.setattr(system_times, "take_turns", lambda *_: None)
+    monkeypatch.setattr(system_times, "summary", lambda *_: rows)
+    study = load_study(study_file)
+    study = study.model_copy(update={"systems": study.systems[:1], "size": (96, 64)})
+    found = measure(study, rounds=1)
+    assert asked == [(96, 64), False] and found["weights"] == "random"
+    first, second = found["cases"]
+    assert (first["fraction"], first["how"], first["p50_ms"]) == (1.0, "other", 45.0)
+    assert (second["fraction"], second["how"], second["p50_ms"]) == (0.25, "one", 30.0)
+    assert (first["ratio"], second["ratio"], second["p99_ms"]) == (2.0, 3.0, 32.0)
+    asked.clear()
+    assert measure(study.model_copy(update={"size": None}), rounds=1)["weights"] == "trained"
+    assert asked == [(64, 48), True]

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from mtshare_ros.errors import UserError
+from mtshare_ros.study.study_config import StudyError
 from mtshare_ros.study.timing_file import read_timing
 from support.mutations import WHOLE
 
@@ -78,3 +80,29 @@ def test_whatever_stands_in_a_file_it_is_refused_by_name_or_can_be_used(tmp_path
         numbers = [width, height, *values["fractions"], *(c["p50_ms"] for c in values["cases"])]
         assert np.isfinite(np.array(numbers, float)).all()
     assert len(texts) / 2 < refused < len(texts)
+
+
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
+        ({"fractions": [1.0, 1.5]}, "fractions.1"),
+        ({"cases": [{**CASE, "p50_ms": 0.0}]}, "cases.0.p50_ms"),
+        ({"cases": [{**CASE, "fraction": 1.01}]}, "cases.0.fraction"),
+        ({"network": {"size": [64, 48, 3]}}, "network.size"),
+        ({"threads": True}, "threads"),
+    ],
+)
+def test_a_number_out_of_range_is_named_by_its_key(
+    tmp_path: Path, change: dict[str, Any], key: str
+) -> None:
+    path = tmp_path / "timing.json"
+    path.write_text(json.dumps({**TIMES, **change}))
+    with pytest.raises(StudyError, match=rf"timing\.json: {key}: .*; measure it again"):
+        read_timing(path)
+
+
+def test_a_file_of_brackets_is_no_times(tmp_path: Path) -> None:
+    path = tmp_path / "timing.json"
+    path.write_text("[" * 100_000)
+    with pytest.raises(StudyError, match="not JSON"):
+        read_timing(path)

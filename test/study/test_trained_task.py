@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from mtshare_ros.bundle.manifest import LayerShare
 from mtshare_ros.study.plans import plan_of
 from mtshare_ros.study.study_config import StudyError, load_study
-from mtshare_ros.study.trained_task import full_parameters, predict
-from mtshare_ros.training.stored import load_network
+from mtshare_ros.study.trained_task import full_parameters, predict, steps_of
+from mtshare_ros.training.checkpoints import load_tensors, save_tensors
+from mtshare_ros.training.stored import load_network, stage_path
 from mtshare_ros.training.stored_subtasks import load_subtasks
 from support.study_files import (
     SEPARATE,
@@ -18,7 +20,9 @@ from support.study_files import (
     study_values,
     write_elementwise,
     write_network,
+    write_shared,
     write_study,
+    write_subtasks,
     write_together,
 )
 
@@ -67,3 +71,30 @@ def test_an_element_wise_sub_task_is_the_base_with_some_weights_changed(tmp_path
     assert found.raw(torch.randn(1, 3, 48, 64)).shape == (1, 1, 12, 16)
     with pytest.raises(StudyError, match="trained depth, not normals"):
         predict(tmp_path, "elements", "normals")
+
+
+def test_parameters_are_what_a_task_adds(tmp_path: Path) -> None:
+    write_network(tmp_path, "base", "normals", seed=0)
+    write_shared(tmp_path, "shared", seed=0)
+    write_elementwise(tmp_path, "elements", "base")
+    network, _ = load_network(tmp_path, "shared", "depth")
+    heads = sum(p.numel() for p in network.head.parameters())
+    # The first task brings the encoder, and the others a head.
+    first = predict(tmp_path, "shared", "normals").parameters
+    assert first == full_parameters(TINY, "normals")
+    assert predict(tmp_path, "shared", "depth").parameters == heads
+    # All weights of the transformer differ here, and the head is its own.
+    weights = sum(p.numel() for p in network.transformer.parameters())
+    found = predict(tmp_path, "elements", "depth").parameters
+    assert found == pytest.approx(weights + heads, rel=0.05)
+
+
+def test_steps_are_those_of_all_stages_that_came_before(tmp_path: Path) -> None:
+    write_network(tmp_path, "base", "normals", seed=0)
+    write_subtasks(tmp_path, "first", "base", LayerShare(1, 32), seed=1)
+    write_subtasks(tmp_path, "later", "base", LayerShare(1, 32), seed=1)
+    path = stage_path(tmp_path, "later")
+    tensors, record = load_tensors(path)
+    record["settings"]["start"], record["steps"] = "first", 7
+    save_tensors(path, tensors, record)
+    assert steps_of(tmp_path, "later") == (30, 10, 7)

@@ -57,3 +57,27 @@ def test_a_wrong_configuration_is_refused_by_file_and_key(
     with pytest.raises(ConfigError, match=message) as raised:
         load_config(write_config(tmp_path / "c.yaml", values))
     assert "c.yaml" in str(raised.value) and "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda c: c["data"].update(colour_jitter=1.0), "colour_jitter"),
+        (lambda c: c.update(seed=1000), "seed"),
+        (lambda c: c.update(stages=[]), "stages"),
+    ],
+)
+def test_a_number_at_the_wrong_side_of_its_limit_is_refused(
+    tmp_path: Path, change: Any, message: str
+) -> None:
+    values = fake_config()
+    change(values)
+    with pytest.raises(ConfigError, match=message):
+        load_config(write_config(tmp_path / "c.yaml", values))
+
+
+def test_a_seed_that_is_asked_for_stands_in_for_the_file_s(tmp_path: Path) -> None:
+    path = write_config(tmp_path / "c.yaml", fake_config(seed=999))
+    assert [load_config(path, seed).seed for seed in (None, 0, 5)] == [999, 0, 5]
+    config = load_config(path)
+    assert config.weight_decay == 0.05 and config.data.colour_jitter == 0.2

@@ -6,14 +6,22 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
+from mtshare_ros.training import devices
 from mtshare_ros.training.checkpoints import load_tensors
 from mtshare_ros.training.configuration import ConfigError
-from mtshare_ros.training.devices import GlobalBatchNorm2d, open_fabric, with_global_batch_norms
+from mtshare_ros.training.devices import (
+    GlobalBatchNorm2d,
+    global_mean,
+    open_fabric,
+    with_global_batch_norms,
+)
 from mtshare_ros.training.stored import stage_path
 from support.fake_stills import PHASE, UNITS, config, losses_of, write_config
 
@@ -104,3 +112,57 @@ def test_one_process_normalises_as_pytorch_does() -> None:
     with_global_batch_norms(module)
     assert isinstance(module[1], GlobalBatchNorm2d)
     assert torch.equal(module(x), expected)
+
+
+def test_the_same_norm_is_over_all_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = nn.Sequential(nn.BatchNorm2d(4, eps=0.1)).eval()
+    module[0].weight.requires_grad_(False)
+    with_global_batch_norms(module)
+    norm = module[0]
+    assert norm.eps == 0.1 and not norm.training
+    assert not norm.weight.requires_grad and norm.bias.requires_grad
+
+
+def test_the_mean_of_nothing_is_no_loss() -> None:
+    assert global_mean(torch.tensor([1.0, 2.0, 6.0])).item() == 3.0
+    assert global_mean(torch.empty(0)).item() == 0.0
+
+
+def test_half_precision_is_taken_where_the_hardware_has_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    opened: list[dict[str, Any]] = []
+
+    class Opened:
+        def __init__(self, **options: Any) -> None:
+            opened.append(options)
+
+        def launch(self) -> None:
+            """Start nothing."""
+
+    monkeypatch.setattr(devices, "Fabric", Opened)
+    for has, precision, expected in (
+        (False, "auto", "32-true"),
+        (True, "auto", "bf16-mixed"),
+        (False, "bf16", "bf16-mixed"),
+        (True, "fp32", "32-true"),
+    ):
+        monkeypatch.setattr(devices, "supports_bf16", lambda has=has: has)
+        open_fabric(precision)
+        assert opened[-1]["precision"] == expected
+    assert (opened[-1]["devices"], opened[-1]["num_nodes"]) == (1, 1)
+    assert opened[-1]["strategy"] == "auto"
+
+
+def test_processes_of_several_machines_are_counted_by_machine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    opened: list[dict[str, Any]] = []
+    launched = SimpleNamespace(launch=lambda: None)
+    monkeypatch.setattr(devices, "Fabric", lambda **options: opened.append(options) or launched)
+    monkeypatch.setattr(devices.torch.cuda, "is_available", lambda: False)
+    monkeypatch.setenv("WORLD_SIZE", "8")
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
+    open_fabric("fp32")
+    found = {key: opened[0][key] for key in ("devices", "num_nodes", "strategy", "accelerator")}
+    assert found == {"devices": 4, "num_nodes": 2, "strategy": "ddp", "accelerator": "cpu"}

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import torch
 
-from mtshare_ros.training.stored import load_network
+from mtshare_ros.tasks import TASKS
+from mtshare_ros.training.checkpoints import CheckpointError, load_tensors, save_tensors
+from mtshare_ros.training.stored import (
+    checkpoint_path,
+    load_network,
+    load_shared,
+    record_of,
+    stage_path,
+)
 from mtshare_ros.training.stored_subtasks import load_subtasks
 from mtshare_ros.training.train import train
 from support.fake_stills import PHASE, write_config
 from support.fake_stills import config as fake_config
+from support.study_files import write_network, write_shared, write_together
 
 
 def test_a_shared_encoder_is_trained_on_with_all_its_heads(tmp_path: Path) -> None:
@@ -45,3 +55,32 @@ def test_base_and_sub_tasks_trained_together_load_as_both(tmp_path: Path) -> Non
     assert not torch.equal(first.stem.position, network.stem.position)  # the base is trained on
     subtask = load_subtasks(tmp_path / "run", "units")[0]["depth"]
     assert subtask.shares == load_subtasks(tmp_path / "run", "both")[0]["depth"].shares
+
+
+def test_networks_are_read_ready_to_run_and_by_task(tmp_path: Path) -> None:
+    write_network(tmp_path, "depth", "depth", 0)
+    write_shared(tmp_path, "shared", 1)
+    write_together(tmp_path, "together", 2)
+    assert not load_network(tmp_path, "depth")[0].training
+    assert not load_shared(tmp_path, "shared")[0].training
+    for task in ("normals", "depth", "segmentation"):
+        network, _ = load_network(tmp_path, "shared", task)
+        assert not network.training
+        assert network.head.project.out_channels == TASKS[task].channels
+    assert load_network(tmp_path, "shared")[0].head.project.out_channels == 3
+    assert load_network(tmp_path, "together")[0].head.project.out_channels == 3
+
+
+def test_a_stages_files_are_beside_each_other(tmp_path: Path) -> None:
+    assert stage_path(tmp_path, "a") == tmp_path / "a.safetensors"
+    assert checkpoint_path(tmp_path, "a") == tmp_path / "a.checkpoint.safetensors"
+
+
+def test_a_record_of_another_kind_is_named(tmp_path: Path) -> None:
+    write_network(tmp_path, "depth", "depth", 0)
+    path = stage_path(tmp_path, "depth")
+    tensors, record = load_tensors(path)
+    for key, value in (("settings", []), ("network", "x"), ("kind", 3)):
+        save_tensors(path, tensors, {**record, key: value})
+        with pytest.raises(CheckpointError, match=rf"depth\.safetensors.*{key} is"):
+            record_of(tmp_path, "depth")

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from mtshare_ros.training.configuration import ConfigError
+from mtshare_ros.training.configuration import ConfigError, load_config
 from mtshare_ros.training.stored import stage_path
 from mtshare_ros.training.stored_subtasks import load_subtasks
-from mtshare_ros.training.train import train
+from mtshare_ros.training.train import _check_batches, train
 from support.fake_stills import PHASE, UNITS, write_config
 from support.fake_stills import config as fake_config
 
@@ -60,3 +60,15 @@ def test_stages_can_be_added_and_trained_one_by_one(tmp_path: Path) -> None:
     records = train(config, tmp_path / "run", resume=True, only=["heads_only"])
     assert records["heads_only"]["rho"] == {"depth": 0.0, "segmentation": 0.0}
     assert not stage_path(tmp_path / "run", "gates").exists()
+
+
+def test_a_batch_is_a_whole_number_of_images_for_each_process(tmp_path: Path) -> None:
+    values = fake_config()
+    values["stages"][2]["phases"] = [PHASE, {**PHASE, "batch": 6}]
+    config = load_config(write_config(tmp_path / "c.yaml", values))
+    _check_batches(config, 1)
+    _check_batches(config, 2)
+    values["stages"][0]["phases"] = [{**PHASE, "batch": 6}]
+    config = load_config(write_config(tmp_path / "c.yaml", values))
+    with pytest.raises(ConfigError, match="stage base: batch 6, expected a multiple of the 4"):
+        _check_batches(config, 4)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,8 @@ from torch import Tensor, nn
 from mtshare_ros.bundle.manifest import LayerShare
 from mtshare_ros.network.single_task import SingleTaskNetwork
 from mtshare_ros.network.units import SubTask
+from mtshare_ros.training import validation
+from mtshare_ros.training.crops import CropSettings
 from mtshare_ros.training.validation import validate
 from support.fake_stills import FakeStills
 from support.samples import SMALL
@@ -33,10 +37,10 @@ class Constant(nn.Module):
 
 def test_scores_are_those_of_the_decoded_map() -> None:
     stills = FakeStills()
-    network: SingleTaskNetwork = Constant([float(np.log(2.0))])  # type: ignore[assignment]
+    network: SingleTaskNetwork = Constant([float(np.log(2.3))])  # type: ignore[assignment]
     scores = validate(network, None, "depth", stills, SIZE)["depth"]
     depth = np.stack([stills.stored(i)["depth"] for i in range(len(stills))]).astype(np.float64)
-    error = np.sqrt(np.nanmean((depth - 2.0) ** 2))
+    error = np.sqrt(np.nanmean((depth - 2.3) ** 2))
     assert scores["rmse"] == pytest.approx(error, abs=1e-3)
 
 
@@ -54,3 +58,20 @@ def test_a_sub_task_is_scored_on_top_of_its_base() -> None:
     alone = validate(base, None, "normals", FakeStills(), SIZE)
     assert validate(base, subtask, "normals", FakeStills(), SIZE, on_step=on_step) == alone
     assert seen == [(1, 1, "validating normals")]
+
+
+def test_images_are_scored_as_they_were_cropped_in_training(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[Any] = []
+    original = validation.validation_batches
+
+    def batches(*arguments: Any) -> Any:
+        asked.append(arguments[1:])
+        return original(*arguments[:4])
+
+    monkeypatch.setattr(validation, "validation_batches", batches)
+    network: SingleTaskNetwork = Constant([0.0])  # type: ignore[assignment]
+    crop = CropSettings(size=(64, 48))
+    validate(network, None, "depth", FakeStills(), SIZE, crop)
+    assert asked == [(SIZE, 8, ("depth",), crop)]

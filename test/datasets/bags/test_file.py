@@ -30,9 +30,17 @@ def test_a_clip_that_fails_leaves_nothing_behind(tmp_path):
 def test_a_folder_is_laid_out_as_ros2_bag_expects(tmp_path):
     path = write(tmp_path / "clip")
     assert sorted(p.name for p in path.iterdir()) == ["clip.mcap", "metadata.yaml"]
+    content = (path / "clip.mcap").read_bytes()
+    # The name of the compression, after its length, is a field of each chunk.
+    assert b"\x04\x00\x00\x00zstd" in content and clip_frame(0).labels.tobytes() not in content
     assert "clip.mcap" in (path / "metadata.yaml").read_text()
     with AnyReader([path]) as reader:
         assert reader.message_count == 18
+
+
+def test_a_single_file_may_lie_in_folders_that_are_not_there_yet(tmp_path):
+    path = write(tmp_path / "a" / "b" / "clip.mcap", frames=1)
+    assert path.is_file() and list(path.parent.iterdir()) == [path]
 
 
 def pose(stamp):

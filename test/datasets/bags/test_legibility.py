@@ -9,8 +9,10 @@ def test_a_topic_that_was_read_has_nothing_to_tell():
 
 def test_the_first_messages_are_named_and_all_are_counted():
     found = Legibility("camera/image", read=96)
-    for second in range(4):
+    for second in range(3):
         found.skip(second * 10**9 + 5, "empty")
+    assert str(found).endswith("; 2.000000005 s: empty")
+    found.skip(3 * 10**9 + 5, "empty")
     assert str(found) == (
         "/camera/image: 4 of 100 messages can't be used: 0.000000005 s: empty; "
         "1.000000005 s: empty; 2.000000005 s: empty; ..."

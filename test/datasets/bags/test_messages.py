@@ -1,5 +1,6 @@
 """Image messages to arrays in the units of a clip's frames, and back."""
 
+import struct
 from types import SimpleNamespace
 
 import numpy as np
@@ -71,3 +72,29 @@ def test_a_message_that_is_cut_short_says_so_in_one_line(length):
     with pytest.raises(MessageError) as error:
         content_of(Message("a", topics.RAW_TYPE, 0, data[:length]))
     assert str(error.value) and "\n" not in str(error.value)
+
+
+def test_labels_are_below_the_number_of_classes_or_unlabelled():
+    for encoding in ("mono8", "8UC1"):
+        good = raw_image(np.array([[0, 3, 255]], np.uint8), encoding, 0)
+        assert truth_of(good, topics.LABELS, True, classes=4).tolist() == [[0, 3, 255]]
+    with pytest.raises(ClassError, match="class id 4: the task has 0 to 3"):
+        truth_of(raw_image(np.array([[0, 4]], np.uint8), "mono8", 0), topics.LABELS, True, 4)
+    nothing = raw_image(np.full((2, 3), 255, np.uint8), "mono8", 0)
+    assert (truth_of(nothing, topics.LABELS, True, classes=4) == 255).all()
+
+
+@pytest.mark.parametrize(("order", "kind"), [("<", 1), ("<", 3), (">", 0), (">", 2)])
+def test_a_stamp_needs_twelve_bytes_and_may_lie_before_1970(order, kind):
+    data = bytes([0, kind, 0, 0]) + struct.pack(order + "iI", -2, 500)
+    assert serialized_stamp(data) == -2 * 10**9 + 500
+
+
+def test_a_written_image_is_packed_whatever_array_it_came_from():
+    assert header_of(5).frame_id == topics.FRAME_ID
+    values = np.arange(24, dtype=np.float64).reshape(3, 8)[:, ::2]
+    message = raw_image(values, "32FC1", 5)
+    assert (message.height, message.width, message.step) == (3, 4, 16)
+    assert bytes(message.data) == values.astype("<f4").tobytes()
+    swapped = raw_image(np.array([[1, 258]], ">u2"), "16UC1", 5)
+    assert bytes(swapped.data) == b"\x01\x00\x02\x01"

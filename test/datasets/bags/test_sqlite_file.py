@@ -10,7 +10,7 @@ from mtshare_ros.datasets.bags import topics
 from mtshare_ros.datasets.bags.messages import content_of, serialized_stamp
 from mtshare_ros.datasets.bags.recorded_file import StorageError
 from mtshare_ros.datasets.bags.sqlite_file import SqliteFile
-from support.bag_files import STEP, camera, clip_frame, put
+from support.bag_files import STEP, camera, clip_frame, is_open, put
 
 ALL = [index * STEP for index in range(6)]
 
@@ -34,11 +34,15 @@ def test_messages_come_by_time_with_their_counts(recorded):
         ("camera/image", 6),
         ("camera/camera_info", 6),
     }
-    assert file.start == 10**6
+    assert file.start == 10**6 and is_open(recorded)
     file.close()
+    assert not is_open(recorded)
     with sqlite3.connect(recorded) as database:
         database.execute("UPDATE messages SET timestamp = 99000000 - timestamp")
     assert read(recorded) == (ALL[::-1], [])
+    file = SqliteFile(recorded)
+    assert file.start == 99_000_000 - 12 * 10**6
+    file.close()
 
 
 def test_other_encodings_and_values_of_other_types_are_no_messages(recorded):
@@ -51,6 +55,9 @@ def test_other_encodings_and_values_of_other_types_are_no_messages(recorded):
         )
         database.execute("INSERT INTO messages VALUES (NULL, 99, 5, x'00')")
         database.execute("UPDATE messages SET data = 'text', timestamp = 'never' WHERE id = 2")
+    file = SqliteFile(recorded)
+    assert b"" in [m.data for m in file.messages(["camera/image"], [topics.RAW_TYPE])]
+    file.close()
     found, lost = read(recorded)
     assert sorted(s for s in found if s is not None) == ALL[1:] and found.count(None) == 1
     assert lost == []
@@ -103,3 +110,50 @@ def test_a_file_without_topics_is_no_recording(tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(StorageError):
         SqliteFile(path)
+
+
+@pytest.mark.parametrize("page", [4096, 65536])
+def test_a_part_of_a_page_at_the_end_is_a_cut_and_the_order_is_the_file_s(recorded, page):
+    with sqlite3.connect(recorded) as database:
+        database.execute("UPDATE messages SET timestamp = 99000000 - timestamp")
+    database.execute(f"PRAGMA page_size={page}")
+    database.execute("VACUUM")
+    database.close()
+    assert recorded.stat().st_size % page == 0
+    assert read(recorded) == (ALL[::-1], [])
+    with recorded.open("ab") as file:
+        file.write(bytes(16))
+    assert read(recorded) == (ALL, ["is cut off"])
+
+
+def test_a_file_that_ends_between_two_pages_is_cut_off(tmp_path):
+    put(tmp_path / "bag", camera(frames=60), StoragePlugin.SQLITE3)
+    path = tmp_path / "bag" / "bag.db3"
+    path.write_bytes(path.read_bytes()[: 4096 * 60])
+    found, lost = read(path)
+    assert found == [index * STEP for index in range(len(found))] and 20 < len(found) < 60
+    assert lost == ["is cut off"]
+
+
+def test_two_topics_of_one_name_and_type_are_counted_as_one(recorded):
+    with sqlite3.connect(recorded) as database:
+        database.execute(
+            "INSERT INTO topics SELECT 99, name, type, serialization_format,"
+            " offered_qos_profiles, type_description_hash FROM topics"
+            " WHERE name = '/camera/image'"
+        )
+        database.execute("UPDATE messages SET topic_id = 99 WHERE id = 4")
+    file = SqliteFile(recorded)
+    counts = {topic.name: topic.count for topic in file.topics}
+    file.close()
+    assert counts == {"camera/image": 6, "camera/camera_info": 6}
+    assert read(recorded) == (ALL, [])
+
+
+def test_a_file_beside_which_nothing_can_be_written_is_read(recorded):
+    database = sqlite3.connect(recorded)
+    database.execute("PRAGMA journal_mode=WAL")
+    database.close()
+    # In this mode SQLite keeps a second file, whose name is taken here.
+    recorded.with_name(recorded.name + "-shm").mkdir()
+    assert read(recorded) == (ALL, [])

@@ -8,8 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from PIL import Image
 
-from mtshare_ros.datasets.image_sets.folder_set import open_folder
+from mtshare_ros.datasets.image_sets.folder_set import (
+    Description,
+    TaskFolder,
+    open_folder,
+    write_description,
+)
 from mtshare_ros.datasets.image_sets.image_set import DatasetError
 from support.trees import put, save
 
@@ -133,3 +139,85 @@ def test_a_broken_file_is_named(
 def test_axes_are_said_in_the_description_only(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="dataset.yaml, under the task"):
         open_folder(write(tmp_path), "train", "x y z")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (changed("ground", classes=[f"c{n}" for n in range(256)]), "256 classes, expected up to"),
+        (changed("depth", range=[0, 1]), "two depths above 0, nearest first"),
+        (changed("depth", range=[2, 2]), "two depths above 0, nearest first"),
+        (changed("depth", confidence={"folder": "sure", "least": 1.5}), "least"),
+        ({"focal_length": 1000}, "focal_length"),
+        ({"tasks": {"rgb": SAID["tasks"]["people"]}}, "task 'rgb'"),
+        ({"tasks": {"image": SAID["tasks"]["people"]}}, "task 'image'"),
+        ({"tasks": {"People": SAID["tasks"]["people"]}}, "task 'People'"),
+    ],
+)
+def test_a_description_at_the_edge_of_what_is_possible_is_refused(
+    tmp_path: Path, changes: dict[str, Any], said: str
+) -> None:
+    (tmp_path / "dataset.yaml").write_text(yaml.safe_dump({**SAID, **changes}))
+    with pytest.raises(DatasetError, match=said):
+        open_folder(tmp_path, "train")
+
+
+def test_a_description_is_written_in_its_own_order_without_what_is_said_anyway(
+    tmp_path: Path,
+) -> None:
+    task = TaskFolder(kind="saliency", folder="z")
+    write_description(tmp_path, Description(images="images", tasks={"z": task, "a": task}))
+    assert (tmp_path / "dataset.yaml").read_text() == (
+        "tasks:\n  z:\n    kind: saliency\n    folder: z\n"
+        "  a:\n    kind: saliency\n    folder: z\n"
+    )
+
+
+def test_depth_is_held_against_the_range_of_its_task(tmp_path: Path) -> None:
+    said = {"kind": "depth", "folder": "range", "range": [1, 2000]}
+    opened = open_folder(write(tmp_path, tasks={"far": said}), "train")
+    assert np.nanmax(opened.stored(0)["far"]) == 1500
+    assert open_folder(write(tmp_path / "b"), "train").tasks["people"].value_range == (0, 255)
+
+
+def test_truth_of_little_confidence_is_ignored_in_each_kind_s_way(tmp_path: Path) -> None:
+    sure = {"folder": "sure", "least": 0.2}
+    tasks = {name: {**SAID["tasks"][name], "confidence": sure} for name in ("ground", "normals")}
+    write(tmp_path, tasks=tasks)
+    for folder, end in (("photos", "png"), ("ground", "png"), ("normals", "npy")):
+        path = tmp_path / folder / f"a.{end}"
+        (path.parent / "x").mkdir()
+        path.rename(path.parent / "x" / path.name)
+    (tmp_path / "train.txt").write_text("x/a\n")
+    confidence = np.full((24, 32), 51, np.uint8)
+    confidence[5, 6] = 50
+    save(tmp_path / "sure" / "x" / "a.png", confidence)
+    sample = open_folder(tmp_path, "train").stored(0)
+    assert sample["ground"][5, 6] == 255 and (sample["ground"] == 255).sum() == 2
+    assert not sample["normals"][5, 6].any() and sample["normals"].any(-1).sum() == 24 * 32 - 1
+    save(tmp_path / "sure" / "x" / "a.png", np.ones((24, 32), np.uint8))
+    with pytest.raises(DatasetError, match="a.png: 8 bits, and no value above 1"):
+        open_folder(tmp_path, "train").stored(0)["ground"]
+
+
+def test_files_may_be_stored_in_other_ways(tmp_path: Path) -> None:
+    tasks = {name: SAID["tasks"][name] for name in ("ground", "normals", "people")}
+    tasks["edges"] = {"kind": "boundary", "folder": "edges"}
+    write(tmp_path, tasks=tasks)
+    (tmp_path / "photos" / "a.png").unlink()
+    Image.new("RGB", SIZE).save(tmp_path / "photos" / "a.jpeg")
+    (tmp_path / "ground" / "a.png").unlink()
+    put(tmp_path / "ground" / "a.npy", np.ones((24, 32), np.bool_))
+    (tmp_path / "normals" / "a.npy").unlink()
+    picture = Image.new("P", SIZE)
+    picture.putpalette([128, 128, 255])
+    picture.save(tmp_path / "normals" / "a.png")
+    (tmp_path / "people" / "a.npy").unlink()
+    put(tmp_path / "people" / "b.npy", np.full((24, 32), 0.5))
+    (tmp_path / "people" / "b.npy").rename(tmp_path / "people" / "a.NPY")
+    save(tmp_path / "edges" / "a.png", np.full((24, 32, 3), 255, np.uint8))
+    sample = open_folder(tmp_path, "train").stored(0)
+    assert sample["rgb"].shape == (24, 32, 3) and (sample["ground"] == 1).all()
+    assert np.allclose(sample["normals"], [0, 0, -1], atol=0.01)
+    # A half is not more than a half.
+    assert (sample["people"] == 0).all() and (sample["edges"] == 1).all()

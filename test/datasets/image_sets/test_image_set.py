@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from mtshare_ros.datasets.image_sets.image_set import (
     DatasetError,
+    ImageSet,
     find_file,
     read_names,
 )
@@ -98,6 +100,7 @@ def test_a_list_without_names_is_refused(tmp_path: Path) -> None:
         (b"my room 1\r\n  b\t\r\n\r\n", ("my room 1", "b")),
         (b"\xef\xbb\xbfa\nb", ("a", "b")),
         ("\ufeffd\u00fcne 1\n".encode("utf-16-le"), ("d\u00fcne 1",)),
+        ("\ufeffa\nb".encode("utf-16-be"), ("a", "b")),
         (b"a\rb\r", ("a", "b")),
         (b"caf\xe9\n", ("caf\udce9",)),
     ],
@@ -134,3 +137,39 @@ def test_a_name_without_a_file_is_named_with_what_was_expected(tmp_path: Path, n
     (tmp_path / "a.png").touch()
     with pytest.raises(DatasetError, match="not found; expected .jpg or .png"):
         find_file(tmp_path, name, (".jpg", ".png"))
+
+
+def test_truth_is_resized_by_the_middles_of_its_pixels_and_read_once(tmp_path: Path) -> None:
+    write_pascal(tmp_path)
+    columns = np.tile(np.arange(20, dtype=np.uint8), (15, 1))
+    save(tmp_path / "semseg" / "VOC12" / "2008_000003.png", columns)
+    opened = open_images("pascal_context", tmp_path, "train")
+    sample = opened.stored(0)
+    found = sample["segmentation"]
+    assert found[0].tolist() == [int((x + 0.5) * 20 / 64) for x in range(64)]
+    assert sample["segmentation"] is found
+    assert opened.relative_focal_length() is None and opened.clip_length == 1
+
+
+def test_a_listed_name_may_look_like_that_of_a_file(tmp_path: Path) -> None:
+    opened = ImageSet("a set", tmp_path, ("a.png", "b"), {}, {})
+    (tmp_path / "few.txt").write_text("a.png\nb.png\n")
+    assert opened.only(tmp_path / "few.txt").names == ("a.png", "b")
+    assert opened.max_distance == 0.011
+
+
+def test_a_line_of_a_thousand_letters_is_the_longest_name(tmp_path: Path) -> None:
+    path = tmp_path / "train.txt"
+    path.write_text("n" * 1000)
+    assert read_names(path) == ("n" * 1000,)
+    path.write_text("a\n" + "n" * 1001)
+    with pytest.raises(DatasetError, match="train.txt: a line of 1001 letters; expected one name"):
+        read_names(path)
+
+
+def test_a_file_that_comes_later_is_found(tmp_path: Path) -> None:
+    os.utime(tmp_path, (1000, 1000))
+    with pytest.raises(DatasetError, match="a.png: not found$"):
+        find_file(tmp_path, "a", (".png",))
+    (tmp_path / "a.PNG").touch()
+    assert find_file(tmp_path, "a", (".png",)) == tmp_path / "a.PNG"

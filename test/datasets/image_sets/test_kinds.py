@@ -35,3 +35,19 @@ def test_each_published_kind_has_tasks_of_its_own(tmp_path: Path) -> None:
     pascal = tasks_of("pascal_context")
     assert pascal is not None and "human_parts" in pascal
     assert recognise(write_pascal(tmp_path)) == "pascal_context"
+
+
+def test_a_kind_has_all_its_marks_and_hidden_folders_are_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "a" / "images").mkdir(parents=True)
+    assert recognise(tmp_path / "a") is None
+    write_nyud(tmp_path / ".hidden", png=False, count=2)
+    with pytest.raises(DatasetError) as raised:
+        open_images("folder", tmp_path, "val")
+    assert "looks like" not in str(raised.value)
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "meta.json").touch()
+    with pytest.raises(DatasetError, match=f"{tmp_path}/b looks like rendered rooms: pass rooms"):
+        open_images("folder", tmp_path, "val")
+    assert list(tasks_of("nyud") or ()) == ["segmentation", "depth", "normals", "boundary"]
+    with pytest.raises(DatasetError, match="'x y': expected each of"):
+        open_images("nyud", tmp_path / ".hidden", "train", "x y")

@@ -74,3 +74,38 @@ def test_a_broken_file_is_named(
     with pytest.raises(DatasetError, match=said) as raised:
         opened.stored(0)[task]
     assert str(broken) in str(raised.value)
+
+
+def test_axes_that_are_named_are_taken_and_edges_of_bytes_are_0_and_1(tmp_path: Path) -> None:
+    opened = open_nyud(write_nyud(tmp_path, png=False), "train", "y -z x")
+    assert "normals y -z x" in opened.title and opened.focal_length == 518.86
+    x, y, z = np.moveaxis(scene(0)["normals"], -1, 0)
+    found = opened.stored(0)["normals"][1:]
+    assert np.allclose(found, np.stack([y, -z, x], axis=-1)[1:], atol=1e-6)
+    edge = scene(0)["edge"]
+    put(tmp_path / "edge" / "0001.npy", edge)
+    assert np.array_equal(opened.stored(0)["boundary"], edge)
+    # A half is not more than a half.
+    put(tmp_path / "edge" / "0001.npy", np.full((40, 448), 0.5))
+    assert not opened.stored(0)["boundary"].any()
+
+
+def test_a_tree_of_both_layouts_or_of_resized_images_is_refused(tmp_path: Path) -> None:
+    write_nyud(tmp_path, png=False)
+    save(tmp_path / "segmentation" / "0001.png", np.full((40, 448), 255, np.uint8))
+    assert (open_nyud(tmp_path, "train", "x y z").stored(0)["segmentation"] == 255).all()
+    for width in (424, 641):
+        save(tmp_path / "images" / "0001.jpg", np.zeros((40, width, 3), np.uint8))
+        with pytest.raises(DatasetError, match=f"images {width} wide; expected 425 to 640"):
+            open_nyud(tmp_path, "train")
+    save(tmp_path / "images" / "0001.png", np.zeros((40, 448, 3), np.uint8))
+    with pytest.raises(DatasetError, match="0001: found .jpg and .png; expected .jpg"):
+        open_nyud(tmp_path, "train")
+
+
+def test_axes_are_found_from_twelve_images_of_the_whole_list(tmp_path: Path) -> None:
+    write_nyud(tmp_path, png=False)
+    # Of 25 names, every second one is looked at, and twelve at most.
+    names = ["0001" if index % 2 == 0 and index < 24 else "none" for index in range(25)]
+    (tmp_path / "gt_sets" / "train.txt").write_text("\n".join(names))
+    assert "normals x y z" in open_nyud(tmp_path, "train").title

@@ -61,3 +61,33 @@ def test_a_damaged_tag_is_passed_over() -> None:
         changed[int(rng.integers(2, 80))] = int(rng.integers(256))
         found.add(orientation(bytes(changed)))
     assert found <= set(range(1, 9))
+
+
+HEAD = b"II*\0" + struct.pack("<I", 8)
+TURNED = HEAD + struct.pack("<HHHIHxx", 1, 0x0112, 3, 1, 6)
+
+
+def app1(content: bytes) -> bytes:
+    return b"\xff\xe1" + struct.pack(">H", len(content) + 2) + content
+
+
+@pytest.mark.parametrize(
+    ("data", "value"),
+    [
+        (app1(b"Exif\0\0" + TURNED), 6),
+        (app1(TURNED), 1),  # Another program's block.
+        (b"\xff\xff" + app1(b"Exif\0\0" + TURNED), 6),  # Bytes that fill up.
+        (b"\xff" + app1(b"Exif\0\0" + TURNED), 6),
+        (b"\xff\x01\xff\xd0" + app1(b"Exif\0\0" + TURNED), 6),  # Markers without a length.
+        (b"\xff\xda\0\x02" + app1(b"Exif\0\0" + TURNED), 1),  # The pixels have begun.
+    ],
+)
+def test_blocks_of_a_jpeg_are_walked_over_up_to_its_pixels(data: bytes, value: int) -> None:
+    assert orientation(b"\xff\xd8" + data) == value
+
+
+@pytest.mark.parametrize("prefix", [b"", b"Exif\0\0"])
+def test_a_block_of_a_png_may_begin_as_in_a_jpeg(prefix: bytes) -> None:
+    block = prefix + TURNED
+    data = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4s", len(block), b"eXIf") + block + bytes(4)
+    assert orientation(data) == 6

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -135,7 +136,6 @@ def test_a_folder_and_a_missing_file_are_named(tmp_path: Path) -> None:
 
 def test_a_few_bytes_that_claim_gigabytes_are_refused(tmp_path: Path) -> None:
     import struct
-    import zlib
 
     def block(kind: bytes, content: bytes) -> bytes:
         check = struct.pack(">I", zlib.crc32(kind + content))
@@ -161,3 +161,31 @@ def test_image_and_truth_are_turned_upright(tmp_path: Path, value: int) -> None:
         with Image.open(path) as image:
             expected = np.array(ImageOps.exif_transpose(image))
         assert np.array_equal(read(path), expected)
+
+
+def test_grey_of_a_jpeg_dark_16_bits_and_clear_colours_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "x.png"
+    Image.fromarray(GREY).save(path, "JPEG")
+    assert picture_files.channels(path).shape == GREY.shape
+    save(path, np.zeros((24, 32), np.uint16))
+    assert not picture_files.channels(path).any()
+    Image.fromarray(np.dstack([COLOUR, GREY])).save(path)
+    assert np.array_equal(picture_files.channels(path), COLOUR)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(COLOUR).save(path, exif=exif)
+    assert np.array_equal(picture_files.channels(path), np.rot90(COLOUR, -1))
+
+
+def test_a_png_with_right_checksums_and_no_pixels_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.png"
+    data = encoded("PNG")
+    # The first block of pixels becomes zeros, with the checksum of zeros.
+    at = data.index(b"IDAT")
+    length = int.from_bytes(data[at - 4 : at], "big")
+    content = b"IDAT" + bytes(length)
+    check = zlib.crc32(content).to_bytes(4, "big")
+    path.write_bytes(data[:at] + content + check + data[at + length + 8 :])
+    for read in (picture_files.indices, picture_files.channels):
+        with pytest.raises(DatasetError, match="x.png: can't be decoded"):
+            read(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -132,3 +133,62 @@ def test_an_array_comes_in_the_machines_order_of_bytes(tmp_path: Path) -> None:
     put(tmp_path / "a.npy", np.arange(6, dtype=">f4").reshape(2, 3))
     values = truth_files.array(tmp_path / "a.npy")
     assert values.dtype == np.float32 and values[1].tolist() == [3, 4, 5]
+
+
+def test_a_pickle_is_not_opened_and_a_name_with_a_zero_byte_is_no_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.npy"
+    path.write_bytes(pickle.dumps(np.ones(3)))
+    with pytest.raises(DatasetError, match="a.npy: can't be read"):
+        truth_files.array(path)
+    with pytest.raises(DatasetError, match="can't be read .*expected a picture"):
+        truth_files.file_bytes(Path("a\0b"), "a picture")
+
+
+@pytest.mark.parametrize(("first", "said"), [(0, "0 to 3, and 255"), (1, "1 to 4, and 0")])
+def test_ids_are_refused_with_those_there_are_and_what_is_unlabelled(
+    first: int, said: str
+) -> None:
+    ids = np.array([[0, first + 3, 255]], np.uint8)
+    truth_files.checked_ids(FILE, ids, 4, first)
+    with pytest.raises(DatasetError, match=f"class id {first + 4}; expected {said} for unlab"):
+        truth_files.checked_ids(FILE, ids + np.array([0, 1, 0], np.uint8), 4, first)
+
+
+@pytest.mark.parametrize("shape", [(1, 2, 3), (2, 3, 1)])
+def test_a_plane_may_have_a_third_axis_of_one(shape: tuple[int, ...]) -> None:
+    values = np.arange(1, 7) / 8
+    expected = values.reshape(2, 3)
+    assert np.array_equal(truth_files.metres(FILE, values.reshape(shape)), expected)
+    assert np.array_equal(truth_files.shares(FILE, values.reshape(shape)), expected)
+
+
+def test_depth_may_be_nowhere_and_is_near_only_below_a_tenth_of_the_range() -> None:
+    assert np.isnan(truth_files.metres(FILE, np.zeros((2, 2)))).all()
+    near = truth_files.metres(FILE, np.full((2, 2), 0.05), 1.0, (0.2, 10.0))
+    assert np.allclose(near, 0.05)
+    with pytest.raises(DatasetError, match="depth of 0.01 m in the middle"):
+        truth_files.metres(FILE, np.full((2, 2), 0.01), 1.0, (0.2, 10.0))
+    with pytest.raises(DatasetError, match="depth of 8 bits, up to 2"):
+        truth_files.metres(FILE, np.full((2, 2), 2, np.int8))
+
+
+def test_shares_may_be_nowhere_and_are_never_infinite() -> None:
+    assert np.isnan(truth_files.shares(FILE, np.full((2, 2), np.nan))).all()
+    assert not truth_files.shares(FILE, np.zeros((2, 2), np.uint8)).any()
+    with pytest.raises(DatasetError, match="0 to inf; expected 0 to 1"):
+        truth_files.shares(FILE, np.array([[0, np.inf]]))
+
+
+def test_normals_that_are_a_little_off_are_taken_and_turned() -> None:
+    with pytest.raises(DatasetError, match=r"expected normals \(H, W, 3\)"):
+        truth_files.unit_vectors(FILE, np.zeros((2, 2, 4)))
+    with pytest.raises(DatasetError, match="float64 from -5 to 0; expected components from -1"):
+        truth_files.unit_vectors(FILE, np.full((1, 1, 3), (-5.0, 0, 0)))
+    assert not truth_files.unit_vectors(FILE, np.full((2, 2, 3), np.nan)).any()
+    picture = np.array([[[255, 128, 128]]], np.uint8)
+    assert np.allclose(truth_files.unit_vectors(FILE, picture), [1, 1 / 255, 1 / 255], atol=1e-4)
+    # The mean length counts: one short vector among many is no other convention.
+    many = np.full((1, 100, 3), (0, 0, 1.005))
+    many[0, 7], many[0, 8] = (0.5, 0, 0), (0.05, 0, 0)
+    found = truth_files.unit_vectors(FILE, many, np.array([[0, 1, 0], [0, 0, 1], [1, 0, 0]]))
+    assert np.allclose(found[0, [0, 7, 8]], [[0, 1, 0], [0, 0, 1], [0, 0, 0]])

@@ -8,6 +8,7 @@ from mtshare_ros.datasets.image_sets.vocabularies import (
     colours,
     segmentation,
 )
+from mtshare_ros.tasks import Task
 
 
 def test_colours_are_those_of_pascal_voc() -> None:
@@ -26,3 +27,33 @@ def test_classes_keep_the_order_of_their_ids() -> None:
     task = segmentation("ground", ["path", "grass"])
     assert task.name == "ground" and [c.name for c in task.classes] == ["path", "grass"]
     assert task.classes[1].colour == (128, 0, 0)
+
+
+def test_ids_stand_for_the_published_classes() -> None:
+    def named(task: Task, *ids: int) -> list[str]:
+        return [task.classes[number].name for number in ids]
+
+    # NYUD counts from 1, PASCAL from 0 for the background.
+    assert named(NYUD_TASKS["segmentation"], 0, 18, 19, 20, 39) == [
+        "wall",
+        "mirror",
+        "floor mat",
+        "clothes",
+        "other prop",
+    ]
+    assert named(PASCAL_TASKS["segmentation"], 0, 9, 10, 11, 15, 20) == [
+        "background",
+        "chair",
+        "cow",
+        "dining table",
+        "person",
+        "tv monitor",
+    ]
+    assert named(PASCAL_TASKS["human_parts"], 3, 4, 5, 6) == [
+        "upper arm",
+        "lower arm",
+        "upper leg",
+        "lower leg",
+    ]
+    assert list(NYUD_TASKS) == ["segmentation", "depth", "normals", "boundary"]
+    assert list(PASCAL_TASKS) == ["segmentation", "human_parts", "saliency", "normals", "boundary"]

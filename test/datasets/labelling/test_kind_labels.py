@@ -69,3 +69,44 @@ def test_depth_and_normals_are_as_certain_as_their_mirror_image_agrees() -> None
     turned = np.array([[0.6, 0, -0.8]])
     assert np.allclose(normals(turned, turned * [-1, 1, 1]), 1)
     assert np.allclose(normals(turned, turned), 0)
+
+
+def test_depth_is_in_metres_whatever_the_teacher_gives_and_within_its_range() -> None:
+    read = KIND_LABELS["depth"].read
+    for means, given in (
+        ("metres", [[1.0, 4.0], [0.05, 30.0]]),
+        ("inverse_metres", [[1.0, 0.25], [20.0, 1 / 30]]),
+        ("log_metres", np.log([[1.0, 4.0], [0.05, 30.0]])),
+    ):
+        values, _ = read(raw(given, means))
+        assert np.allclose(values, [[1, 4], [np.nan, np.nan]], equal_nan=True), means
+    assert np.allclose(read(raw([[1.0, 4.0], [2, 3]], "metres", scale=0.5))[0][0], [0.5, 2])
+
+
+def test_normals_are_turned_and_have_no_direction_where_there_is_none() -> None:
+    vectors = np.tile(np.array([1.0, 2.0, 2.0])[:, None, None], (1, 2, 2))
+    vectors[:, 1, 1] = 0
+    axes = np.array([[0, 1, 0], [0, 0, -1], [1, 0, 0]])
+    values, _ = KIND_LABELS["normals"].read(raw(vectors, "vectors", axes=axes))
+    assert np.allclose(values[0, 0], [2 / 3, -2 / 3, 1 / 3]) and not values[1, 1].any()
+    agreement = KIND_LABELS["normals"].agreement
+    ahead = np.array([[0.0, 0.0, -1.0]])
+    angle = np.radians(22.5)
+    found = agreement(ahead, np.array([[0.0, np.sin(angle), -np.cos(angle)]]))  # type: ignore[misc]
+    assert np.allclose(found, 0.5, atol=1e-5)
+    depth = KIND_LABELS["depth"].agreement
+    assert np.allclose(depth(np.array([2.25]), np.array([2.0])), 0.5)  # type: ignore[misc]
+
+
+def test_logits_become_shares_and_a_share_is_at_most_one() -> None:
+    logits = np.log(np.array([1.0, 3.0, 2.0, 2.0]))[:, None, None] + np.zeros((4, 2, 2))
+    values, confidence = KIND_LABELS["segmentation"].read(raw(logits, "logits"))
+    # Of 8: the first class has 3, the second 2 + 1, what is in none 2.
+    assert np.allclose(confidence, 3 / 8) and set(np.unique(values)) <= {0, 1}
+    with pytest.raises(ValueError, match="more than 3 channels, one per id"):
+        KIND_LABELS["segmentation"].read(raw(logits[:3], "logits"))
+    share, _ = KIND_LABELS["saliency"].read(raw(np.log([[1.0, 3.0], [9.0, 1 / 3]]), "logits"))
+    assert np.allclose(share, [[0.5, 0.75], [0.9, 0.25]])
+    for wrong in (1.01, -0.01):
+        with pytest.raises(ValueError, match="expected probabilities, 0 to 1"):
+            KIND_LABELS["saliency"].read(raw(np.full((2, 2), wrong), "probabilities"))

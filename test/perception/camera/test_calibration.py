@@ -120,7 +120,9 @@ def with_focal_lengths(fx, fy):
     return replace(LENS, k=(fx, 0.0, 320.0, 0.0, fy, 240.0, 0.0, 0.0, 1.0))
 
 
-@pytest.mark.parametrize("focal", [(1.0, 1.0), (63.0, 400.0), (400.0, 47.0), (19300.0, 400.0)])
+@pytest.mark.parametrize(
+    "focal", [(1.0, 1.0), (63.0, 400.0), (400.0, 47.0), (19300.0, 400.0), (400.0, 14500.0)]
+)
 def test_a_focal_length_beyond_any_lens_is_refused(focal):
     with pytest.raises(CalibrationError, match=r"has K with f[xy] [\d.]+ for \d+ pixels"):
         chosen(with_focal_lengths(*focal))
@@ -129,6 +131,15 @@ def test_a_focal_length_beyond_any_lens_is_refused(focal):
 def test_the_extreme_focal_lengths_are_taken():
     least, most = FOCAL_LENGTHS
     assert chosen(with_focal_lengths(least * 640, most * 480)).fx == 64.0
+    assert chosen(with_focal_lengths(most * 640, least * 480)).fy == 48.0
+    with pytest.raises(CalibrationError, match="K with fy 47 for 480 pixels; .* 48 to 14400$"):
+        chosen(with_focal_lengths(400.0, 47.0))
+
+
+@pytest.mark.parametrize("focal", [(-400.0, 400.0), (400.0, -400.0), (400.0, 0.0)])
+def test_a_focal_length_that_is_not_positive_is_no_calibrated_cameras(focal):
+    with pytest.raises(CalibrationError, match="expected a calibrated camera's"):
+        chosen(with_focal_lengths(*focal))
 
 
 @pytest.mark.parametrize("place", [0, 2, 4, 5])
@@ -188,17 +199,37 @@ def test_rays_of_a_smaller_output_are_those_of_the_pixels_between():
 
 
 def test_a_pixel_that_no_ray_reaches_is_invalid():
-    strong = replace(LENS, d=(-0.9, 0.3, 0.0, 0.0, 0.0))
-    rays = chosen(strong).rays()
-    assert np.isnan(rays[0, 0]).all() and np.isfinite(rays[250, 310]).all()
+    quarter = (100.0, 0.0, 77.5, 0.0, 105.0, 62.5, 0.0, 0.0, 1.0)
+    strong = Calibration(160, 120, quarter, P, (-0.9, 0.3, 0.0, 0.0, 0.0))
+    rays = chosen(strong, size=(160, 120)).rays()
+    assert np.isnan(rays[0, 0]).all() and np.isfinite(rays[62, 77]).all()
     assert (np.isnan(rays[..., 0]) == np.isnan(rays[..., 1])).all()
-    behind = replace(FISHEYE, k=(100.0, 0.0, 320.0, 0.0, 100.0, 240.0, 0.0, 0.0, 1.0))
-    assert np.isnan(chosen(behind).rays()[240, 0]).all()
+    wide = (25.0, 0.0, 80.0, 0.0, 25.0, 60.0, 0.0, 0.0, 1.0)
+    behind = replace(FISHEYE, width=160, height=120, k=wide)
+    assert np.isnan(chosen(behind, size=(160, 120)).rays()[60, 0]).all()
+
+
+def test_rays_go_to_the_angle_where_the_lens_turns_back_and_no_further():
+    """With k1 = -0.3 a ray at r comes through at r - 0.3 r^3: largest where r^2 is 1 / 0.9."""
+    k = (100.0, 0.0, 80.0, 0.0, 100.0, 60.0, 0.0, 0.0, 1.0)
+    lens = Calibration(160, 120, k, ZERO_P, (-0.3, 0.0, 0.0, 0.0, 0.0))
+    rays = np.linalg.norm(chosen(lens, size=(160, 120)).rays(), axis=-1)
+    rows, columns = np.indices(rays.shape)
+    radius = np.hypot(columns - 80, rows - 60) / 100
+    inside, outside = radius < 0.7, radius > 0.71  # The largest is 0.7027.
+    assert np.isfinite(rays[inside]).all() and np.isnan(rays[outside]).all()
+    steps = np.linspace(0, 0.9**-0.5, 10001)
+    expected = np.interp(radius, steps - 0.3 * steps**3, steps)
+    assert rays[radius < 0.65] == pytest.approx(expected[radius < 0.65], abs=5e-4)
 
 
 @pytest.mark.parametrize(
     ("model", "d", "known"),
     [
+        ("plumb_bob", (0.1,) * 4, True),
+        ("rational_polynomial", (0.1,) * 12, True),
+        ("rational_polynomial", (0.1,) * 14, True),
+        ("rational_polynomial", (0.1,) * 5, False),
         ("plumb_bob", (0.1,) * 5, True),
         ("plumb_bob", (0.1,) * 3, False),
         ("rational_polynomial", (0.1,) * 8, True),

@@ -155,6 +155,9 @@ def test_any_message_gives_an_image_or_an_image_error(encoding, width, height, s
 
 def test_errors_say_what_was_found_and_expected():
     assert "'16UC7'; expected one of rgb8" in str(refused(message("16UC7", 16, 16, bytes(12))))
+    assert str(refused(message("x" * 500, 16, 16, bytes(12)))).startswith(
+        f"encoding '{'x' * 32}'; expected one of rgb8"
+    )
     assert "step 47 for 16 pixels of rgb8; expected 48" in str(
         refused(message("rgb8", 16, 16, bytes(768), 47))
     )
@@ -243,7 +246,13 @@ def test_a_planar_image_without_all_of_its_colour_is_refused():
 
 @pytest.mark.parametrize(
     ("encoding", "instead"),
-    [("8UC3", "rgb8 or bgr8"), ("8UC4", "rgba8 or bgra8"), ("16UC1", "mono16")],
+    [
+        ("8UC3", "rgb8 or bgr8"),
+        ("8UC4", "rgba8 or bgra8"),
+        ("16UC1", "mono16"),
+        ("16UC3", "rgb16 or bgr16"),
+        ("16UC4", "rgba16 or bgra16"),
+    ],
 )
 def test_encodings_that_name_no_colours_say_what_to_publish(encoding, instead):
     error = refused(message(encoding, 16, 16, bytes(2000), 64))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,9 @@ import pytest
 from onnx import TensorProto, helper
 
 from mtshare_ros.bundle.folder import load_manifest
-from mtshare_ros.bundle.manifest import BundleError, Manifest
+from mtshare_ros.bundle.manifest import BundleError, GraphSpec, Manifest
 from mtshare_ros.export.check import check_graph
+from mtshare_ros.perception.engines import derived_graphs
 from mtshare_ros.perception.engines.derived_graphs import derive_graphs
 from mtshare_ros.perception.engines.interface import rows_name
 from mtshare_ros.perception.engines.selftest import (
@@ -174,3 +176,60 @@ def test_a_graph_of_another_make_is_refused_by_name(bundle_path: Path, tmp_path:
     onnx.save(model, str(tmp_path / "base.onnx"))
     with pytest.raises(BundleError, match=r"base\.onnx.*key_00.*ScatterND"):
         list(derive_graphs(tmp_path, manifest, "fp32"))
+
+
+def _writing(target: str, rows: str) -> onnx.NodeProto:
+    return helper.make_node("ScatterND", [target.removesuffix("_next"), "index", rows], [target])
+
+
+def test_rows_that_are_not_computed_for_one_cache_alone_are_refused() -> None:
+    spec = GraphSpec("g.onnx", "", 0, (), (), state={"a": "a_next", "b": "b_next"})
+    makes = [helper.make_node("Relu", ["x"], [name]) for name in ("rows", "others")]
+    for second, says in (("rows", "cache b are not"), ("given", "cache b are not")):
+        nodes = [*makes, _writing("a_next", "rows"), _writing("b_next", second)]
+        with pytest.raises(ValueError, match=says):
+            derived_graphs._return_rows(derived_graphs._Graph(nodes, {}), spec)
+    swapped = helper.make_node("ScatterND", ["a", "index", "others"], ["b_next"])
+    with pytest.raises(ValueError, match="cache b is not written by a ScatterND"):
+        graph = derived_graphs._Graph([*makes, _writing("a_next", "rows"), swapped], {})
+        derived_graphs._return_rows(graph, spec)
+
+
+def test_a_tensor_that_no_graph_makes_is_a_mistake_of_the_bundle(bundle_path: Path) -> None:
+    manifest = load_manifest(bundle_path)
+    base = replace(manifest.graphs["base"], reads={"tokens": "stem.nothing"})
+    broken = replace(manifest, graphs={**manifest.graphs, "base": base})
+    with pytest.raises(BundleError, match=r"base\.onnx: no graph for a GPU can be derived"):
+        list(derive_graphs(bundle_path, broken, "fp32"))
+
+
+HALF, SINGLE = int(TensorProto.FLOAT16), int(TensorProto.FLOAT)
+
+
+@pytest.mark.parametrize(
+    ("operator", "inputs", "expected"),
+    [
+        ("MatMul", ["single", "single"], HALF),
+        ("Softmax", ["half"], SINGLE),
+        ("Concat", ["half", "half"], HALF),
+        ("Concat", ["half", "single"], SINGLE),
+        ("Mul", ["half", "weight"], HALF),
+        ("Mul", ["weight"], SINGLE),
+        ("ScatterND", ["single", "half"], HALF),
+        ("ScatterND", ["half", "single"], SINGLE),
+    ],
+)
+def test_a_node_that_follows_its_inputs_is_half_where_all_of_them_are(
+    operator: str, inputs: list[str], expected: int
+) -> None:
+    graph = derived_graphs._Graph([], {"weight": np.ones(1)}, {"half": HALF, "single": SINGLE})
+    node = helper.make_node(operator, inputs, ["y"])
+    assert derived_graphs._compute_type(node, inputs, graph) == expected
+
+
+def test_what_several_nodes_take_in_half_is_cast_once() -> None:
+    nodes = [helper.make_node("MatMul", ["x", "w"], [name]) for name in ("y", "z")]
+    graph = derived_graphs._Graph(nodes, {"w": np.ones((2, 2), np.float32)}, {"x": SINGLE})
+    derived_graphs._to_half(graph, set(), ["y", "z"])
+    assert [node.op_type for node in graph.nodes] == ["Cast", "MatMul", "MatMul"]
+    assert graph.weights["w.half"].dtype == np.float16 and graph.types["z"] == HALF

@@ -1,6 +1,7 @@
 """Distances on the floor of a room."""
 
 import numpy as np
+import pytest
 
 from mtshare_ros.simulator.layout import Plan
 from mtshare_ros.simulator.movement.free_space import FreeSpace
@@ -29,3 +30,19 @@ def test_what_moves_is_no_obstacle():
 def test_the_push_leads_away_from_what_is_near():
     push = FreeSpace(room(), []).push(np.array([0.4, 0.0]))
     np.testing.assert_allclose(push, [-1.0, 0.0], atol=1e-6)
+
+
+def test_the_grid_covers_the_floor_and_knows_how_free_each_point_is():
+    space = FreeSpace(room(), [])
+    assert np.abs(space.points).max(axis=0) == pytest.approx([2.85, 1.85], abs=0.1)
+    np.testing.assert_array_equal(space.clearances, space.clearance(space.points))
+    free = space.clearances[np.argmin(np.linalg.norm(space.points - [-1.0, 0.0], axis=1))]
+    assert abs(free - 1.5) < 0.2
+
+
+def test_the_push_leads_away_from_a_disc_in_any_direction():
+    space = FreeSpace(Plan((3.0, 3.0), 2.5), [])
+    for angle in np.arange(0.0, 6.0, 0.7):
+        away = np.array([np.cos(angle), np.sin(angle)])
+        push = space.push(0.6 * away, np.array([[0.0, 0.0, 0.3]]))
+        np.testing.assert_allclose(push, away, atol=0.02)

@@ -25,3 +25,24 @@ def test_a_chair_has_its_back_at_the_back():
 
 def test_a_bed_is_as_long_as_a_person():
     assert all(made(seating.bed, seed).half[1] > 0.95 for seed in range(5))
+
+
+def test_a_tables_top_is_where_small_things_stand():
+    for seed in range(20):
+        table = made(seating.table, seed)
+        top = table.parts[0]
+        thickness = top.size[1] if top.shape == "cylinder" else top.size[2]
+        assert abs(top.pos[2] + thickness - table.support) < 0.02
+        # A round top is as deep as it is wide, and so is its footprint.
+        assert table.half == (top.size[0], top.size[0] if top.shape == "cylinder" else top.size[1])
+
+
+def test_the_long_part_of_a_corner_sofa_is_within_its_footprint():
+    corners = 0
+    for seed in range(40):
+        sofa = made(seating.sofa, seed)
+        boxes = [part for part in sofa.parts if part.shape == "box"]
+        reach = max(part.pos[1] + part.size[1] for part in boxes)
+        assert reach <= sofa.half[1] + 0.05
+        corners += reach > 0.6
+    assert corners > 5

@@ -31,3 +31,23 @@ def test_doors_stand_on_the_floor_and_windows_hang_above_it():
         assert min(part.pos[2] - part.size[2] for part in door.parts if part.shape == "box") < 0.05
         panes = [part for part in window.parts if part.look.emission > 0.6]
         assert panes and min(part.pos[2] - part.size[2] for part in panes) > 0.3
+
+
+def facing(part):
+    """Return where a plane faces: its z axis after its rotation."""
+    w, axis = part.quat[0], np.array(part.quat[1:])
+    up = np.array([0.0, 0.0, 1.0])
+    return up + 2 * np.cross(axis, np.cross(axis, up) + w * up)
+
+
+def test_floor_ceiling_and_walls_face_the_room():
+    floor, ceiling = shell.floor(style(0), (2.0, 3.0)), shell.ceiling(style(0), (2.0, 3.0), 2.5)
+    wall = shell.wall(style(0), 2.0, 2.5, shell.wall_look(style(0)))
+    for thing, expected in ((floor, (0, 0, 1)), (ceiling, (0, 0, -1)), (wall, (0, 1, 0))):
+        np.testing.assert_allclose(facing(thing.parts[0]), expected, atol=1e-12)
+
+
+def test_everything_of_a_window_is_a_window():
+    for seed in range(10):
+        window = shell.window(style(seed))
+        assert {window.label, *(part.label for part in window.parts)} == {"window"}

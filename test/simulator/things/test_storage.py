@@ -26,3 +26,18 @@ def test_only_low_cabinets_carry_things():
     for seed in range(20):
         cabinet = made(storage.cabinet, seed)
         assert cabinet.support is None or cabinet.support <= 1.2
+
+
+def test_boxes_are_as_high_as_they_say():
+    for seed in range(10):
+        box = made(storage.box, seed)
+        body = box.parts[0]
+        assert body.pos[2] + body.size[2] == box.height and body.size[:2] == box.half
+
+
+def test_a_cabinet_carries_things_on_its_top():
+    for seed in range(20):
+        cabinet = made(storage.cabinet, seed)
+        body = cabinet.parts[0]
+        if cabinet.support is not None:
+            assert abs(body.pos[2] + body.size[2] - cabinet.support) < 1e-9

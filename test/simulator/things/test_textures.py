@@ -27,3 +27,13 @@ def test_noise_tiles_and_stays_within_its_range():
     assert noise.shape == (64, 64) and 0 <= noise.min() and noise.max() <= 1
     inside = np.abs(np.diff(noise, axis=0)).max()
     assert np.abs(noise[0] - noise[-1]).max() <= 1.5 * inside
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_texture_is_near_white_so_that_the_colour_of_its_part_shows(family):
+    for pool in ("A", "B"):
+        for seed in range(4):
+            texture = make_texture(np.random.default_rng(seed), family, pool, 64)
+            # The light tone is above 0.88 of white in every channel, and much of it is light.
+            assert texture.reshape(-1, 3).max(axis=0).min() > 0.8 * 255
+            assert texture.mean() > 90

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from mtshare_ros.datasets.bags.open_bag import BagError
-from mtshare_ros.study.reuse.played_clips import Clip
+from mtshare_ros.datasets.bags.reader import ClipReader
+from mtshare_ros.evaluation.accuracy import Accuracy
+from mtshare_ros.evaluation.latency import TOTAL
+from mtshare_ros.perception.engines import open_engine
+from mtshare_ros.perception.stream_settings import StreamSettings
+from mtshare_ros.study.reuse.played_clips import Clip, Track, Way, _step, play
 from support.reuse_clip import FRAMES, SERVED, play_bag
 
 TASKS = {task.name for task in SERVED}
@@ -53,3 +59,36 @@ def test_of_a_clip_that_is_cut_off_the_rest_is_played(
     path.write_bytes(whole[:2000])
     with pytest.raises(BagError, match=r"clip\.mcap"):
         play_bag(bundle_path, path)
+
+
+def test_pictures_are_frames_of_the_bag_and_a_cache_is_dropped_at_the_first(
+    played: Clip, reuse_bag: Path
+) -> None:
+    for number, frame in enumerate(ClipReader(reuse_bag)):
+        if number in played.pictures:
+            assert np.array_equal(played.pictures[number], frame.rgb)
+    assert {number for track in played.tracks for number in track.resets} == {0}
+
+
+def test_a_step_is_given_the_frame_its_stamp_and_its_focal_length() -> None:
+    asked: list[Any] = []
+
+    def step(*values: Any) -> Any:
+        asked.append(values)
+        times = {TOTAL: 3.0}
+        return SimpleNamespace(reset="cut", dirty=np.ones(2), milliseconds=times, maps={})
+
+    track = Track(Way("w", "tokens", StreamSettings()), Accuracy([]))
+    frame = SimpleNamespace(rgb="image", stamp=7, focal_length=0.8)
+    for _ in range(2):
+        _step(track, SimpleNamespace(step=step), frame, [])  # type: ignore[arg-type]
+    assert asked == [("image", 7, [], 0.8)] * 2
+    assert track.ms == [3.0, 3.0] and track.resets == {0: "cut", 1: "cut"}
+
+
+def test_progress_is_told_after_each_frame(bundle_path: Path, reuse_bag: Path) -> None:
+    told: list[Any] = []
+    ways = [Way("hold:9", "hold:9", StreamSettings())]
+    engine = open_engine(bundle_path, "onnxruntime", 1)
+    play(engine, reuse_bag, ways, lambda image: 1.0, on_frame=lambda *step: told.append(step))
+    assert told == [(number, FRAMES, "clip") for number in range(1, FRAMES + 1)]

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from mtshare_ros.evaluation.accuracy import Accuracy
+from mtshare_ros.evaluation.pictures.map_pictures import dirty_picture
 from mtshare_ros.perception.stream_settings import StreamSettings
 from mtshare_ros.study.reuse import reuse_plots
 from mtshare_ros.study.reuse.played_clips import Clip, Track, Way
-from mtshare_ros.tasks import DEPTH
+from mtshare_ros.tasks import DEPTH, NORMALS
 
 
 @pytest.fixture
@@ -70,3 +71,37 @@ def test_ways_are_sorted_into_their_families() -> None:
     names = ("tokens:0.5", "hold:2", "warp:4", "carry:3")
     families = [reuse_plots._sort({"policy": name}) for name in names]
     assert families == ["tokens", "hold", "warp", "carry"]
+
+
+def test_a_column_is_a_kind_and_a_row_a_task(drawn: list[Any]) -> None:
+    def kind(name: str, factor: float) -> dict[str, Any]:
+        ways = [
+            {**way, "error": {task: factor * n for n, task in enumerate(("depth", "normals"), 1)}}
+            for way in WAYS[:2]
+        ]
+        return {"name": name, "ways": ways}
+
+    kinds = [kind("pan", 1.0), kind("drive", 10.0), kind("static", 100.0)]
+    reuse_plots.error_over_time(kinds, [DEPTH, NORMALS], Path("p.png"))
+    panels = drawn[0].axes
+    errors = [panel.get_lines()[0].get_ydata()[0] for panel in panels]
+    assert errors == [1.0, 10.0, 100.0, 2.0, 20.0, 200.0]
+    assert [panel.get_title() for panel in panels] == ["pan", "drive", "static", "", "", ""]
+    assert panels[3].get_ylabel().startswith("normals:")
+    assert all(panel.get_ylim()[0] == 0 for panel in panels)
+
+
+def test_a_strip_shows_the_recomputed_tokens_of_each_clip(drawn: list[Any]) -> None:
+    rng = np.random.default_rng(0)
+    rows = []
+    for name in ("pan-1", "drive-1"):
+        dirty = [rng.random((2, 4)) < 0.5 for _ in range(2)]
+        track = Track(Way("t", "tokens", StreamSettings()), Accuracy([DEPTH]), dirty=dirty)
+        pictures = {n: rng.integers(0, 255, (32, 64, 3), dtype=np.uint8) for n in range(2)}
+        rows.append((Clip(name, [track], [1.0], pictures), track))
+    reuse_plots.strips(rows, Path("p.png"))
+    for row, (clip, track) in enumerate(rows):
+        for column in range(2):
+            (shown,) = drawn[0].axes[2 * row + column].get_images()
+            expected = dirty_picture(clip.pictures[column], track.dirty[column])
+            assert np.array_equal(shown.get_array(), expected)

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
-from mtshare_ros.study.reuse.played_clips import Clip
+from mtshare_ros.perception.stream_settings import StreamSettings
+from mtshare_ros.study.reuse import reuse_summary
+from mtshare_ros.study.reuse.played_clips import Clip, Track, Way
 from mtshare_ros.study.reuse.reuse_summary import by_kind, summary
+from mtshare_ros.tasks import DEPTH
 from support.reuse_clip import FRAMES, SERVED
 
 TASKS = {task.name for task in SERVED}
@@ -86,3 +91,36 @@ def test_the_fastest_way_whose_loss_is_bearable_is_named(played: Clip) -> None:
     assert fastest(dense=dense, whole=dense, tenth=(10.09, 0.6)) == ("tokens:0.1", 16.0)
     assert fastest(dense=dense, whole=(9.0, 0.496), tenth=(10.2, 0.6)) == ("tokens:1", 4.0)
     assert fastest(dense=dense, whole=(9.0, 0.49), tenth=(9.0, 0.494)) == ("dense", 2.0)
+
+
+def test_times_are_those_of_a_running_stream() -> None:
+    accuracy = SimpleNamespace(result=lambda: {})
+    track = Track(Way("w", "tokens", StreamSettings()), accuracy)  # type: ignore[arg-type]
+    track.ms = [100.0] * 20 + [10.0] * 9 + [20.0]
+    track.dirty = [np.array([True, False])] * 2
+    found = reuse_summary._way(track)
+    assert found["p50_ms"] == 10.0 and found["p95_ms"] == pytest.approx(15.5)
+    assert found["mean_ms"] == pytest.approx(2110 / 30) and found["dirty"] == 0.5
+    assert found["p99_over_mean"] == pytest.approx(19.1 / 11)
+    track.ms = [100.0, 10.0]  # Too short to settle.
+    assert reuse_summary._way(track)["p50_ms"] == 55.0
+
+
+def test_a_hundredth_more_is_equal_time_and_errors_are_parts() -> None:
+    def way(name: str, ms: float, error: float) -> dict[str, Any]:
+        return {"name": name, "mean_ms": ms, "error": {"depth": error, "normals": 0.0}}
+
+    ways = {"hold:2": way("hold:2", 8.0, 0.4), "warp:2": way("warp:2", 10.0, 0.2)}
+    candidates = [way("slow", 8.2, 0.1), way("equal", 8.1, 0.1), way("fast", 7.0, 0.3)]
+    found = reuse_summary._equal_time(ways, candidates, 2)
+    assert found["ours"] == "equal" and found["time"] == pytest.approx(8.1 / 8)
+    assert found["warp_time"] == pytest.approx(1.25)
+    assert found["of_hold"] == {"depth": pytest.approx(0.25), "normals": None}
+    assert found["of_warp"] == {"depth": pytest.approx(0.5), "normals": None}
+
+
+def test_a_loss_is_positive_where_a_metric_got_worse() -> None:
+    dense = {"segmentation": {"miou": 0.5}, "depth": {DEPTH.metrics[0]: 0.4}}
+    worse = {"segmentation": {"miou": 0.4}, "depth": {DEPTH.metrics[0]: 0.5}}
+    found = reuse_summary._loss(worse, dense, SERVED)
+    assert found == {"segmentation": pytest.approx(0.2), "depth": pytest.approx(0.25)}

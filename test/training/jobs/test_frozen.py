@@ -27,6 +27,8 @@ def test_a_frozen_base_hands_out_what_its_sub_tasks_read() -> None:
     image = torch.randn(2, 3, *SMALL.size[::-1])
     tokens, fine, branches = FrozenBase(network)(image, subtask)
     expected, _ = network.stem(image)
-    assert torch.equal(tokens, expected) and len(fine) == 2
+    assert torch.equal(tokens, expected) and torch.equal(fine, network.stem(image)[1])
+    branch = FrozenBase(network)(image.requires_grad_(), subtask)[2][0][0]
+    assert not branch.requires_grad
     features = tokens + sum(attention + mlp for attention, mlp in branches)
     assert torch.allclose(features, network.transformer(expected)[0], atol=1e-5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import onnx
@@ -39,6 +40,88 @@ def test_what_tensorrt_cannot_parse_is_named_with_its_node(
     progress.enter("g")
     with Gpu().current(), pytest.raises(EngineError, match=r"graph g: node 'odd_one' \(Erf\)"):
         compile_graph("g", model.SerializeToString(), (3,), progress, TensorRTLog(), 1 << 30)
+
+
+def _graph(*operators: str) -> bytes:
+    """Return a model of some operators on ``x``, with rows numbered by ``index``."""
+    given = [
+        helper.make_tensor_value_info("x", 1, [4]),
+        helper.make_tensor_value_info("index", 7, ["K"]),
+    ]
+    nodes = [helper.make_node(o, ["x"], [o], name=f"the_{o}") for o in operators]
+    nodes.append(helper.make_node("Gather", ["x", "index"], ["y"]))
+    made = [helper.make_tensor_value_info("y", 1, ["K"])]
+    graph = helper.make_graph(nodes, "g", given, made)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    return model.SerializeToString()
+
+
+def _compile(model: bytes, free_bytes: int) -> bytes:
+    from mtshare_ros.perception.engines.tensorrt.build import TensorRTLog, compile_graph
+    from mtshare_ros.perception.engines.tensorrt.gpu import Gpu
+
+    progress = BuildProgress({"g": 1.0}, None)
+    progress.enter("g")
+    with Gpu().current():
+        return compile_graph("g", model, (3, 6), progress, TensorRTLog(), free_bytes)
+
+
+@pytest.mark.parametrize(
+    ("free_bytes", "expected"), [(100_000_000, 50_000_000), (2 << 30, 1 << 30), (1 << 36, 1 << 30)]
+)
+def test_kernels_get_half_of_what_is_free_and_profiles_are_of_one_size(
+    device: Device, monkeypatch: pytest.MonkeyPatch, free_bytes: int, expected: int
+) -> None:
+    from support.standins.fake_builder import Builder, IBuilderConfig
+
+    configs = []
+    monkeypatch.setattr(
+        Builder, "create_builder_config", lambda _: configs.append(IBuilderConfig()) or configs[0]
+    )
+    assert _compile(_graph("Relu"), free_bytes)
+    (config,) = configs
+    assert config._workspace == expected
+    assert [profile._shapes["index"] for profile in config._profiles] == [
+        ((size,), (size,), (size,)) for size in (3, 6)
+    ]
+
+
+def test_a_size_that_makes_no_profile_is_named(
+    device: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from support.standins.fake_builder import IBuilderConfig
+
+    monkeypatch.setattr(IBuilderConfig, "add_optimization_profile", lambda *_: -1)
+    with pytest.raises(EngineError, match="graph g: no profile for 3 rows"):
+        _compile(_graph("Relu"), 1 << 30)
+
+
+def test_all_nodes_that_can_not_be_parsed_are_named_in_one_line(device: Device) -> None:
+    with pytest.raises(EngineError) as caught:
+        _compile(_graph("Erf", "Abs"), 1 << 30)
+    assert str(caught.value).endswith(
+        "graph g: node 'the_Erf' (Erf): no importer for this operator;"
+        " node 'the_Abs' (Abs): no importer for this operator"
+    )
+
+
+def test_messages_have_the_level_of_their_severity_and_the_last_error_is_kept(
+    device: Device, caplog: pytest.LogCaptureFixture
+) -> None:
+    import tensorrt as trt
+
+    from mtshare_ros.perception.engines.tensorrt.build import TensorRTLog
+
+    log, severity = TensorRTLog(), trt.ILogger.Severity
+    with caplog.at_level(logging.DEBUG):
+        log.log(severity.INTERNAL_ERROR, "broken\n  inside")
+        for number in (severity.WARNING, severity.INFO, severity.VERBOSE):
+            log.log(number, "news")
+    assert log.last_error == "broken inside"
+    levels = [record.levelname for record in caplog.records]
+    assert levels == ["ERROR", "WARNING", "DEBUG", "DEBUG"]
+    log.log(severity.ERROR, "out of memory")
+    assert log.last_error == "out of memory"
 
 
 def test_a_build_that_is_ended_stops_at_its_next_step(

@@ -20,13 +20,14 @@ class Driver:
 
     def __init__(self, refused=None):
         """Refuse ``refused``, if given."""
-        self.calls, self.refused = [], refused
+        self.calls, self.refused, self.arguments = [], refused, {}
 
     def __getattr__(self, name):
         """Return a function of the driver."""
 
         def call(*arguments):
             self.calls.append(name)
+            self.arguments[name] = [getattr(argument, "value", None) for argument in arguments]
             if name == "cuStreamEndCapture":
                 arguments[1]._obj.value = 7
             if name == "cuGraphInstantiateWithFlags":
@@ -43,6 +44,10 @@ def test_what_is_launched_is_recorded_once_and_replayed_with_one_call():
     recorded.launch()
     recorded.close()
     assert launched == [1]
+    thread_local = 1  # CU_STREAM_CAPTURE_MODE_THREAD_LOCAL
+    assert driver.arguments["cuStreamBeginCapture_v2"] == [5, thread_local]
+    assert driver.arguments["cuGraphInstantiateWithFlags"][1:] == [7, 0]
+    assert driver.arguments["cuGraphLaunch"] == [9, 5]
     assert driver.calls == [
         "cuStreamBeginCapture_v2",
         "cuStreamEndCapture",

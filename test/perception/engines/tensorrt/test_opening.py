@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mtshare_ros.bundle.folder import file_digest, load_manifest
+from mtshare_ros.perception.engines.build_progress import Progress
+from mtshare_ros.perception.engines.interface import EngineError
 from mtshare_ros.perception.engines.tensorrt.engine_files import EngineFiles, EngineKey
 from support.standins.device import Device
 from support.standins.open_bundle import GRAPHS, compiled, open_bundle
@@ -29,10 +32,19 @@ def _other_file(content: bytes) -> bytes:
 
 
 def test_engines_are_compiled_once_per_machine(
-    device: Device, bundle_path: Path, files: EngineFiles
+    device: Device, bundle_path: Path, files: EngineFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from mtshare_ros.perception.engines.tensorrt import opening
+
+    test = opening.run_selftest
+    monkeypatch.setattr(opening, "run_selftest", lambda e, frames: test(e, frames) + e.sizes[0])
     first = open_bundle(bundle_path, files)
-    assert compiled(device) == GRAPHS and all(b.seconds is not None for b in first.built)
+    assert compiled(device) == GRAPHS
+    assert all(b.seconds is not None and 0 < b.seconds < 100 for b in first.built)
+    keys = opening.engine_keys(first.engine.manifest, "fp32", first.engine._gpu)
+    plans = {name: files.load(name, key) for name, key in keys.items()}
+    assert [(b.graph, b.size) for b in first.built] == [(n, len(p)) for n, p in plans.items()]
+    assert 48 < first.difference < 49, "the largest of all sizes"
     second = open_bundle(bundle_path, files)
     assert compiled(device) == [] and all(b.seconds is None for b in second.built)
     assert [b.graph for b in second.built] == GRAPHS
@@ -52,8 +64,10 @@ def test_an_engine_file_of_another_machine_under_the_right_name_is_compiled_agai
     compiled(device)
     others = {b.graph: b.path for b in open_bundle(bundle_path, files).built}
     os.replace(paths["base"], others["base"])
-    open_bundle(bundle_path, files)
+    seen: list[Progress] = []
+    open_bundle(bundle_path, files, on_progress=lambda p: seen.append(p) or True)
     assert compiled(device) == ["base"] and "made for another machine" in caplog.text
+    assert {p.graph for p in seen} == {"base"} and seen[-1].fraction == 1
 
 
 def test_an_engine_that_tensorrt_does_not_take_is_compiled_again(
@@ -65,7 +79,9 @@ def test_an_engine_that_tensorrt_does_not_take_is_compiled_again(
     device.tensorrt = "10.3.0.post1"
     open_bundle(bundle_path, files)
     assert compiled(device) == GRAPHS
-    assert "made by version 10.3.0, this is 10.3.0.post1" in caplog.text
+    (warning,) = (r for r in caplog.records if r.name.endswith("opening"))
+    assert warning.levelname == "WARNING" and warning.getMessage().endswith("; compiled again")
+    assert "made by version 10.3.0, this is 10.3.0.post1" in warning.getMessage()
 
 
 @pytest.mark.parametrize("damage", [_cut, _flip, _other_file, lambda content: b""])
@@ -74,6 +90,14 @@ def test_a_damaged_file_never_reaches_tensorrt(files: EngineFiles, damage: Any) 
     assert files.load("base", KEY) == b"plan" * 100
     path.write_bytes(damage(path.read_bytes()))
     assert files.load("base", KEY) is None
+
+
+def test_compiling_without_onnx_says_what_to_install(
+    device: Device, bundle_path: Path, files: EngineFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "mtshare_ros.perception.engines.derived_graphs", None)
+    with pytest.raises(EngineError, match="needs the Python package onnx: pip install onnx"):
+        open_bundle(bundle_path, files)
 
 
 def test_engines_are_never_kept_in_the_bundle(

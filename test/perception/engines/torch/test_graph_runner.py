@@ -57,15 +57,19 @@ CASES: list[tuple[str, list[np.ndarray], dict[str, Any], int]] = [
     ("Gelu", [_f(9)], {"approximate": "tanh"}, 1),
     ("Gemm", [_f(3, 4), _f(5, 4), _f(5)], {"transB": 1}, 1),
     ("Gemm", [_f(3, 4), _f(4, 5)], {}, 1),
+    ("Gemm", [_f(4, 3), _f(4, 5)], {"transA": 1}, 1),
     ("LayerNormalization", [_f(3, 8), _f(8), _f(8)], {"axis": -1, "epsilon": 1e-6}, 1),
+    ("LayerNormalization", [0.01 * _f(3, 8), _f(8)], {}, 1),
     ("MatMul", [_f(2, 3, 4), _f(2, 4, 5)], {}, 1),
     ("Mul", [_f(2, 3), _f(1)], {}, 1),
     ("Relu", [_f(9)], {}, 1),
     ("Reshape", [_f(2, 6), _i(-1, 4)], {"allowzero": 1}, 1),
     ("Reshape", [_f(2, 6), _i(0, 3, 2)], {}, 1),
+    ("Reshape", [_f(2, 0), _i(0, 4)], {"allowzero": 1}, 1),
     ("ScatterND", [_f(4, 3), ROWS, _f(2, 3)], {}, 1),
     ("Slice", [_f(4, 6), _i(1), _i(5), _i(1), _i(2)], {}, 1),
-    ("Softmax", [_f(2, 5)], {"axis": -1}, 1),
+    ("Softmax", [_f(2, 5)], {"axis": 0}, 1),
+    ("Softmax", [_f(2, 5)], {}, 1),
     ("Split", [_f(2, 6)], {"axis": 1, "num_outputs": 3}, 3),
     ("Split", [_f(2, 6), _i(1, 5)], {"axis": 1}, 2),
     ("Sqrt", [_f(3) ** 2], {}, 1),
@@ -109,6 +113,27 @@ def test_another_operator_is_refused_by_its_node() -> None:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)])
     with pytest.raises(ValueError, match="odd_one.*Erf"):
         TorchGraph(model, CPU)
+
+
+@pytest.mark.parametrize(
+    ("operator", "shapes", "attributes"),
+    [
+        ("Gemm", [(3, 4), (4, 5)], {"alpha": 0.5}),
+        ("Gemm", [(3, 4), (4, 5), (5,)], {"beta": 0.5}),
+        ("GatherND", [(4, 3), (2, 1)], {"batch_dims": 1}),
+        ("GatherND", [(4, 3), (2, 2)], {}),
+        ("ScatterND", [(4, 3), (2, 1), (2, 3)], {"reduction": b"add"}),
+        ("ScatterND", [(4, 3), (2, 2), (2,)], {}),
+    ],
+)
+def test_a_form_of_an_operator_that_is_not_exported_is_refused(
+    operator: str, shapes: list[tuple[int, ...]], attributes: dict[str, Any]
+) -> None:
+    index = operator.endswith("ND")
+    given = [torch.zeros(s, dtype=torch.int64 if index and n == 1 else torch.float32)
+             for n, s in enumerate(shapes)]  # fmt: skip
+    with pytest.raises(ValueError, match=operator):
+        OPERATORS[operator](*given, **attributes)
 
 
 def test_a_model_without_weights_on_the_side_is_whole(bundle_path: Path) -> None:

@@ -1,6 +1,9 @@
 """The caches of one stream in torch."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import onnx
 import pytest
@@ -47,6 +50,63 @@ def state(torch_engine: TorchBundleEngine) -> TorchBundleState:
 def caches(engine: TorchBundleEngine, state: TorchBundleState) -> dict[str, torch.Tensor]:
     names = engine.manifest.graphs["base"].state
     return {name: state.tensors[f"base.{name}"].clone() for name in names}
+
+
+class Recording:
+    """Stands in for a CUDA graph: it notes its pool, and how often it is replayed."""
+
+    def __init__(self) -> None:
+        """Start unrecorded."""
+        self.replays, self.given = 0, None
+
+    def replay(self) -> None:
+        """Count."""
+        self.replays += 1
+
+    def pool(self) -> str:
+        """Return the first pool that there was."""
+        return self.given or "first pool"
+
+
+@contextmanager
+def recorded(recording: Recording, pool: str | None) -> Iterator[None]:
+    """Stand in for ``torch.cuda.graph``."""
+    recording.given = pool
+    yield
+
+
+@torch.no_grad()
+def test_stages_are_recorded_at_every_size_in_one_pool_and_replayed(
+    torch_engine: TorchBundleEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    side = SimpleNamespace(wait_stream=lambda other: None)
+    monkeypatch.setattr(torch.cuda, "Stream", lambda: side)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda: side)
+    monkeypatch.setattr(torch.cuda, "stream", lambda stream: nullcontext())
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", Recording)
+    monkeypatch.setattr(torch.cuda, "graph", recorded)
+    state = torch_engine.new_state()
+    state.record((3, 12), lambda name: name != "stem")
+    assert set(state.stages["stem"]._recorded) == {0}
+    assert state.tensors["base.index"][:12].tolist() == list(range(12))
+    recordings = [r for stage in state.stages.values() for r in stage._recorded.values()]
+    assert [r.given for r in recordings] == [None, *["first pool"] * (len(recordings) - 1)]
+    base = state.stages["base"]
+    assert set(base._recorded) == {3, 12}
+    before = caches(torch_engine, state)
+    state.tensors["stem.tokens"].add_(1)
+    base.run(12)
+    assert [base._recorded[size].replays for size in (3, 12)] == [0, 1]
+    for name, after in caches(torch_engine, state).items():
+        assert torch.equal(after, before[name]), "a replay launches, and computes nothing itself"
+
+
+@torch.no_grad()
+def test_results_stay_in_the_memory_that_other_stages_read(state: TorchBundleState) -> None:
+    places = {name: tensor.data_ptr() for name, tensor in state.tensors.items()}
+    state.stages["stem"].run(0)
+    state.stages["base"].run(len(ROWS))
+    assert {name: tensor.data_ptr() for name, tensor in state.tensors.items()} == places
 
 
 @torch.no_grad()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,11 +17,12 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from mtshare_ros.perception.camera.calibration import CalibrationError, Intrinsics
 from mtshare_ros.perception.camera.encodings import ImageError
 from mtshare_ros.perception.engines.interface import Engine, EngineError
-from mtshare_ros.perception.serving.channel import Channel, Made
+from mtshare_ros.perception.serving.channel import Channel
 from mtshare_ros.perception.serving.server import Served
+from mtshare_ros.perception.serving.waiting import Waiting
 from mtshare_ros.perception.serving.worker import FairWorker
 from mtshare_ros.perception.stopwatch import Stopwatch
-from mtshare_ros.perception.view import View, view_of
+from mtshare_ros.perception.view import view_of
 from mtshare_ros.ros.camera_calibration import CalibrationState, CameraCalibration
 from mtshare_ros.ros.frame_result import Result
 from mtshare_ros.ros.images import decode
@@ -65,7 +66,6 @@ class _Frame:
 
     received: Received
     image: NDArray[np.uint8]
-    view: View
     intrinsics: Intrinsics | None
     settings: FrameSettings
     watch: Stopwatch
@@ -132,7 +132,7 @@ class Camera:
         self._failures = 0
         self._frame_id: str | None = None
         self._answering = threading.Lock()
-        self._unanswered: list[_Frame] = []
+        self._waiting: Waiting[_Frame] = Waiting(lambda _: statistics.count("unserved"))
         self._subscriptions: list[Any] = []
         self._hears_latched_info = False
         image, info = (
@@ -170,7 +170,7 @@ class Camera:
     def forget(self) -> None:
         """Count the images that wait for a key as unserved, once no thread is at work."""
         with self._answering:
-            self._give_up_on(self._unanswered)
+            self._waiting.give_up()
 
     def reset(self, reason: str) -> None:
         """Drop the keys and the network's cache before the next frame."""
@@ -260,7 +260,9 @@ class Camera:
         dirty = float(np.mean(made.predictions.dirty))
         self._statistics.key(times, dirty, made.predictions.reset)
         with self._answering:
-            self._answer_late(made)
+            frame = self._waiting.take(made.view)
+            if frame is not None:
+                self._publish(frame, made.served())
 
     def _serve(self, received: Received) -> None:
         settings, header = self.settings, received.message.header
@@ -287,36 +289,14 @@ class Camera:
             self._channel.wait(settings.wait_seconds)
             watch.lap("network_wait")
         with self._answering:
-            frame = _Frame(received, image, view, intrinsics, settings, watch)
+            frame = _Frame(received, image, intrinsics, settings, watch)
             served = self._channel.serve(wanted)
             watch.lap("serve")
             if served is None:
-                self._hold(frame)
+                self._waiting.hold(view, frame, self._channel.in_work)
                 return
-            self._give_up_on(self._unanswered)
+            self._waiting.give_up()
             self._publish(frame, served)
-
-    def _answer_late(self, made: Made) -> None:
-        """Publish an image that waited for the network, as there was no key before it."""
-        for number, frame in enumerate(self._unanswered):
-            if frame.view is made.view:
-                self._give_up_on(self._unanswered[:number])
-                self._unanswered.remove(frame)
-                self._publish(frame, made.served())
-                return
-
-    def _hold(self, frame: _Frame) -> None:
-        """Keep an image without a key for when the network has computed it, if it does."""
-        in_work = self._channel.in_work
-        # The network goes on with the newest: no other will be computed.
-        self._give_up_on([held for held in self._unanswered if held.view is not in_work])
-        self._unanswered.append(frame)
-
-    def _give_up_on(self, frames: Sequence[_Frame]) -> None:
-        """Count images that waited for a key as unserved."""
-        self._unanswered = [held for held in self._unanswered if held not in frames]
-        for _ in frames:
-            self._statistics.count("unserved")
 
     def _publish(self, frame: _Frame, served: Served) -> None:
         settings, header = frame.settings, frame.received.message.header

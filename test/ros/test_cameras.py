@@ -62,7 +62,7 @@ def test_stopping_gives_every_image_a_fate(
         camera.take(image(START + 1))
     published: list[Any] = []
     monkeypatch.setattr(left._outputs, "publish", published.append)
-    wait_for(lambda: right._unanswered, "both have looked at theirs")
+    wait_for(lambda: (len(left._waiting), len(right._waiting)) == (2, 1), "all looked at")
     stuck = cameras.stop(0.05)
     # Without a key nothing can be said about any of them.
     assert counts(statistics["left"]) == {"received": 2, "unserved": 2}

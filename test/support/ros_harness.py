@@ -220,7 +220,7 @@ def set_parameter(camera, name, value):
 
 def waiting(node, camera=""):
     """Return how many images of a camera wait for the network, which has no key to them yet."""
-    return 0 if node._cameras is None else len(camera_of(node, camera)._unanswered)
+    return 0 if node._cameras is None else len(camera_of(node, camera)._waiting)
 
 
 def idle(node, camera=""):

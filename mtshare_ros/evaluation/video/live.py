@@ -15,9 +15,10 @@ from mtshare_ros.evaluation.video.sources import Shot, Shots
 from mtshare_ros.perception.engines.interface import Engine
 from mtshare_ros.perception.serving.channel import Channel
 from mtshare_ros.perception.serving.server import Served, ServeSettings
+from mtshare_ros.perception.serving.waiting import Waiting
 from mtshare_ros.perception.serving.worker import FairWorker
 from mtshare_ros.perception.stream_settings import StreamSettings
-from mtshare_ros.perception.view import View, view_of
+from mtshare_ros.perception.view import view_of
 
 _PATIENCE = 60.0
 """Seconds that the last key may take when the images have ended."""
@@ -92,7 +93,7 @@ class LiveChannel:
         self._channel = Channel(engine)
         self._channel.settle(stream or StreamSettings(), serving or ServeSettings())
         self._answering = threading.Lock()
-        self._held: list[View] = []
+        self._waiting: Waiting[Shot] = Waiting(_ignore)
         self._answers: deque[Answer] = deque()
         self._newest: Answer | None = None
         self._fault: Exception | None = None
@@ -127,13 +128,11 @@ class LiveChannel:
             self._network.put("", None)
             with self._answering:
                 served = self._channel.serve(self._names)
-                if served is not None:
-                    self._held = []
+                if served is None:
+                    self._waiting.hold(view, shot, self._channel.in_work)
+                else:
+                    self._waiting.give_up()
                     self._answer(served)
-                    return
-                # The network goes on with the newest: of the others only the one in work counts.
-                in_work = self._channel.in_work
-                self._held = [held for held in self._held if held is in_work] + [view]
         except Exception as error:
             self._fault = error
 
@@ -147,8 +146,7 @@ class LiveChannel:
             return
         self.keys += 1
         with self._answering:
-            if any(held is made.view for held in self._held):
-                self._held = [held for held in self._held if held.stamp > made.view.stamp]
+            if self._waiting.take(made.view) is not None:
                 self._answer(made.served())
 
     def _answer(self, served: Served) -> None:
@@ -203,5 +201,5 @@ def _sleep_until(due: float) -> None:
     time.sleep(max(0.0, due - time.perf_counter()))
 
 
-def _ignore(_: str) -> None:
-    """Take no note of an image that a newer one replaced: it is shown as not answered."""
+def _ignore(_: object) -> None:
+    """Take no note of an image without an answer: it is shown as not answered."""

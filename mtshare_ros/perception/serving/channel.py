@@ -73,7 +73,11 @@ class Channel:
                 says how many frames there are between two keys at least.
             serve: Those of the frames that are served.
         """
+        before = self._settings
         with self._changed:
+            # A key has its size and its range once and for all.
+            if (stream.output_size, stream.max_depth) != (before.output_size, before.max_depth):
+                self._server.drop()
             self._server.settings = serve
             self._keys_apart = stream.carry_frames + 1
             self._settings = replace(stream, carry_frames=0)

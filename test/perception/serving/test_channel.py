@@ -184,6 +184,26 @@ def test_settings_of_the_network_hold_from_the_next_key_on() -> None:
     assert len(engine.rows[2]["base"]) == SPEC.tokens // 12
 
 
+@pytest.mark.parametrize(
+    ("changed", "is_served"),
+    [({"output_size": "input"}, False), ({"max_depth": 1.5}, False), ({"max_age": 7}, True)],
+)
+def test_a_key_of_another_size_or_range_is_not_served(
+    changed: dict[str, object], is_served: bool
+) -> None:
+    channel, _ = opened()
+    channel.look(view(0, 0), THREE)
+    channel.compute()
+    channel.settle(StreamSettings(**changed), ServeSettings())  # type: ignore[arg-type]
+    channel.look(view(0, 1), THREE)
+    assert (channel.serve(THREE) is not None) == is_served
+    made = channel.compute()
+    assert made is not None and made.predictions.reset is None
+    found = channel.serve(THREE)
+    assert found is not None
+    assert np.isnan(found.predictions.maps["depth"]).all() == ("max_depth" in changed)
+
+
 def test_a_task_that_is_newly_wanted_comes_with_the_next_key_and_the_others_never_pause() -> None:
     channel, _ = opened()
     channel.look(view(0, 0), ["depth"])

@@ -15,12 +15,12 @@ from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo
 
 from mtshare_ros.perception.engines.interface import EngineError
+from mtshare_ros.perception.serving.worker import FairWorker
 from mtshare_ros.ros.camera import Camera, Received
 from mtshare_ros.ros.camera_calibration import CalibrationState
 from mtshare_ros.ros.parameter_values import frame_settings
 from mtshare_ros.ros.parameters import TABLE
 from mtshare_ros.ros.statistics import COUNTS, Statistics
-from mtshare_ros.perception.serving.worker import FairWorker
 from support.malformed import GOOD_INFO
 from support.ros_harness import SECOND, image, wait_for
 

@@ -1,4 +1,4 @@
-"""A clip played to a bundle on a simulated clock: the job behind `mtshare evaluate --streaming`."""
+"""A clip played to a bundle on a simulated clock: the job of `mtshare evaluate --streaming`."""
 
 from __future__ import annotations
 

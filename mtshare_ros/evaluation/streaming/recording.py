@@ -85,7 +85,8 @@ def known_pixels(maps: Maps, tasks: Sequence[Task]) -> NDArray[np.bool_]:
             continue
         array = maps[task.name]
         some = array != UNLABELLED if task.kind == "segmentation" else np.isfinite(array)
-        valid.append(to_size((some.all(-1) if some.ndim == 3 else some).astype(np.uint8), shape))
+        every: NDArray[np.bool_] = np.asarray(some.all(-1) if some.ndim == 3 else some)
+        valid.append(to_size(every.astype(np.uint8), shape))
     return reduce(np.logical_and, valid, np.ones(shape, np.bool_))
 
 
@@ -121,11 +122,11 @@ class Recording:
             for task in tasks:
                 if task not in self._topics.values():
                     raise bag.lacks(f"message on .../{task.name}/{KINDS[task.kind].topic}")
+        self._seen: dict[str, Counter[int]] = {task.name: Counter() for task in tasks}
         self._coming = self._read()
         self._next = next(self._coming, None)
         self._newest: dict[str, Output] = {}
         self._open: dict[Key, _Open] = {}
-        self._seen: dict[str, Counter[int]] = {task.name: Counter() for task in tasks}
         self._covered: list[float] = []
         self._shown: Answer | None = None
 

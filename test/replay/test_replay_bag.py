@@ -156,9 +156,9 @@ def test_frames_are_sent_at_the_recorded_pace(replayed):
 
 def test_latencies_are_reported_by_stage_and_end_to_end(replayed):
     result, _, _ = replayed
-    assert {"base", "depth", "ros", "publish", "total"} <= set(result.stage_ms)
+    assert {"base", "depth", "publish", "latency", "key"} <= set(result.stage_ms)
     assert set(result.end_to_end_ms) == {"p50", "p95", "p99"}
-    assert 0 < result.stage_ms["total"]["p50"] < result.end_to_end_ms["p99"]
+    assert 0 < result.stage_ms["latency"]["p50"] < result.end_to_end_ms["p99"]
 
 
 def test_a_mistake_is_named_before_the_node_is_started(tmp_path, bundle_path):

@@ -85,12 +85,36 @@ def print_report(numbers: dict[str, Any]) -> None:
             offset = numbers.get("truth_offset_ms", {}).get(task)
             more = f", up to {offset:.3f} ms off" if offset else ""
             rows.append((task, "frames with truth", f"{count}{more}"))
+    if "streaming" in numbers:
+        _print_streaming(numbers["streaming"])
     for key, value in numbers.get("delivery", {}).items():
         rows.append(("frames", key, str(value)))
     frames = f"{numbers['frames']} frames, {numbers['engine']}"
     title = frames if numbers["complete"] else f"PARTIAL: {frames}"
     print_table(title, ("", "", "this run", *numbers["baselines"]), rows)
     print_warnings(numbers.get("warnings", ()))
+
+
+def _print_streaming(streaming: dict[str, Any]) -> None:
+    """Print what a robot had at each moment, of all that were compared."""
+    ideal = {name: streaming[name] for name in ("ideal", "ideal_1") if name in streaming}
+    contenders = {"this run": streaming, **streaming["baselines"], **ideal}
+    rows = [
+        (
+            task,
+            f"{key}{words}",
+            *(_cell(c[part].get(task, {}).get(key)) for c in contenders.values()),
+        )
+        for part, words in (("tasks", ""), ("served", ", known pixels"))
+        for task, values in streaming[part].items()
+        for key in values
+    ]
+    ages = [one["age_ms"] for one in contenders.values()]
+    rows += [
+        ("age", f"{key}, ms", *(_cell(age.get(key)) for age in ages)) for key in ("mean", "p95")
+    ]
+    rows.append(("coverage", "", _cell(streaming["coverage"])))
+    print_table("at each moment", ("", "", *contenders), rows)
 
 
 def print_warnings(warnings: Sequence[str]) -> None:

@@ -100,6 +100,11 @@ def replay(
     times = result.stage_ms.items()
     table = [[stage, *(f"{t[key]:.2f}" for key in ("p50", "p95", "p99"))] for stage, t in times]
     print_table("", ("stage, ms", "p50", "p95", "p99"), table)
+    answers = [
+        [t, str(a.count), *(f"{a.latency_ms[key]:.2f}" for key in ("p50", "p95", "p99"))]
+        for t, a in result.answers.items()
+    ]
+    print_table("", ("sent to arrival, ms", "answered", "p50", "p95", "p99"), answers)
     print_warnings(result.warnings)
     typer.echo(str(result.path))
 

@@ -11,9 +11,9 @@ import typer
 
 from mtshare_ros.commands.console import print_report, print_table, print_warnings, progress
 from mtshare_ros.commands.options import (
-    BundleArgument,
     Dataset,
     Intrinsics,
+    OptionalBundle,
     Protocol,
     Threads,
     Topic,
@@ -31,8 +31,8 @@ Names = Annotated[
 
 
 def evaluate(
-    bundle: BundleArgument,
     output: Annotated[Path, typer.Option(help="Folder of the report: index.html, report.json.")],
+    bundle: OptionalBundle = None,
     bag: Annotated[list[Path] | None, typer.Option(help="Recorded bag; repeatable.")] = None,
     topic: Topic = None,
     intrinsics: Intrinsics = "auto",
@@ -79,6 +79,13 @@ def evaluate(
             "--streaming", help="Score what a robot has at each moment, on a simulated clock."
         ),
     ] = False,
+    recorded: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Recording of a live node on --bag, to score what it gave at each moment;"
+            " repeatable. With BUNDLE also beside its dense network without latency."
+        ),
+    ] = None,
     slower: Annotated[
         float | None,
         typer.Option(help="Factor on the network's time, with --streaming: a weaker board."),
@@ -94,7 +101,9 @@ def evaluate(
         str | None, typer.Option(help="Ray cluster for several bags; local starts one.")
     ] = None,
 ) -> None:
-    """Score a bundle on a bag or a data set and write a report."""
+    """Score a bundle on a bag or a data set, or a recorded node, and write a report."""
+    if bundle is None and not recorded:
+        raise OptionError("BUNDLE: missing; expected with all but --recorded")
     if bool(bag) == (dataset is not None) or (dataset is None) == bool(root):
         raise OptionError("expected either --bag BAG, or --dataset NAME with --root DIR")
     of_images = {"--split": split != "val", "--protocol": protocol != "stretch"}
@@ -119,6 +128,7 @@ def evaluate(
     from mtshare_ros.evaluation.room_views import RoomFrames, Stills
     from mtshare_ros.evaluation.run_options import Options
     from mtshare_ros.evaluation.stopping import StoppedEarly
+    from mtshare_ros.evaluation.streaming.recorded_run import evaluate_recorded
     from mtshare_ros.evaluation.streaming.simulation import evaluate_streaming
     from mtshare_ros.evaluation.streaming.times import Pace
     from mtshare_ros.perception.serving.server import ServeSettings
@@ -128,17 +138,37 @@ def evaluate(
         raise OptionError("--slower, --network-ms and --serve-ms: expected with --streaming")
     if streaming and (not bag or len(bag) > 1 or ray or record is not None):
         raise OptionError("--streaming: expected with one --bag, without --record and --ray")
+    if recorded:
+        refuse(
+            {
+                "--streaming": streaming,
+                "--policy": policy is not None,
+                "--baseline": bool(baseline),
+                "--record": record is not None,
+                "--ray": ray is not None,
+                "--max-dirty-fraction": max_dirty_fraction != 1.0,
+                "--dataset": dataset is not None,
+                "--bag": bool(bag) and len(bag or ()) > 1,
+            },
+            "not with --recorded, which scores recordings on one --bag",
+        )
     policy = policy or ("beside" if streaming else "tokens")
     options = Options(policy, engine, max_dirty_fraction, threads, tuple(baseline or ()))
     if bag and (len(bag) > 1 or ray):
         if record is not None:
             raise OptionError("--record: expected with one --bag")
+        assert bundle is not None
         _evaluate_bags(bundle, bag, output, options, workers, ray, topic, intrinsics)
         return
     stop: StoppedEarly | None = None
     try:
         with progress("evaluating") as on_frame:
-            if bag and streaming:
+            if bag and recorded:
+                clip = partial(BagFrames, bag[0], topic, intrinsics=intrinsics)
+                numbers = evaluate_recorded(recorded, clip, output, bundle, options, on_frame)
+            elif bundle is None:
+                raise AssertionError("checked above")
+            elif bag and streaming:
                 clip = partial(BagFrames, bag[0], topic, intrinsics=intrinsics)
                 pace = Pace(1.0 if slower is None else slower, network_ms, serve_ms)
                 serving = ServeSettings(fill=True)

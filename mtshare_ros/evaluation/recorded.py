@@ -56,7 +56,9 @@ class RecordedPredictions:
             self._dirty_topic = _topic(bag, DIRTY)
 
     def __iter__(self) -> Iterator[Recorded]:
-        """Yield each frame whose outputs are all there, in the order of their stamps.
+        """Yield each frame whose outputs are all there, in the order in which they came.
+
+        Of a node that answers its images in their order, that is the order of the stamps.
 
         Raises:
             BagError: A message can't be read, or an image is not as the node publishes it.
@@ -110,6 +112,8 @@ def score_recording(
         label = time_label(frame.stamp - start)
         outcome = Outcome(frame.rgb, recorded.maps, truths, recorded.dirty, label=label)
         scores.update(outcome)
+        # Another frame with this stamp has an output of its own.
+        recorded = next(following, None)
         if calmest is None or outcome.dirty_fraction < calmest.dirty_fraction:
             calmest = outcome
     return scores, calmest

@@ -8,7 +8,7 @@ from pathlib import Path
 from mtshare_ros.datasets.bags import topics
 from mtshare_ros.datasets.bags.bag_cameras import choose_camera
 from mtshare_ros.datasets.bags.legibility import Legibility
-from mtshare_ros.datasets.bags.messages import MessageError, content_of
+from mtshare_ros.datasets.bags.messages import MessageError, content_of, serialized_stamp
 from mtshare_ros.datasets.bags.open_bag import OpenBag
 from mtshare_ros.datasets.bags.recorded_file import Message
 from mtshare_ros.replay.node_process import Inputs
@@ -21,7 +21,7 @@ class BagSource:
 
     Attributes:
         frames: Number of images.
-        start: Time of the bag's first message, in nanoseconds.
+        start: Stamp of the bag's first image, in nanoseconds; 0 if none has one.
         first_camera_info: The first serialized CameraInfo, or None if the bag has none.
         inputs: Where a node hears such a camera.
     """
@@ -43,7 +43,9 @@ class BagSource:
             transport = "raw" if camera.images == camera.name else "compressed"
             self.inputs = Inputs(f"/{camera.name}", f"/{camera.info}", transport)
             self.frames = bag.count(camera.images, topics.IMAGE_TYPES)
-            self.start = bag.start
+            images = bag.messages([self._images], topics.IMAGE_TYPES)
+            stamps = (serialized_stamp(message.data) for message in images)
+            self.start = next((stamp for stamp in stamps if stamp is not None), 0)
             info = next(bag.messages([self._info], [topics.INFO_TYPE]), None)
             self.first_camera_info = None if info is None else info.data
         self._losses = ""

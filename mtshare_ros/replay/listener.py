@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -19,6 +19,7 @@ from std_msgs.msg import String
 from mtshare_ros.bundle.manifest import Manifest
 from mtshare_ros.datasets.bags import topics
 from mtshare_ros.datasets.bags.messages import serialized_stamp
+from mtshare_ros.replay.clock import BagClock
 from mtshare_ros.replay.node_process import Inputs
 from mtshare_ros.replay.recorder import Tally
 from mtshare_ros.ros.diagnostics import status_name
@@ -26,6 +27,9 @@ from mtshare_ros.ros.kind_outputs import task_topics
 
 NODE = "/perception_node"
 STATUS = status_name(NODE)
+
+Key = tuple[int, int]
+"""A message of a topic: its stamp in nanoseconds, and how many came before it with that stamp."""
 
 
 def stamp_of(data: bytes) -> int:
@@ -35,18 +39,39 @@ def stamp_of(data: bytes) -> int:
     return stamp
 
 
+def latencies(sent: Mapping[Key, float], arrived: Mapping[Key, float]) -> list[float]:
+    """Return the milliseconds from sending to arrival of each image that was answered.
+
+    Of images with the same stamp, the first answer counts as that of the first.
+    """
+    return [1e3 * (moment - sent[key]) for key, moment in arrived.items() if key in sent]
+
+
+def _next(known: Mapping[Key, float], stamp: int) -> Key:
+    """Return the key of a further message with a stamp."""
+    number = 0
+    while (stamp, number) in known:
+        number += 1
+    return stamp, number
+
+
 class Listener:
     """Publishes a camera's messages, hands on all outputs and notes when they came.
 
     Attributes:
-        sent: Stamp -> when the image was published (``time.perf_counter``, seconds).
-        arrived: Topic -> stamp -> when the output arrived; of images only.
+        sent: Image -> when it was published (``time.perf_counter``, seconds).
+        arrived: Topic -> output -> when it arrived; of images only.
         diagnostics: Key -> value, of the node's newest diagnostics.
         heard: When those diagnostics came (``time.perf_counter``, seconds).
     """
 
     def __init__(
-        self, context: Context, manifest: Manifest, taker: Tally, start: int, inputs: Inputs
+        self,
+        context: Context,
+        manifest: Manifest,
+        taker: Tally,
+        clock: BagClock | None,
+        inputs: Inputs,
     ) -> None:
         """Create the topics and listen.
 
@@ -54,20 +79,25 @@ class Listener:
             context: ROS context.
             manifest: Manifest of the node's bundle.
             taker: Gets what is heard.
-            start: Time at which the bag begins, in nanoseconds.
+            clock: Gives what is taken its time; the images that are sent are taken, too. None
+                takes outputs alone, without a time.
             inputs: Where the node hears the camera.
         """
-        self.sent: dict[int, float] = {}
-        self.arrived: dict[str, dict[int, float]] = {}
+        self.sent: dict[Key, float] = {}
+        self.arrived: dict[str, dict[Key, float]] = {}
         self.diagnostics: dict[str, str] = {}
         self.heard = 0.0
         self._taker = taker
-        self._now = start
+        self._clock = clock or BagClock()
         self._node = Node("mtshare_replay", context=context, enable_rosout=False)
         compressed = inputs.transport == "compressed"
         type_, name = (CompressedImage, topics.COMPRESSED) if compressed else (Image, "")
         self._image = self._node.create_publisher(type_, f"{inputs.image}{name}", 1)
         self._info = self._node.create_publisher(CameraInfo, inputs.camera_info, 1)
+        self._images: int | None = None
+        if clock is not None:
+            type_name = f"sensor_msgs/msg/{type_.__name__}"
+            self._images = taker.add_topic(f"{inputs.image}{name}", type_name)
         for task in manifest.tasks:
             for name, type_ in task_topics(task):
                 self._record(f"{NODE}/{task.name}/{name}", type_)
@@ -87,12 +117,19 @@ class Listener:
         """Why messages are not recorded any more, or None."""
         return self._taker.failure
 
-    def publish_image(self, data: bytes) -> None:
-        """Publish a serialized image and note when."""
-        stamp = stamp_of(data)
-        self._now = max(self._now, stamp)
-        self.sent[stamp] = time.perf_counter()
+    def publish_image(self, data: bytes, due: float | None = None) -> None:
+        """Publish a serialized image and note when.
+
+        Args:
+            data: The image.
+            due: When it should be published (``time.perf_counter``); by default now.
+        """
+        key, moment = _next(self.sent, stamp_of(data)), time.perf_counter()
+        self._clock.begin(key[0], moment if due is None else due)
+        self.sent[key] = moment
         self._image.publish(data)
+        if self._images is not None:
+            self._taker.add(self._images, self._clock.at(moment), data)
 
     def publish_camera_info(self, data: bytes) -> None:
         """Publish a serialized CameraInfo."""
@@ -124,11 +161,16 @@ class Listener:
         arrived = self.arrived.setdefault(topic, {}) if type_ is Image else None
 
         def take(data: bytes) -> None:
-            # The latched labels and the diagnostics belong to no frame; they get the bag's time.
-            stamp = stamp_of(data) if type_ in (Image, CameraInfo) else self._now
+            moment = time.perf_counter()
+            sent = None
             if arrived is not None:
-                arrived[stamp] = time.perf_counter()
-            self._taker.add(number, stamp, data)
+                key = _next(arrived, stamp_of(data))
+                arrived[key] = moment
+                sent = self.sent.get(key)
+            elif type_ is CameraInfo:
+                sent = self.sent.get((stamp_of(data), 0))
+            at = self._clock.at(moment)
+            self._taker.add(number, at, data, None if sent is None else self._clock.at(sent))
             if type_ is DiagnosticArray:
                 self._hear(deserialize_message(data, DiagnosticArray))
 

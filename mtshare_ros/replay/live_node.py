@@ -13,6 +13,7 @@ from rclpy.signals import SignalHandlerOptions
 
 from mtshare_ros.bundle.manifest import Manifest
 from mtshare_ros.errors import UserError
+from mtshare_ros.replay.clock import BagClock
 from mtshare_ros.replay.listener import Listener
 from mtshare_ros.replay.node_process import (
     DEMO_INPUTS,
@@ -176,7 +177,7 @@ def live_node(
     manifest: Manifest,
     parameters: Mapping[str, Value],
     taker: Tally,
-    start: int = 0,
+    clock: BagClock | None = None,
     domain_id: int | None = None,
     inputs: Inputs = DEMO_INPUTS,
 ) -> Iterator[LiveNode]:
@@ -186,7 +187,7 @@ def live_node(
         manifest: Manifest of the node's bundle.
         parameters: The node's parameters.
         taker: Takes the node's outputs.
-        start: Time at which the played messages begin, in nanoseconds.
+        clock: See ``Listener``.
         domain_id: ROS domain to use; by default one made from the process id.
         inputs: Where the node hears the camera.
 
@@ -197,7 +198,7 @@ def live_node(
     """
     domain = 1 + os.getpid() % 100 if domain_id is None else domain_id
     with local_context(domain) as context, NodeProcess(parameters, domain, inputs) as process:
-        listener = Listener(context, manifest, taker, start, inputs)
+        listener = Listener(context, manifest, taker, clock, inputs)
         try:
             node = LiveNode(process, listener)
             node.wait_until_ready()

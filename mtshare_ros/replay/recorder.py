@@ -5,17 +5,18 @@ from __future__ import annotations
 import contextlib
 import struct
 import tempfile
+import threading
 from collections import Counter
 from pathlib import Path
 
 from mtshare_ros.datasets.bags.file import NEWEST_VERSION, BagFile
 from mtshare_ros.errors import JobError
 
-_RECORD = struct.Struct("<HqI")
+_RECORD = struct.Struct("<HqqI")
 
 
 class Tally:
-    """Counts serialized messages and keeps none; one thread adds them.
+    """Counts serialized messages and keeps none; several threads may add them.
 
     Attributes:
         counts: Topic -> number of messages.
@@ -27,6 +28,7 @@ class Tally:
         self.counts: Counter[str] = Counter()
         self.failure: str | None = None
         self._topics: list[tuple[str, str]] = []
+        self._lock = threading.Lock()
 
     def add_topic(self, topic: str, message_type: str) -> int:
         """Return the number under which messages of ``topic`` are added.
@@ -38,9 +40,17 @@ class Tally:
         self._topics.append((topic, message_type))
         return len(self._topics) - 1
 
-    def add(self, number: int, stamp: int, data: bytes) -> None:
-        """Take a serialized message with its time in nanoseconds."""
-        self.counts[self._topics[number][0]] += 1
+    def add(self, number: int, time: int, data: bytes, sent: int | None = None) -> None:
+        """Take a serialized message.
+
+        Args:
+            number: That of its topic.
+            time: When it came, in nanoseconds.
+            data: The message.
+            sent: When what it answers was sent, in nanoseconds; by default ``time``.
+        """
+        with self._lock:
+            self.counts[self._topics[number][0]] += 1
 
 
 class Recorder(Tally):
@@ -66,18 +76,20 @@ class Recorder(Tally):
         with contextlib.suppress(OSError):
             self._spool.close()
 
-    def add(self, number: int, stamp: int, data: bytes) -> None:
-        """Keep a serialized message with its time in nanoseconds; see ``failure``."""
-        if self.failure is not None:
-            return
-        try:
-            self._spool.write(_RECORD.pack(number, stamp, len(data)))
-            self._spool.write(data)
-        except OSError as error:
-            # The listener's thread calls this, and must go on.
-            self.failure = f"messages can't be kept in {self._folder}: {error.strerror}"
-            return
-        super().add(number, stamp, data)
+    def add(self, number: int, time: int, data: bytes, sent: int | None = None) -> None:
+        """Keep a serialized message; see ``Tally`` and ``failure``."""
+        head = _RECORD.pack(number, time, time if sent is None else sent, len(data))
+        with self._lock:
+            if self.failure is not None:
+                return
+            try:
+                self._spool.write(head)
+                self._spool.write(data)
+            except OSError as error:
+                # The listener's thread calls this, and must go on.
+                self.failure = f"messages can't be kept in {self._folder}: {error.strerror}"
+                return
+        super().add(number, time, data)
 
     def write(self, path: Path) -> None:
         """Write all messages as a compressed MCAP bag; ``path`` must not exist.
@@ -94,7 +106,7 @@ class Recorder(Tally):
                     bag.add_topic(name, message_type)
                 self._spool.seek(0)
                 while head := self._spool.read(_RECORD.size):
-                    number, stamp, length = _RECORD.unpack(head)
-                    bag.put_serialized(names[number], self._spool.read(length), stamp)
+                    number, time, sent, length = _RECORD.unpack(head)
+                    bag.put_serialized(names[number], self._spool.read(length), time, sent)
         except OSError as error:
             raise JobError(f"bag {path} not written: {error.strerror or error}") from None

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,8 @@ from mtshare_ros.datasets.bags import topics
 from mtshare_ros.outputs import check_new_output
 from mtshare_ros.progress import OnCount, silent
 from mtshare_ros.replay.bag_source import BagSource
+from mtshare_ros.replay.clock import BagClock
+from mtshare_ros.replay.listener import latencies
 from mtshare_ros.replay.live_node import (
     SETTLE,
     LiveNode,
@@ -31,6 +33,19 @@ DIAGNOSTICS_PERIOD = 0.2
 
 
 @dataclass(frozen=True)
+class Answers:
+    """What a topic gave for the images that were sent.
+
+    Attributes:
+        count: Images that were answered.
+        latency_ms: ``p50``, ``p95``, ``p99`` from the sending of an image to the answer's arrival.
+    """
+
+    count: int
+    latency_ms: Percentiles
+
+
+@dataclass(frozen=True)
 class ReplayResult:
     """What became of the frames.
 
@@ -40,11 +55,13 @@ class ReplayResult:
         counts: Fate of the images the node received: ``received``, ``processed``, ``dropped``,
             ``rejected``, ``failed`` and ``skipped``, as its diagnostics count them. A sent image
             that was not received was replaced by a newer one before the node took it.
-        messages: Topic -> messages recorded.
+        messages: Topic -> messages recorded, those that were sent included.
         stage_ms: Stage -> ``p50``, ``p95``, ``p99`` of its time, from the node's diagnostics.
         end_to_end_ms: The same from the publication of an image to the arrival of the last of
             its outputs here; empty if no frame came through.
         backend: Name of the engine.
+        answers: Topic of outputs -> how many images it answered, and how late; of those that had
+            an answer.
         warnings: What of the bag could not be played.
     """
 
@@ -55,6 +72,7 @@ class ReplayResult:
     stage_ms: dict[str, Percentiles]
     end_to_end_ms: Percentiles
     backend: str
+    answers: dict[str, Answers] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
 
@@ -75,7 +93,9 @@ def replay(
         bundle: The model bundle.
         bag: Bag with the images of a camera, and camera_info beside them.
         output: The bag to write (MCAP, compressed): a folder, or a single file if the name ends
-            in ``.mcap``; must not exist. Its messages have the stamps of their frames.
+            in ``.mcap``; must not exist. It has the images as they were sent, and each output as
+            it came, at the times of ``BagClock``. Where an output answers an image, the time of
+            its publication is when that image was sent.
         topic: Topic of the images; see ``ClipReader``.
         rate: Factor on the recorded pace.
         parameters: Parameters of the node, but for those that a replay sets itself: ``bundle``,
@@ -108,7 +128,8 @@ def replay(
     source = BagSource(bag, topic)
     output.parent.mkdir(parents=True, exist_ok=True)
     with Recorder(output.parent) as recorder:
-        with live_node(manifest, given, recorder, source.start, domain_id, source.inputs) as node:
+        clock = BagClock(source.start, rate)
+        with live_node(manifest, given, recorder, clock, domain_id, source.inputs) as node:
             sent = _play(source, node, rate, on_progress)
             node.wait_until_drained()
             _check_processed(sent, node)
@@ -131,7 +152,7 @@ def _play(source: BagSource, node: LiveNode, rate: float, on_progress: OnCount) 
         if message.type == topics.INFO_TYPE:
             node.listener.publish_camera_info(message.data)
             continue
-        node.listener.publish_image(message.data)
+        node.listener.publish_image(message.data, due)
         sent += 1
         on_progress(sent, source.frames)
         node.check()
@@ -154,18 +175,28 @@ def _result(path: Path, sent: int, node: LiveNode, recorder: Recorder) -> Replay
     stages.pop("age", None)
     heard = [arrived for arrived in listener.arrived.values() if arrived]
     complete = [
-        1e3 * (max(arrived[stamp] for arrived in heard) - start)
-        for stamp, start in listener.sent.items()
-        if heard and all(stamp in arrived for arrived in heard)
+        1e3 * (max(arrived[key] for arrived in heard) - start)
+        for key, start in listener.sent.items()
+        if heard and all(key in arrived for arrived in heard)
     ]
+    late = {
+        topic: latencies(listener.sent, arrived) for topic, arrived in listener.arrived.items()
+    }
     return ReplayResult(
         path=path,
         frames_sent=sent,
         counts=node.counts(),
         messages=dict(recorder.counts),
         stage_ms=stages,
-        end_to_end_ms={f"p{p}": float(np.percentile(complete, p)) for p in PERCENTILES}
-        if complete
-        else {},
+        end_to_end_ms=_percentiles(complete) if complete else {},
         backend=listener.diagnostics["backend"],
+        answers={
+            topic: Answers(len(times), _percentiles(times))
+            for topic, times in late.items()
+            if times
+        },
     )
+
+
+def _percentiles(times: Sequence[float]) -> Percentiles:
+    return {f"p{p}": float(np.percentile(times, p)) for p in PERCENTILES}

@@ -12,7 +12,7 @@ from mtshare_ros.commands import robot
 from mtshare_ros.commands.demo import DemoResult
 from mtshare_ros.errors import JobError
 from mtshare_ros.machine.findings import Finding
-from mtshare_ros.replay.replay_bag import ReplayResult
+from mtshare_ros.replay.replay_bag import Answers, ReplayResult
 from mtshare_ros.replay.soak import Sample, SoakResult
 
 NOTHING_WRONG = dict(
@@ -135,7 +135,9 @@ def test_a_replay_is_handed_its_options_and_tells_what_became_of_the_frames(
         asked.update(options, bundle=str(bundle), bag=str(bag), output=str(output))
         times = {"total": {"p50": 1.234, "p95": 2.5, "p99": 30.0}}
         counts = {"received": 8, "dropped": 3}
-        return ReplayResult(tmp_path, 9, counts, {}, times, {}, "onnxruntime", ("2 are lost",))
+        answers = {"/n/depth/image": Answers(5, {"p50": 7.0, "p95": 8.25, "p99": 9.0})}
+        lost = ("2 are lost",)
+        return ReplayResult(tmp_path, 9, counts, {}, times, {}, "onnxruntime", answers, lost)
 
     job = importlib.import_module("mtshare_ros.replay.replay_bag")
     monkeypatch.setattr(job, "replay", pretend)
@@ -150,6 +152,7 @@ def test_a_replay_is_handed_its_options_and_tells_what_became_of_the_frames(
     for row in (["sent", "9"], ["received", "8"], ["dropped", "3"]):
         assert row in rows
     assert ["total", "1.23", "2.50", "30.00"] in rows
+    assert ["n", "depth", "image", "5", "7.00", "8.25", "9.00"] in rows
     assert captured.out.endswith(f"{tmp_path}\n") and captured.err == "warning: 2 are lost\n"
     # A parameter that is given by name is the node's.
     words = words.removesuffix(" --intrinsics k")

@@ -4,6 +4,7 @@ import resource
 
 import numpy as np
 import pytest
+from mcap.reader import make_reader
 
 from mtshare_ros.datasets.bags.open_bag import OpenBag
 from mtshare_ros.errors import JobError, exit_status
@@ -45,6 +46,20 @@ def test_messages_are_kept_as_they_are_with_their_times_and_topics(tmp_path):
     with OpenBag(tmp_path / "out") as bag:
         assert {topic.name for topic in bag.topics} == {"node/x", "node/y", "node/z"}
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["metadata.yaml", "out.mcap"]
+
+
+def test_when_a_message_was_sent_is_in_the_bag_beside_when_it_came(tmp_path):
+    # Large messages fill a chunk each, small ones share one.
+    messages = [(30, 10, b"a" * 2**20), (40, 20, b"b"), (50, None, b"c"), (60, 5, b"d" * 2**20)]
+    with Recorder(tmp_path) as recorder:
+        number = recorder.add_topic("/node/x", "std_msgs/msg/String")
+        for time, sent, data in messages:
+            recorder.add(number, time, b"\0\1\0\0" + data, sent)
+        recorder.write(tmp_path / "out.mcap")
+    with (tmp_path / "out.mcap").open("rb") as file:
+        found = [(m.log_time, m.publish_time) for _, _, m in make_reader(file).iter_messages()]
+    assert found == [(30, 10), (40, 20), (50, 50), (60, 5)]
+    assert [time for time, _ in read(tmp_path / "out.mcap")["/node/x"]] == [30, 40, 50, 60]
 
 
 def test_a_bag_that_is_there_is_not_overwritten(tmp_path):

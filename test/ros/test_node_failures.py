@@ -32,11 +32,11 @@ def fail_with(monkeypatch, node, error):
     return lambda: monkeypatch.setattr(engine, "run", type(engine).run.__get__(engine))
 
 
-@pytest.mark.parametrize("error", [EngineError("out of memory"), TypeError("a bug")])
 def failed_keys(node):
     return node._statistics[""].summary().failed_keys
 
 
+@pytest.mark.parametrize("error", [EngineError("out of memory"), TypeError("a bug")])
 def test_an_engine_failure_costs_a_key_and_the_cache_and_no_image(
     context, bundle_path, monkeypatch, steps, error
 ):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
+import struct
 import tempfile
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
+from rosbags.rosbag2.storage_mcap import McapWriter
 from rosbags.typesys import Stores, get_typestore
 
 from mtshare_ros.errors import written
@@ -24,6 +27,44 @@ STORE = get_typestore(Stores.ROS2_HUMBLE)
 """Message types; those used here are the same from Humble to Kilted."""
 
 _Self = TypeVar("_Self", bound="BagFile")
+
+_BEFORE_PUBLISHED = 1 + 8 + 2 + 4 + 8
+"""Bytes of a message's record in MCAP before the time at which it was published."""
+
+
+class _TimedMcap(McapWriter):
+    """An MCAP file whose messages may have been published at another time than recorded.
+
+    Attributes:
+        sent: When the next message was published, in nanoseconds; None: when it is recorded.
+    """
+
+    sent: int | None = None
+
+    def __init__(self, path: Path, compression: CompressionMode) -> None:
+        self._published: list[tuple[int, int]] = []
+        super().__init__(path, compression)
+
+    def write(self, connection: Any, timestamp: int, data: bytes | memoryview) -> None:
+        """Write a message."""
+        if self.sent is not None:
+            self._published.append((self.chunk.bio.tell() + _BEFORE_PUBLISHED, self.sent))
+        super().write(connection, timestamp, data)
+
+    def close_chunk(self) -> None:
+        """Put the times of publication in their places before the chunk is compressed."""
+        for place, sent in self._published:
+            self.chunk.bio.seek(place)
+            self.chunk.bio.write(struct.pack("<Q", sent))
+        self._published.clear()
+        self.chunk.bio.seek(0, io.SEEK_END)
+        super().close_chunk()
+
+
+class _Writer(Writer):
+    """Writes MCAP with both times of a message."""
+
+    STORAGE_PLUGINS = {**Writer.STORAGE_PLUGINS, StoragePlugin.MCAP: _TimedMcap}
 
 
 class BagFile:
@@ -53,7 +94,7 @@ class BagFile:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._work = Path(tempfile.mkdtemp(prefix=".bag-", dir=self.path.parent))
         self._folder = self._work / self.path.name.removesuffix(".mcap")
-        self._writer = Writer(
+        self._writer = _Writer(
             self._folder, version=self._version, storage_plugin=StoragePlugin.MCAP
         )
         self._writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
@@ -84,7 +125,19 @@ class BagFile:
             self.add_topic(topic, msgtype)
         self.put_serialized(topic, STORE.serialize_cdr(message, msgtype), stamp)
 
-    def put_serialized(self, topic: str, data: bytes | memoryview, stamp: int) -> None:
-        """Write a serialized message under a topic that was added and a stamp in ns."""
+    def put_serialized(
+        self, topic: str, data: bytes | memoryview, time: int, sent: int | None = None
+    ) -> None:
+        """Write a serialized message.
+
+        Args:
+            topic: A topic that was added.
+            data: The message.
+            time: When it was recorded, in nanoseconds.
+            sent: When it was published; by default ``time``.
+        """
         with written(self.path):
-            self._writer.write(self._connections[topic], stamp, data)
+            storage = self._writer.storage
+            if isinstance(storage, _TimedMcap):
+                storage.sent = sent
+            self._writer.write(self._connections[topic], time, data)

@@ -19,6 +19,8 @@ from mtshare_ros.metrics.names import METRICS, metric_text
 from mtshare_ros.tasks import KINDS, Task
 
 THIS_RUN = "this run"
+IDEAL = ("ideal", "ideal_1")
+"""Names of the references of streaming accuracy in ``report.json``."""
 
 
 def page(run: Run, scores: Scores, numbers: dict[str, Any], manifest: Manifest) -> str:
@@ -53,6 +55,7 @@ def page(run: Run, scores: Scores, numbers: dict[str, Any], manifest: Manifest) 
         has_normals=bool(with_legend(scores.tasks, "directions")),
         legend=_legend(scores),
         table=_table(numbers),
+        streaming=_streaming(numbers["streaming"]) if "streaming" in numbers else {},
         timelines={
             name: (report_plots.timeline(scores, layout), layout.ends)
             for name, layout in (("wide", report_plots.WIDE), ("narrow", report_plots.NARROW))
@@ -123,6 +126,37 @@ def _table(numbers: Mapping[str, Any]) -> _Table:
             texts = [None if v is None else f"{v:.1f}" for v in values]
             rows.append(_row("time per frame", f"{key}, ms ↓", texts, _best(values, False)))
     return _Table(list(contenders), rows)
+
+
+STREAMING = {
+    "tasks": "all pixels",
+    "served": "pixels that this run knows",
+    "stamped": "each output, by the truth of its own frame",
+}
+"""Part of ``streaming`` in ``report.json`` -> what it counts."""
+
+
+def _streaming(streaming: Mapping[str, Any]) -> dict[str, _Table]:
+    """Return what was counted -> the accuracy of all contenders at each moment."""
+    ideal = {name.replace("_", " "): streaming[name] for name in IDEAL if name in streaming}
+    contenders = {THIS_RUN: streaming, **streaming["baselines"], **ideal}
+    tables = {}
+    for part, title in STREAMING.items():
+        numbers = {
+            "tasks": streaming[part],
+            "baselines": {
+                name: {"tasks": one[part], "latency_ms": {}} for name, one in contenders.items()
+            },
+            "latency_ms": {},
+        }
+        del numbers["baselines"][THIS_RUN]
+        tables[title] = _table(numbers)
+    ages = [one["age_ms"] for one in contenders.values()]
+    for key in ("mean", "p95"):
+        values = [age.get(key) for age in ages]
+        texts = [None if value is None else f"{value:.0f}" for value in values]
+        tables[STREAMING["tasks"]].rows.append(_row("age", f"{key}, ms ↓", texts, None))
+    return tables
 
 
 def _row(task: str, name: str, texts: list[str | None], best: int | None) -> _Row:

@@ -25,9 +25,9 @@ RECORDING = "predictions"
 
 OVERVIEW = "overview.png"
 
-FIRST_STAGES = ("wait", "image", "prepare", "select", "stem", "base")
-LAST_STAGES = ("decode", "total", "publish", "ros", "latency", "end_to_end")
-"""The order in which the report lists the stages, the tasks between them."""
+FIRST_STAGES = ("wait", "image", "look", "network_wait", "serve", "publish", "latency")
+LAST_STAGES = ("decode", "key", "key_age", "end_to_end")
+"""The order in which the report lists the stages, those of the network between them."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,8 @@ def _said(manifest: Manifest, result: ReplayResult) -> Recording:
     stages = dict(result.stage_ms)
     if result.end_to_end_ms:
         stages["end_to_end"] = result.end_to_end_ms
-    order = [*FIRST_STAGES, *(task.name for task in manifest.tasks), *LAST_STAGES]
+    network = ("prepare", "select", "stem", "base", *(task.name for task in manifest.tasks))
+    order = [*FIRST_STAGES, *network, *LAST_STAGES]
     known = [stage for stage in order if stage in stages]
     others = sorted(set(stages) - set(known))
     latency = {stage: stages[stage] for stage in known + others}

@@ -139,8 +139,11 @@ def soak(
         f"{result.sent} sent, {result.counts}, memory {result.memory_growth:+.2%} since warm, "
         f"p99 x {result.p99_ratio:.2f}, {result.cpu_ms:.1f} ms of CPU per frame"
     )
-    for stage in ("total", "ros", "latency"):
-        times = result.stage_ms[stage].items()
+    typer.echo(f"{result.keys} keys, {result.coverage:.1%} of the pixels known")
+    for topic, part in result.answered.items():
+        typer.echo(f"{topic} answered {part:.2%} of the images since the first")
+    for stage in ("serve", "publish", "latency", "key", "key_age"):
+        times = result.stage_ms.get(stage, {}).items()
         typer.echo(f"{stage} {', '.join(f'{name} {time:.1f} ms' for name, time in times)}")
     for fault in faults:
         typer.echo(f"fault: {fault}", err=True)

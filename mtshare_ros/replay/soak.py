@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -19,6 +19,7 @@ from mtshare_ros.datasets.bags import topics
 from mtshare_ros.datasets.bags.recorded_file import Message
 from mtshare_ros.progress import silent
 from mtshare_ros.replay.bag_source import BagSource
+from mtshare_ros.replay.listener import Key
 from mtshare_ros.replay.live_node import LiveNode, live_node, refuse_set_here
 from mtshare_ros.replay.node_process import Value
 from mtshare_ros.replay.recorder import Tally
@@ -59,7 +60,12 @@ class SoakResult:
         uncounted: Received images without a fate; 0 in a node that can be trusted.
         outputs: Topic -> messages that arrived.
         lost_outputs: Topic -> processed frames whose output didn't arrive.
+        answered: Topic -> part of the images, from the first one on that it answered, that it
+            answered.
         unknown_stamps: Outputs with a stamp that was never sent; 0 in a node that can be trusted.
+        disordered: Outputs that came after one of a newer image; 0 in a node that can be trusted.
+        keys: Results of the network.
+        coverage: Part of the pixels that was known, in the mean of the last images.
         memory_growth: Relative growth of resident memory from the end of warming up to the end.
         p99_ratio: p99 latency of the last third after warming up by that of the first.
         cpu_ms: Computing time of the node's process per processed frame.
@@ -74,7 +80,11 @@ class SoakResult:
     uncounted: int
     outputs: dict[str, int]
     lost_outputs: dict[str, int]
+    answered: dict[str, float]
     unknown_stamps: int
+    disordered: int
+    keys: int
+    coverage: float
     memory_growth: float
     p99_ratio: float
     cpu_ms: float
@@ -86,6 +96,7 @@ class SoakResult:
         checks = {
             f"{self.uncounted} received images were never accounted for": self.uncounted != 0,
             f"{self.unknown_stamps} outputs have stamps of no input": self.unknown_stamps > 0,
+            f"{self.disordered} outputs came after one of a newer image": self.disordered > 0,
             f"memory grew by {self.memory_growth:.1%}": self.memory_growth > MAX_GROWTH,
             f"p99 latency grew by a factor of {self.p99_ratio:.2f}": self.p99_ratio
             > MAX_P99_RATIO,
@@ -209,10 +220,28 @@ def _result(
         uncounted=node.uncounted(),
         outputs=dict(tally.counts),
         lost_outputs={topic: counts["processed"] - len(a) for topic, a in heard.items()},
+        answered={topic: _answered(listener.sent, arrived) for topic, arrived in heard.items()},
         unknown_stamps=sum(len(set(a) - set(listener.sent)) for a in heard.values()),
+        disordered=sum(_disordered(arrived) for arrived in heard.values()),
+        keys=int(listener.diagnostics.get("keys", 0)),
+        coverage=float(listener.diagnostics.get("coverage", "nan")),
         memory_growth=warm[-1].resident_mib / warm[0].resident_mib - 1.0,
         p99_ratio=float(np.median(p99[-third:]) / np.median(p99[:third])),
         cpu_ms=1e3 * cpu / max(1, counts["processed"]),
         stage_ms=node.stage_times(),
         samples=samples,
     )
+
+
+def _answered(sent: Iterable[Key], arrived: Collection[Key]) -> float:
+    """Return the part of the images that was answered, from the first one that was."""
+    images = list(sent)
+    first = next((number for number, key in enumerate(images) if key in arrived), len(images))
+    images = images[first:]
+    return sum(key in arrived for key in images) / max(1, len(images))
+
+
+def _disordered(arrived: Iterable[Key]) -> int:
+    """Return how many came after a newer one."""
+    keys = list(arrived)
+    return sum(later < before for before, later in zip(keys, keys[1:], strict=False))

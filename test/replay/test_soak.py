@@ -26,7 +26,11 @@ NOTHING_WRONG = SoakResult(
     uncounted=0,
     outputs={},
     lost_outputs={},
+    answered={},
     unknown_stamps=0,
+    disordered=0,
+    keys=50,
+    coverage=0.9,
     memory_growth=0.019,
     p99_ratio=1.2,
     cpu_ms=20.0,
@@ -41,6 +45,7 @@ NOTHING_WRONG = SoakResult(
         ({}, []),
         ({"uncounted": -1}, ["-1 received images were never accounted for"]),
         ({"unknown_stamps": 3}, ["3 outputs have stamps of no input"]),
+        ({"disordered": 2}, ["2 outputs came after one of a newer image"]),
         ({"memory_growth": 0.021}, ["memory grew by 2.1%"]),
         ({"p99_ratio": 2.0}, ["p99 latency grew by a factor of 2.00"]),
     ],
@@ -102,8 +107,9 @@ def result(samples, arrived, sent=4, processed=3, seconds=100.0):
     """Return what is made of samples, of topic -> stamps that arrived, and of what was sent."""
     counts = {"received": 4, "processed": processed, "skipped": 0, "dropped": 1}
     listener = SimpleNamespace(
-        sent=dict.fromkeys(range(sent), 0.0),
-        arrived={topic: dict.fromkeys(stamps, 0.0) for topic, stamps in arrived.items()},
+        sent={(stamp, 0): 0.0 for stamp in range(sent)},
+        arrived={t: {(stamp, 0): 0.0 for stamp in stamps} for t, stamps in arrived.items()},
+        diagnostics={"keys": "3", "coverage": "0.75"},
     )
     node = SimpleNamespace(
         listener=listener, counts=lambda: counts, uncounted=lambda: 0, stage_times=dict
@@ -125,9 +131,13 @@ def test_memory_and_latency_are_compared_after_warming_up():
 
 
 def test_outputs_are_held_against_what_was_sent():
-    arrived = {"a": [0, 1, 2], "b": [0, 1], "nobody": [], "c": [2, 77]}
+    arrived = {"a": [0, 1, 2], "b": [0, 2], "nobody": [], "c": [2, 77]}
     found = result([Sample(50.0, 1.0, 1.0)], arrived)
     assert found.lost_outputs == {"a": 0, "b": 1, "c": 1} and found.unknown_stamps == 1
+    assert found.answered == {"a": 0.75, "b": 0.5, "c": 0.5} and found.disordered == 0
+    assert (found.keys, found.coverage) == (3, 0.75)
+    swapped = result([Sample(50.0, 1.0, 1.0)], {"a": [0, 2, 1, 3]})
+    assert swapped.disordered == 1 and swapped.answered == {"a": 1.0}
 
 
 def run(bundle, folder, seconds, **options):
@@ -144,7 +154,9 @@ def run(bundle, folder, seconds, **options):
 
 def test_a_few_seconds_of_it_are_accounted_for(tmp_path, bundle_path):
     result = run(bundle_path, tmp_path, 5.0, size=(96, 64), parameters={"output_size": "input"})
-    assert result.cpu_ms > 0 and {"ros", "total", "latency"} <= set(result.stage_ms)
+    assert result.cpu_ms > 0 and {"serve", "key", "latency"} <= set(result.stage_ms)
+    assert result.disordered == 0 and result.keys > 0 and 0 < result.coverage <= 1
+    assert min(result.answered.values()) > 0
 
 
 @pytest.mark.slow

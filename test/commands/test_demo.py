@@ -30,7 +30,7 @@ def test_the_demo_scores_what_the_live_node_published(tmp_path, bundle_path, cli
     numbers = result.numbers
     assert set(numbers["tasks"]) == {"normals", "depth", "segmentation"}
     assert 0 < numbers["frames"] <= numbers["delivery"]["processed"] <= FRAMES
-    assert {"total", "end_to_end"} < set(numbers["latency_ms"])
+    assert {"serve", "latency", "key", "key_age", "end_to_end"} < set(numbers["latency_ms"])
     assert all(path.exists() for path in result.files)
     picture = cv2.imread(str(tmp_path / "overview.png"))
     assert np.ptp(picture) > 100
@@ -60,13 +60,13 @@ def test_a_topic_with_no_message_is_as_good_as_none(bundle_path):
 def test_stages_are_listed_in_the_order_of_a_frame(bundle_path):
     manifest = load_manifest(bundle_path)
     names = [task.name for task in manifest.tasks]
-    stages = ["zeta", "total", *names[::-1], "alpha", "base", "decode", "stem", "wait"]
+    stages = ["zeta", "key", *names[::-1], "alpha", "base", "decode", "stem", "serve", "wait"]
     times = {name: {"p50": float(n)} for n, name in enumerate(stages)}
     end = {"p50": 50.0}
     result = ReplayResult(Path("x"), 9, {"received": 8}, {}, times, end, "onnxruntime")
     recording = demo._said(manifest, result)
-    order = ["wait", "stem", "base", *names, "decode", "total", "end_to_end", "alpha", "zeta"]
-    assert list(recording.latency_ms) == order
+    order = ["wait", "serve", "stem", "base", *names, "decode", "key", "end_to_end"]
+    assert list(recording.latency_ms) == [*order, "alpha", "zeta"]
     assert recording.latency_ms["end_to_end"] == end
     assert recording.latency_ms["base"] == times["base"]
     assert recording.delivery == {"sent": 9, "received": 8}

@@ -23,11 +23,15 @@ NOTHING_WRONG = dict(
     uncounted=0,
     outputs={},
     lost_outputs={},
+    answered={"~/depth/image": 0.9951},
     unknown_stamps=0,
+    disordered=0,
+    keys=40,
+    coverage=0.925,
     memory_growth=0.001,
     p99_ratio=1.1,
     cpu_ms=20.0,
-    stage_ms={stage: {"p50": 9.0, "p95": 12.5} for stage in ("total", "ros", "latency")},
+    stage_ms={stage: {"p50": 9.0, "p95": 12.5} for stage in ("serve", "latency", "key_age")},
     samples=[Sample(1.0, 100.0, 10.0)],
 )
 
@@ -63,7 +67,9 @@ def test_a_soak_prints_what_it_saw_and_writes_it(asked, capsys, tmp_path):
         "     10 s    120.5 MiB  p99   33.2 ms",
         "100 sent, {'received': 98}, memory +0.10% since warm, "
         "p99 x 1.10, 20.0 ms of CPU per frame",
-        *(f"{stage} p50 9.0 ms, p95 12.5 ms" for stage in ("total", "ros", "latency")),
+        "40 keys, 92.5% of the pixels known",
+        "~/depth/image answered 99.51% of the images since the first",
+        *(f"{stage} p50 9.0 ms, p95 12.5 ms" for stage in ("serve", "latency", "key_age")),
     ]
     assert captured.err == ""
     written = json.loads(output.read_text())

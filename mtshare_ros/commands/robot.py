@@ -143,8 +143,9 @@ def soak(
     for topic, part in result.answered.items():
         typer.echo(f"{topic} answered {part:.2%} of the images since the first")
     for stage in ("serve", "publish", "latency", "key", "key_age"):
-        times = result.stage_ms.get(stage, {}).items()
-        typer.echo(f"{stage} {', '.join(f'{name} {time:.1f} ms' for name, time in times)}")
+        if stage in result.stage_ms:
+            times = result.stage_ms[stage].items()
+            typer.echo(f"{stage} {', '.join(f'{name} {time:.1f} ms' for name, time in times)}")
     for fault in faults:
         typer.echo(f"fault: {fault}", err=True)
     if faults:

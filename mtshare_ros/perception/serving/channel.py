@@ -160,6 +160,10 @@ class Channel:
         found: Predictions | None = None
         try:
             found = self._stream.step_view(ticket.view, work.wanted, refine)
+        except Exception:
+            # Whatever failed may have left the cache half written.
+            self._stream.reset("engine failure")
+            raise
         finally:
             with self._changed:
                 self._server.finish(ticket, found, raw)

@@ -119,17 +119,20 @@ def test_a_cut_that_the_network_never_saw_drops_its_cache_too() -> None:
     assert made is not None and made.predictions.reset == "cut"
 
 
-def test_an_engine_that_fails_leaves_the_older_keys_and_works_on_the_next_frame() -> None:
+@pytest.mark.parametrize("error", [EngineError("out of memory"), TypeError("out of memory")])
+def test_an_engine_that_fails_leaves_the_older_keys_and_works_on_the_next_frame(
+    error: Exception,
+) -> None:
     channel, engine = opened()
     channel.look(view(0, 0), THREE)
     channel.compute()
 
     def fail(number: int) -> None:
-        raise EngineError("out of memory")
+        raise error
 
     engine.before = fail
     channel.look(view(2, 1), THREE)
-    with pytest.raises(EngineError, match="out of memory"):
+    with pytest.raises(type(error), match="out of memory"):
         channel.compute()
     found = channel.serve(THREE)
     assert found is not None and found.age_ns == FRAME_NS

@@ -86,6 +86,12 @@ def with_labels(manifest: Manifest, channels: int, classes: int) -> Manifest:
     return with_task(manifest, kind="segmentation", channels=channels, classes=known)
 
 
+def with_colour(manifest: Manifest, colour: tuple[int, int, int]) -> Manifest:
+    """Return a manifest whose first task has one class of a colour."""
+    known = (replace(ROOM_CLASSES[0], colour=colour),)
+    return with_task(manifest, kind="segmentation", channels=1, classes=known)
+
+
 NAN, INF = float("nan"), float("inf")
 
 
@@ -134,7 +140,10 @@ NAN, INF = float("nan"), float("inf")
         (lambda m: with_graph(m, reads={"none": "stem.fine"}), "'none' can't read 'stem.fine'"),
         (lambda m: with_graph(m, reads={"fine": "stern.fine"}), "can't read 'stern.fine'"),
         (lambda m: with_graph(m, reads={"fine": "fine"}), "can't read 'fine'"),
+        (lambda m: with_graph(m, reads={"fine": "stem.none"}), "can't read 'stem.none'"),
         (lambda m: with_graph(m, reads={}), "comes from nowhere"),
+        (lambda m: with_colour(m, (0, 0, 256)), "colours of classes; expected 0 to 255"),
+        (lambda m: with_colour(m, (-1, 0, 0)), "colours of classes; expected 0 to 255"),
         (lambda m: with_tensor(m, dtype="float16"), "dtype 'float16'"),
         (lambda m: with_tensor(m, shape=(0, 4)), "out of bounds"),
         (lambda m: with_tensor(m, shape=(-48, -48)), "out of bounds"),
@@ -152,6 +161,8 @@ def test_each_bound_is_held(
     "change",
     [
         lambda m: with_tolerance(m, MAX_SELFTEST_TOLERANCE),
+        lambda m: with_input(m, prefix=0),
+        lambda m: with_colour(m, (0, 255, 0)),
         lambda m: with_labels(m, 255, 255),
         lambda m: with_labels(m, 1, 1),
         lambda m: with_graph(m, size=MAX_FILE_BYTES),

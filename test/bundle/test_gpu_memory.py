@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from mtshare_ros.bundle.folder import load_manifest
 from mtshare_ros.bundle.gpu_memory import GpuMemory, gpu_memory
+from mtshare_ros.bundle.manifest import GraphSpec, TensorSpec
 from mtshare_ros.perception.engines import open_engine
 from support.standins import pycuda_driver
 from support.standins.device import Device
@@ -62,3 +64,28 @@ def test_the_weights_of_the_budget_are_those_of_the_graphs(bundle_path: Path) ->
             initializers = onnx.load_from_string(model).graph.initializer
             weights += sum(len(i.raw_data) for i in initializers)
         assert weights == pytest.approx(gpu_memory(manifest, precision).weights, rel=0.35)
+
+
+def test_each_tensor_is_counted_as_worked_out_by_hand(bundle_path: Path) -> None:
+    manifest = load_manifest(bundle_path, verify=False)
+    graph = GraphSpec(
+        file="a.onnx",
+        size=1000,
+        sha256="",
+        inputs=(
+            TensorSpec("index", "int64", (None,)),
+            TensorSpec("cache", "float32", (None, 10)),
+            TensorSpec("read", "float32", (None, 100)),
+        ),
+        outputs=(
+            TensorSpec("cache_out", "float32", (None, 10)),
+            TensorSpec("raw", "float32", (2, 7)),
+        ),
+        state={"cache": "cache_out"},
+        reads={"read": "stem.fine"},
+    )
+    one = replace(manifest, graphs={"depth": graph})
+    rows = manifest.input.rows
+    # An index of 8 bytes a row, a raw map of 2 x 7 floats, and the computed rows of the cache.
+    assert gpu_memory(one, "fp32") == GpuMemory(2000, 40 * rows, 8 * rows + 56 + 40 * rows)
+    assert gpu_memory(one, "fp16") == GpuMemory(1000, 20 * rows, 8 * rows + 56 + 20 * rows)

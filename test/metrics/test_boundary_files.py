@@ -57,6 +57,19 @@ def test_several_tolerances_at_once_are_those_one_by_one():
     assert both[0].matched.sum() < both[1].matched.sum()
 
 
+def test_the_best_threshold_its_precision_and_its_recall_are_those_worked_out_by_hand(tmp_path):
+    # A sure line that is there and a weak one that is not; two of three lines are not found.
+    # Both lines: 2 * 1 / (2 + 3) = 0.4. The sure one alone: 2 * 1 / (1 + 3) = 0.5.
+    cv2.imwrite(str(tmp_path / "pred.png"), np.maximum(line(30), line(10) // 255 * 102))
+    cv2.imwrite(str(tmp_path / "true.png"), line(30) | line(45) | line(60))
+    near, far = score_folders(tmp_path / "pred.png", tmp_path / "true.png", [0.01, 0.2], workers=1)
+    assert (near.max_distance, near.images, near.precision) == (0.01, 1, 1.0)
+    assert near.ods_f == pytest.approx(0.5, abs=0.03)
+    assert near.recall == pytest.approx(1 / 3, abs=0.03)
+    assert 0.4 <= near.threshold <= 0.41
+    assert far.max_distance == 0.2 and far.ods_f >= near.ods_f
+
+
 def broken_png(predictions, truths):
     (predictions / "0.png").write_bytes(b"no picture")
 

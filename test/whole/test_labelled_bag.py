@@ -19,6 +19,7 @@ from support.teacher_files import (
 RECIPE = Path(__file__).parents[2] / "config" / "training" / "own.yaml"
 
 
+@pytest.mark.slow
 def test_a_network_is_distilled_exported_and_scored(capsys: Any, tmp_path: Path) -> None:
     (tmp_path / "labels").mkdir()
     assert load_config(RECIPE).data.kind == "folder"

@@ -27,6 +27,7 @@ from support.evaluations import evaluate_bag
 from support.malformed import GOOD_INFO
 from support.ros_harness import (
     SECOND,
+    active,
     camera_of,
     connected,
     image,
@@ -105,6 +106,7 @@ def test_the_cloud_and_the_overlay_are_of_the_first_of_their_kinds(
         camera.listen("points", type_=PointCloud2)
         camera.listen("overlay")
         info = camera.node.create_publisher(CameraInfo, "camera_info", 1)
+        wait_for(active(node), "node active")
         wait_for(info.get_subscription_count, "camera_info subscribed")
         info.publish(GOOD_INFO)
         wait_for(lambda: camera_of(node).calibration.info, "camera_info")

@@ -113,7 +113,7 @@ def test_messages_have_the_level_of_their_severity_and_the_last_error_is_kept(
     from mtshare_ros.perception.engines.tensorrt.build import TensorRTLog
 
     log, severity = TensorRTLog(), trt.ILogger.Severity
-    with caplog.at_level(logging.DEBUG):
+    with caplog.at_level(logging.DEBUG, "mtshare_ros"):
         log.log(severity.INTERNAL_ERROR, "broken\n  inside")
         for number in (severity.WARNING, severity.INFO, severity.VERBOSE):
             log.log(number, "news")

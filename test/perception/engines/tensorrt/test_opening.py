@@ -79,8 +79,8 @@ def test_an_engine_that_tensorrt_does_not_take_is_compiled_again(
     device.tensorrt = "10.3.0.post1"
     open_bundle(bundle_path, files)
     assert compiled(device) == GRAPHS
-    (warning,) = (r for r in caplog.records if r.name.endswith("opening"))
-    assert warning.levelname == "WARNING" and warning.getMessage().endswith("; compiled again")
+    (warning,) = (r for r in caplog.records if r.levelname == "WARNING")
+    assert warning.name.endswith("opening") and warning.getMessage().endswith("; compiled again")
     assert "made by version 10.3.0, this is 10.3.0.post1" in warning.getMessage()
 
 

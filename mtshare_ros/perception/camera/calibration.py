@@ -40,6 +40,8 @@ TRANSPORTS = (
 
 FOCAL_LENGTHS = (0.1, 30.0)
 """Smallest and largest fx / image width of a camera; beyond, the calibration is a mistake."""
+FARTHEST_CENTRE = 30.0
+"""Image sides that the principal point may be away from the corner; beyond, it is a mistake."""
 SIZE_SLACK = 1
 """Pixels by which an image may differ from its region of interest by binning."""
 LARGEST_RESIDUE = 0.5
@@ -262,6 +264,12 @@ def intrinsics(
             f" {found.cy:g}; expected a calibrated camera's"
         )
     least, most = FOCAL_LENGTHS
+    for axis, centre, side in (("x", found.cx, width), ("y", found.cy, height)):
+        if abs(centre) > FARTHEST_CENTRE * side:
+            raise CalibrationError(
+                f"camera_info has {name} with c{axis} {centre:g} for {side} pixels; expected at"
+                f" most {FARTHEST_CENTRE * side:g}"
+            )
     for axis, focal, side in (("x", found.fx, width), ("y", found.fy, height)):
         if not least <= focal / side <= most:
             raise CalibrationError(

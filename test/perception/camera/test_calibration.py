@@ -272,6 +272,19 @@ def test_a_transports_name_is_no_part_of_the_topic():
     assert base_topic("compressed") == "compressed" and base_topic("/theora") == "/theora"
 
 
+@pytest.mark.parametrize(("place", "axis", "side"), [(2, "x", 640), (5, "y", 480)])
+def test_a_principal_point_far_away_is_a_mistake(place, axis, side):
+    for centre, fits in ((30 * side, True), (-30 * side, True), (31 * side, False), (2e40, False)):
+        k = [500.0, 0.0, 320.0, 0.0, 500.0, 240.0, 0.0, 0.0, 1.0]
+        k[place] = float(centre)
+        calibration = Calibration(640, 480, tuple(k), (0.0,) * 12)
+        if fits:
+            assert intrinsics(calibration, 640, 480, "/image_raw").cx in (320.0, centre)
+        else:
+            with pytest.raises(CalibrationError, match=f"K with c{axis} .* for {side} pixels"):
+                intrinsics(calibration, 640, 480, "/image_raw")
+
+
 numbers = st.floats() | st.floats(-2000.0, 2000.0)
 sizes = st.integers(0, 2**32 - 1) | st.sampled_from([640, 480])
 

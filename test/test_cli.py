@@ -24,7 +24,8 @@ def run(capsys, *arguments):
     [
         ([], "command"),
         (["evaluat"], "evaluat"),
-        (["evaluate"], "bundle"),
+        (["evaluate"], "--output"),
+        (["evaluate", "--output", "o", "--bag", "x"], "BUNDLE"),
         (["evaluate", "models/none", "--output", "out"], "--bag"),
         (["evaluate", "b", "--output", "o", "--bag", "x", "--dataset", "rooms"], "--root"),
         (["evaluate", "b", "--output", "o", "--dataset", "city"], "city"),

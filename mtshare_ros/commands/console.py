@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -86,7 +86,7 @@ def print_report(numbers: dict[str, Any]) -> None:
             more = f", up to {offset:.3f} ms off" if offset else ""
             rows.append((task, "frames with truth", f"{count}{more}"))
     if "streaming" in numbers:
-        _print_streaming(numbers["streaming"])
+        _print_streaming(numbers["streaming"], numbers["tasks"])
     for key, value in numbers.get("delivery", {}).items():
         rows.append(("frames", key, str(value)))
     frames = f"{numbers['frames']} frames, {numbers['engine']}"
@@ -95,20 +95,20 @@ def print_report(numbers: dict[str, Any]) -> None:
     print_warnings(numbers.get("warnings", ()))
 
 
-def _print_streaming(streaming: dict[str, Any]) -> None:
+def _print_streaming(streaming: dict[str, Any], tasks: Collection[str]) -> None:
     """Print what a robot had at each moment, of all that were compared."""
     ideal = {name: streaming[name] for name in ("ideal", "ideal_1") if name in streaming}
     contenders = {"this run": streaming, **streaming["baselines"], **ideal}
-    rows = [
-        (
-            task,
-            f"{key}{words}",
-            *(_cell(c[part].get(task, {}).get(key)) for c in contenders.values()),
-        )
-        for part, words in (("tasks", ""), ("served", ", known pixels"))
-        for task, values in streaming[part].items()
-        for key in values
-    ]
+    rows = []
+    for words, metrics in (
+        ("", {name: {t: one[t] for t in tasks} for name, one in contenders.items()}),
+        (", known pixels", {name: one["served"] for name, one in contenders.items()}),
+    ):
+        rows += [
+            (task, f"{key}{words}", *(_cell(m.get(task, {}).get(key)) for m in metrics.values()))
+            for task, values in metrics["this run"].items()
+            for key in values
+        ]
     ages = [one["age_ms"] for one in contenders.values()]
     rows += [
         ("age", f"{key}, ms", *(_cell(age.get(key)) for age in ages)) for key in ("mean", "p95")

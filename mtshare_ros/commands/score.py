@@ -101,7 +101,7 @@ def evaluate(
         str | None, typer.Option(help="Ray cluster for several bags; local starts one.")
     ] = None,
 ) -> None:
-    """Score a bundle on a bag or a data set, or a recorded node, and write a report."""
+    """Score a bundle or a recorded node, and write a report."""
     if bundle is None and not recorded:
         raise OptionError("BUNDLE: missing; expected with all but --recorded")
     if bool(bag) == (dataset is not None) or (dataset is None) == bool(root):

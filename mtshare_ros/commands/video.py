@@ -49,7 +49,7 @@ def video(
     ] = 1,
     threads: Threads = 2,
 ) -> None:
-    """Show a video, a bag or a camera beside its outputs, as a robot would get them.
+    """Show a video, bag or camera beside its outputs.
 
     It is played in real time. Beside each frame is the newest output that was there by when the
     next frame came, and how old it is.

@@ -58,14 +58,15 @@ class Heard:
         self.failure = None
 
 
-COUNTS = {"received": "9", "processed": "5", "dropped": "2", "skipped": "1"}
+COUNTS = {"received": "9", "processed": "4", "unserved": "1", "dropped": "2", "skipped": "1"}
 
 
 def test_counts_and_times_are_those_of_the_newest_diagnostics():
     times = {"base_ms_p50": "1.5", "base_ms_p95": "2", "base_ms_p99": "3", "age_ms": "7"}
     node = LiveNode(None, Heard(**COUNTS, rejected="0", failed="0", **times))
     assert node.counts() == {
-        "received": 9, "processed": 5, "skipped": 1, "dropped": 2, "rejected": 0, "failed": 0,
+        "received": 9, "processed": 4, "unserved": 1, "skipped": 1, "dropped": 2, "rejected": 0,
+        "failed": 0,
     }  # fmt: skip
     assert node.uncounted() == 1
     assert node.stage_times() == {"base": {"p50": 1.5, "p95": 2.0, "p99": 3.0}}

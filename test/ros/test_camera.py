@@ -250,7 +250,7 @@ def test_what_an_image_is_published_with_held_when_it_was_begun(case: Case) -> N
         case.camera.settings, stream=stream, depth_encoding="16UC1"
     )
     case.compute()
-    case.serve(1)
+    case.answer(1)
     found = [(r.max_depth, r.depth_encoding) for r in case.outputs.results]
     assert found == [(20.0, "32FC1"), (7.0, "16UC1")]
 

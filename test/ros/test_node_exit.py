@@ -36,8 +36,8 @@ from sensor_msgs.msg import Image
 from mtshare_ros.ros import main as node
 from mtshare_ros.ros import camera
 start = camera.Camera.start
-def start_with_an_image(self, worker):
-    start(self, worker)
+def start_with_an_image(self, *workers):
+    start(self, *workers)
     self.take(Image())
 camera.Camera.start = start_with_an_image
 camera.Outputs.wanted = lambda *_: {"depth"}

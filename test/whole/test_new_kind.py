@@ -25,6 +25,7 @@ from mtshare_ros.metrics.accumulator import Additive
 from mtshare_ros.perception import decode
 from mtshare_ros.perception.engines import selftest
 from mtshare_ros.perception.motion import carry
+from mtshare_ros.perception.serving import fusion
 from mtshare_ros.ros import kind_outputs
 from mtshare_ros.simulator.simulate import write_clip
 from mtshare_ros.training import losses
@@ -82,6 +83,7 @@ ENTRIES: dict[str, tuple[dict[str, Any], Any]] = {
     "tasks.KINDS": (tasks.KINDS, TOY),
     "perception.decode.DECODERS": (decode.DECODERS, upsampled),
     "perception.motion.carry.RULES": (carry.RULES, carry.RULES["boundary"]),
+    "perception.serving.fusion.FUSIONS": (fusion.FUSIONS, fusion.FUSIONS["boundary"]),
     "perception.engines.selftest.HALF_DIFFERENCES": (
         selftest.HALF_DIFFERENCES,
         lambda a, b: (apart(a, b) / 0.005, "off"),

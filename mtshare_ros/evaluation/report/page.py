@@ -55,7 +55,7 @@ def page(run: Run, scores: Scores, numbers: dict[str, Any], manifest: Manifest) 
         has_normals=bool(with_legend(scores.tasks, "directions")),
         legend=_legend(scores),
         table=_table(numbers),
-        streaming=_streaming(numbers["streaming"]) if "streaming" in numbers else {},
+        streaming=_streaming(numbers) if "streaming" in numbers else {},
         timelines={
             name: (report_plots.timeline(scores, layout), layout.ends)
             for name, layout in (("wide", report_plots.WIDE), ("narrow", report_plots.NARROW))
@@ -128,34 +128,37 @@ def _table(numbers: Mapping[str, Any]) -> _Table:
     return _Table(list(contenders), rows)
 
 
+HEADLINE = "all pixels"
 STREAMING = {
-    "tasks": "all pixels",
     "served": "pixels that this run knows",
     "stamped": "each output, by the truth of its own frame",
 }
 """Part of ``streaming`` in ``report.json`` -> what it counts."""
 
 
-def _streaming(streaming: Mapping[str, Any]) -> dict[str, _Table]:
+def _streaming(numbers: Mapping[str, Any]) -> dict[str, _Table]:
     """Return what was counted -> the accuracy of all contenders at each moment."""
+    streaming = numbers["streaming"]
     ideal = {name.replace("_", " "): streaming[name] for name in IDEAL if name in streaming}
     contenders = {THIS_RUN: streaming, **streaming["baselines"], **ideal}
-    tables = {}
-    for part, title in STREAMING.items():
-        numbers = {
-            "tasks": streaming[part],
-            "baselines": {
-                name: {"tasks": one[part], "latency_ms": {}} for name, one in contenders.items()
-            },
-            "latency_ms": {},
+    parts = {
+        HEADLINE: {
+            name: {task: one[task] for task in numbers["tasks"]}
+            for name, one in contenders.items()
         }
-        del numbers["baselines"][THIS_RUN]
-        tables[title] = _table(numbers)
+    }
+    for part, title in STREAMING.items():
+        parts[title] = {name: one[part] for name, one in contenders.items()}
+    tables = {}
+    for title, scored in parts.items():
+        shown = {name: {"tasks": tasks, "latency_ms": {}} for name, tasks in scored.items()}
+        run = shown.pop(THIS_RUN)
+        tables[title] = _table({**run, "baselines": shown})
     ages = [one["age_ms"] for one in contenders.values()]
     for key in ("mean", "p95"):
         values = [age.get(key) for age in ages]
         texts = [None if value is None else f"{value:.0f}" for value in values]
-        tables[STREAMING["tasks"]].rows.append(_row("age", f"{key}, ms ↓", texts, None))
+        tables[HEADLINE].rows.append(_row("age", f"{key}, ms ↓", texts, None))
     return tables
 
 

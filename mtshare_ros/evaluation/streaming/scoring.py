@@ -66,10 +66,10 @@ class StreamingScore:
         self.accuracy, self.served, self.stamped = (Accuracy(self.tasks) for _ in range(3))
 
     def result(self) -> dict[str, Any]:
-        """Return ``tasks``, ``served``, ``stamped`` and ``age_ms``."""
+        """Return each task's metrics, and ``served``, ``stamped``, ``answered`` and ``age_ms``."""
         ages = 1e3 * np.asarray(self.ages)
         return {
-            "tasks": self.accuracy.result(),
+            **self.accuracy.result(),
             "served": self.served.result(),
             "stamped": self.stamped.result(),
             "answered": self.answered,

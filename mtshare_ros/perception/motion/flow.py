@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 FLOW_WIDTH = 320
 """Width in pixels at which the flow is estimated; a larger image is shrunk to it."""
 
+_FINEST_WIDTH = 80
+"""Width in pixels of the finest level of the search; beyond, its result is interpolated."""
+
 Where = NDArray[np.float32]
 """(H, W, 2) float32: where in the key frame each pixel of a later one was, x and y in pixels."""
 
@@ -44,6 +47,8 @@ class ImageMotion:
         """Take an image, as ``grey_of`` returns it, as the key frame."""
         self._key = grey
         self._last = _NONE
+        # Flows of small images are as fine as those of large ones.
+        self._flow.setFinestScale(max(0, min(2, int(np.log2(grey.shape[1] / _FINEST_WIDTH)))))
 
     def stop(self) -> None:
         """Have no key frame any more."""

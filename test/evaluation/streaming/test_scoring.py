@@ -33,7 +33,7 @@ def test_three_frames_by_hand():
     found = streaming.result()
     assert found["moments"] == 2 and found["answered"] == pytest.approx(2 / 3)
     # |1 - 2| / 2 and |3 - 4| / 4, and on three quarters of the pixels of the latter.
-    assert found["tasks"]["depth"]["abs_rel"] == pytest.approx((0.5 + 0.25) / 2)
+    assert found["depth"]["abs_rel"] == pytest.approx((0.5 + 0.25) / 2)
     served = (0.5 + 0.75 * 0.25) / 1.75
     assert found["served"]["depth"]["abs_rel"] == pytest.approx(served)
     # Of their own frames: |1 - 1| / 1 and |3 - 2| / 2.
@@ -43,7 +43,7 @@ def test_three_frames_by_hand():
     assert found["age_ms"]["mean"] == pytest.approx(150.0)
     assert found["age_ms"]["p95"] == pytest.approx(195.0)
     ideal = streaming.scores["ideal"].result()
-    assert ideal["tasks"]["depth"]["abs_rel"] == 0.0 and ideal["age_ms"]["mean"] == 0.0
+    assert ideal["depth"]["abs_rel"] == 0.0 and ideal["age_ms"]["mean"] == 0.0
     assert ideal["answered"] == 3
 
 

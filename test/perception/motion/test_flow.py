@@ -89,6 +89,10 @@ def test_each_search_begins_at_the_flow_before_and_anew_with_a_key_frame() -> No
 
         def __init__(self) -> None:
             self.began: list[float | None] = []
+            self.finest: list[int] = []
+
+        def setFinestScale(self, scale: int) -> None:  # noqa: N802
+            self.finest.append(scale)
 
         def calc(self, image: np.ndarray, key: np.ndarray, start: np.ndarray | None) -> np.ndarray:
             self.began.append(None if start is None else float(start.mean()))
@@ -101,6 +105,10 @@ def test_each_search_begins_at_the_flow_before_and_anew_with_a_key_frame() -> No
         for _ in range(3):
             back(motion, texture(0, 0), (320, 180))
     assert search.began == [None, 1.0, 2.0, None, 4.0, 5.0]
+    for width in (40, 80, 128, 160, 300, 640):
+        motion.start(grey_of(texture(0, 0, (width, 60))))
+    # The finest level is 80 pixels wide or more, where the image is.
+    assert search.finest == [2, 2, 0, 0, 0, 1, 1, 2]
 
 
 def test_without_a_key_frame_there_is_no_flow() -> None:

@@ -182,9 +182,12 @@ def test_what_the_build_of_pycuda_lacks_and_a_missing_onnx_are_said(
 ) -> None:
     on_a_board(monkeypatch)
     monkeypatch.setattr(doctor_gpu.shutil, "which", lambda name: None)
-    monkeypatch.delitem(sys.modules, "pycuda.driver", raising=False)
-    for name in ("pycuda", "onnx"):
-        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.setitem(sys.modules, "onnx", None)
+
+    def absent(name: str) -> None:
+        raise ModuleNotFoundError(f"No module named {name!r}", name=name.partition(".")[0])
+
+    monkeypatch.setattr(doctor_gpu.importlib, "import_module", absent)
     findings = doctor_gpu.examine_gpu()
     assert _found(findings, "pycuda").found.startswith("export PATH=/usr/local/cuda/bin:$PATH")
     onnx = _found(findings, "onnx")

@@ -102,6 +102,7 @@ NAN, INF = float("nan"), float("inf")
         (lambda m: with_input(m, height=0), "input 128x0"),
         (lambda m: with_input(m, height=8), "input 128x8"),
         (lambda m: with_input(m, stride=12), "stride 12: expected a multiple of 4"),
+        (lambda m: with_input(m, width=96, stride=6), "stride 6: expected a multiple of 4"),
         (lambda m: with_input(m, stride=64), "stride 64: .* divides the input size"),
         (lambda m: with_input(m, height=128, width=112, stride=32), "stride 32"),
         (lambda m: with_input(m, fine_stride=2), "stride 2"),

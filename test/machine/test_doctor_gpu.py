@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from mtshare_ros.bundle.folder import load_manifest
+from mtshare_ros.bundle.manifest import GraphSpec
 from mtshare_ros.machine import board, doctor_gpu
 from mtshare_ros.machine.findings import Finding
 from support.standins.device import Device
@@ -85,12 +87,16 @@ def test_too_little_memory_for_the_bundle_is_said(jetson: Device, bundle_path: P
     assert not found.ok and not found.fatal and "close other programs" in found.found
 
 
-def test_an_old_tensorrt_is_said(jetson: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("version", ["8.5.2", "10.2.0"])
+def test_an_old_tensorrt_is_said(
+    jetson: Device, monkeypatch: pytest.MonkeyPatch, version: str
+) -> None:
     from support.standins import fake_tensorrt
 
-    monkeypatch.setattr(fake_tensorrt, "__version__", "8.5.2")
+    monkeypatch.setattr(fake_tensorrt, "__version__", version)
     found = _found(doctor_gpu.examine_gpu(), "tensorrt")
-    assert not found.ok and "8.5.2" in found.found and "JetPack 6.2" in found.found
+    assert not found.ok and found.found.startswith(f"{version}; 10.3 or newer is needed")
+    assert "JetPack 6.2" in found.found
 
 
 def test_what_is_missing_on_a_jetson_comes_with_what_to_do(jetson: Device) -> None:
@@ -100,7 +106,7 @@ def test_what_is_missing_on_a_jetson_comes_with_what_to_do(jetson: Device) -> No
             patch.delitem(sys.modules, name)
         findings = doctor_gpu.examine_gpu()
     assert "apt install python3-libnvinfer" in _found(findings, "tensorrt").found
-    assert "pip install pycuda" in _found(findings, "pycuda").found
+    assert _found(findings, "pycuda").found == "pip install pycuda"
     assert not any(finding.fatal for finding in findings)  # the node runs on the CPU, too
 
 
@@ -116,3 +122,73 @@ def test_a_machine_without_a_gpu_is_told_nothing_of_gpus(
     monkeypatch.setattr(board, "MODEL", tmp_path / "none")
     monkeypatch.setattr(doctor_gpu, "NVIDIA_DEVICES", ())
     assert doctor_gpu.examine_gpu() == []
+
+
+def test_another_machine_with_a_gpu_is_told_nothing_of_jetpack(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor_gpu, "board_name", lambda: None)
+    monkeypatch.setattr(doctor_gpu, "NVIDIA_DEVICES", ("/dev/none", str(tmp_path)))
+    findings = doctor_gpu.examine_gpu()
+    assert _found(findings, "GPU").found == "NVIDIA, no Jetson"
+    assert not {"JetPack", "power mode"} & {finding.what for finding in findings}
+
+
+def test_the_memory_is_that_of_half_precision_in_megabytes(
+    monkeypatch: pytest.MonkeyPatch, bundle_path: Path
+) -> None:
+    on_a_board(monkeypatch)
+    graph = GraphSpec(
+        file="a.onnx", size=10**9, sha256="", inputs=(), outputs=(), state={}, reads={}
+    )
+    manifest = replace(load_manifest(bundle_path, verify=False), graphs={"depth": graph})
+    # Files hold halves, so that fp16 takes as much as the file has: 10^9 bytes.
+    found = _found(doctor_gpu.examine_gpu(manifest), "memory for")
+    assert found.found.startswith("1000 MB for one camera in fp16")
+
+
+def test_a_gpu_that_can_not_be_asked_leaves_its_free_memory_unsaid(
+    jetson: Device, monkeypatch: pytest.MonkeyPatch, bundle_path: Path
+) -> None:
+    from mtshare_ros.perception.engines.tensorrt import gpu
+
+    def broken() -> None:
+        raise RuntimeError("no CUDA-capable device is detected")
+
+    monkeypatch.setattr(gpu, "Gpu", broken)
+    manifest = load_manifest(bundle_path, verify=False)
+    found = _found(doctor_gpu.examine_gpu(manifest), "memory for")
+    assert found.ok and "free" not in found.found
+
+
+def test_a_module_that_is_there_but_lacks_another_says_which(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_a_board(monkeypatch)
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in ("tensorrt", "pycuda"):
+        (tmp_path / f"{name}.py").write_text("import lacking_module\n")
+        for known in (name, f"{name}.driver"):
+            monkeypatch.delitem(sys.modules, known, raising=False)
+    findings = doctor_gpu.examine_gpu()
+    for what, hint in (("tensorrt", "sudo apt install tensorrt"), ("pycuda", "build it anew")):
+        found = _found(findings, what).found
+        assert found.startswith("can't be imported: No module named 'lacking_module': ")
+        assert hint in found
+
+
+def test_what_the_build_of_pycuda_lacks_and_a_missing_onnx_are_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    on_a_board(monkeypatch)
+    monkeypatch.setattr(doctor_gpu.shutil, "which", lambda name: None)
+    monkeypatch.setitem(sys.modules, "onnx", None)
+
+    def absent(name: str) -> None:
+        raise ModuleNotFoundError(f"No module named {name!r}", name=name.partition(".")[0])
+
+    monkeypatch.setattr(doctor_gpu.importlib, "import_module", absent)
+    findings = doctor_gpu.examine_gpu()
+    assert _found(findings, "pycuda").found.startswith("export PATH=/usr/local/cuda/bin:$PATH")
+    onnx = _found(findings, "onnx")
+    assert not onnx.ok and onnx.found == "pip install onnx"

@@ -97,3 +97,24 @@ def test_changes_are_of_the_runs_that_both_have_and_positive_is_better(tmp_path:
     }
     assert [changes[task][one][0] for task in study.metrics] == pytest.approx([20, 20, 20])
     assert numbers._delta(study.system("units"), "separate").keys() == {one}
+
+
+def test_a_task_has_its_metric_the_other_columns_and_its_part_of_a_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers = numbers_of(study_of(tmp_path, columns={"depth": ["delta1"]}))
+    one, two = (str(run) for run in numbers.study.runs)
+    metric = numbers.study.metrics["depth"]
+    found = {one: {metric: 0.25, "delta1": 0.75}, two: {metric: 0.75, "delta1": 0.5}}
+    scores = {run: SimpleNamespace(whole=lambda run=run: found[run]) for run in found}
+    trained = SimpleNamespace(config=None, parameters=30)
+    monkeypatch.setattr(results, "predict", lambda run, stage, task: trained)
+    monkeypatch.setattr(results, "full_parameters", lambda config, task: 120)
+    monkeypatch.setattr(results, "steps_of", lambda run, stage: (3, 4))
+    numbers._scores = lambda run, stage, task: scores[str(run)]  # type: ignore[method-assign]
+    numbers._changes = lambda system, other: {"depth": {}}  # type: ignore[method-assign]
+    row = numbers._tasks(System(name="s", tasks={"depth": "single_depth"}))["depth"]
+    assert row["stage"] == "single_depth" and row["steps"] == [3, 4]
+    assert (row["parameters"], row["parameters_percent"]) == (30, 25.0)
+    assert [row["metrics"][key]["value"] for key in (metric, "delta1")] == [0.5, 0.625]
+    assert row["metrics"][metric]["per_seed"] == {one: 0.25, two: 0.75}

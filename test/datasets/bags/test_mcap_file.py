@@ -10,7 +10,7 @@ from mcap.stream_reader import get_chunk_data_stream
 from mcap.writer import CompressionType, IndexType
 from mcap.writer import Writer as McapWriter
 
-from mtshare_ros.datasets.bags import topics
+from mtshare_ros.datasets.bags import mcap_file, topics
 from mtshare_ros.datasets.bags.mcap_file import CUT_OFF, MAGIC, McapFile
 from mtshare_ros.datasets.bags.messages import content_of, serialized_stamp
 from mtshare_ros.datasets.bags.recorded_file import StorageError, Topic
@@ -281,9 +281,10 @@ def test_damage_between_records_ends_the_reading(tmp_path, whole):
 def test_a_file_without_a_message_that_is_cut_off_is_no_recording(tmp_path, whole):
     path = tmp_path / "short.mcap"
     path.write_bytes(whole.read_bytes()[: chunks(whole)[0][0] + 30])
-    with pytest.raises(StorageError, match="it ends before its first message"):
+    # The error is kept, and with it the frame that opened the file.
+    with pytest.raises(StorageError, match="it ends before its first message") as raised:
         McapFile(path)
-    assert not is_open(path)
+    assert not is_open(path), raised
 
 
 def test_a_chunk_that_claims_more_than_there_can_be_is_damaged(tmp_path, whole):
@@ -294,6 +295,58 @@ def test_a_chunk_that_claims_more_than_there_can_be_is_damaged(tmp_path, whole):
     path.write_bytes(data)
     found, lost = read(path)
     assert found == [] and len(lost) == len(chunks(whole))
+
+
+def test_a_chunk_of_the_largest_size_is_read_and_one_beyond_it_is_not(
+    tmp_path, whole, monkeypatch
+):
+    data = whole.read_bytes()
+    sizes = [int.from_bytes(data[start + 25 : start + 33], "little") for start, _ in chunks(whole)]
+    monkeypatch.setattr(mcap_file, "LARGEST_CHUNK", max(sizes))
+    assert read(whole) == (ALL, [])
+    monkeypatch.setattr(mcap_file, "LARGEST_CHUNK", min(sizes) - 1)
+    found, lost = read(whole)
+    assert found == [] and len(lost) == len(sizes)
+    for size, text in zip(sizes, lost, strict=True):
+        assert f"(a chunk of {size} bytes); " in text
+
+
+def test_the_summary_counts_the_messages_of_a_file_that_has_ended_and_only_of_that(tmp_path):
+    path = put_mcap(tmp_path / "a.mcap", camera(), FOREIGN, chunk_size=CHUNK)
+    data = bytearray(path.read_bytes())
+    start, end = chunks(path)[3]
+    data[(start + end) // 2] ^= 0xFF
+    path.write_bytes(data)
+    assert images_of(path) == 6
+    data[-1] ^= 0xFF
+    path.write_bytes(data)
+    assert images_of(path) == 5
+
+
+def test_a_channel_that_needs_no_schema_is_counted_by_the_summary_too(tmp_path):
+    path = tmp_path / "a.mcap"
+    with path.open("wb") as stream:
+        writer = McapWriter(stream, chunk_size=1)
+        writer.start()
+        number = writer.register_channel("/said", "json", 0)
+        for time in (1, 2, 3):
+            writer.add_message(number, time, b"{}", time)
+        writer.finish()
+    data = bytearray(path.read_bytes())
+    start, end = chunks(path)[1]
+    data[(start + end) // 2] ^= 0xFF
+    path.write_bytes(data)
+    file = McapFile(path)
+    file.close()
+    assert file.topics == (Topic("said", "unknown as json", 3),)
+
+
+def images_of(path):
+    """Return how many images a file is said to have."""
+    file = McapFile(path)
+    file.close()
+    (count,) = [t.count for t in file.topics if t.type == topics.RAW_TYPE]
+    return count
 
 
 def test_our_own_clips_are_read_by_their_summary(tmp_path):

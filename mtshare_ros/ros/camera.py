@@ -40,6 +40,9 @@ LATCHED = QoSProfile(
     durability=DurabilityPolicy.TRANSIENT_LOCAL,
 )
 
+_IMAGES, _KEYS = "images", "keys"
+"""What may fail in a row."""
+
 
 @dataclass
 class Received:
@@ -129,7 +132,7 @@ class Camera:
         self._worker: FairWorker[Camera, Received] | None = None
         self._network: FairWorker[Camera, None] | None = None
         self._channel = Channel(engine)
-        self._failures = 0
+        self._failures = dict.fromkeys((_IMAGES, _KEYS), 0)
         self._frame_id: str | None = None
         self._answering = threading.Lock()
         self._waiting: Waiting[_Frame] = Waiting(lambda _: statistics.count("unserved"))
@@ -159,7 +162,7 @@ class Camera:
         """
         # What was cached before a pause shows another scene.
         self.reset("activated")
-        self._failures, self.gave_up = 0, None
+        self._failures, self.gave_up = dict.fromkeys((_IMAGES, _KEYS), 0), None
         self.calibration.restart()
         self._worker, self._network = worker, network
 
@@ -230,39 +233,55 @@ class Camera:
             self._statistics.count("rejected", str(error))
             self._report(error.kind, f"image dropped: {error}")
         except Exception as error:
-            # A fault in one frame must not end the thread; the node would be up and blind.
-            # While the process shuts down, nothing can be published.
-            if self._node.context.ok():
-                cause = f"{type(error).__name__}: {error}"
-                self._statistics.count("failed", cause)
-                self._report("failed", f"frame dropped, keys dropped: {cause}")
-                self.reset("failure")
-                self._count_failure(cause)
+            self._fail(error)
 
     def compute(self) -> None:
         """Make a key of the newest image; never raises."""
         try:
             made = self._channel.compute()
         except Exception as error:
-            if self._node.context.ok():
-                cause = str(error)
-                if not isinstance(error, EngineError):
-                    cause = f"{type(error).__name__}: {error}"
-                self._statistics.failed_key(cause)
-                self._report("failed", f"no key made, cache reset: {cause}")
-                self._count_failure(cause)
+            self._fail_key(error)
             return
         if made is None:
             return
-        self._failures = 0
+        self._failures[_KEYS] = 0
         times = dict(made.predictions.milliseconds)
         times["key"] = times.pop("total")
         dirty = float(np.mean(made.predictions.dirty))
         self._statistics.key(times, dirty, made.predictions.reset)
+        try:
+            with self._answering:
+                frame = self._waiting.take(made.view)
+                if frame is not None:
+                    self._publish(frame, made.served())
+        except Exception as error:
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        """Count an image that could not be answered."""
+        # A fault in one frame must not end the thread; the node would be up and blind.
+        # While the process shuts down, nothing can be published.
+        if self._node.context.ok():
+            cause = f"{type(error).__name__}: {error}"
+            self._statistics.count("failed", cause)
+            self._report("failed", f"frame dropped, keys dropped: {cause}")
+            self.reset("failure")
+            self._count_failure(_IMAGES, cause)
+
+    def _fail_key(self, error: Exception) -> None:
+        """Count a key that could not be made, and give up the image that waits for it."""
+        if not self._node.context.ok():
+            return
+        cause = f"{type(error).__name__}: {error}"
+        if isinstance(error, EngineError):
+            cause = str(error)
+        self._statistics.failed_key(cause)
+        self._report("failed", f"no key made, cache reset: {cause}")
+        self._count_failure(_KEYS, cause)
         with self._answering:
-            frame = self._waiting.take(made.view)
-            if frame is not None:
-                self._publish(frame, made.served())
+            tried = self._channel.keyed
+            if tried is not None and self._waiting.take(tried) is not None:
+                self._statistics.count("unserved")
 
     def _serve(self, received: Received) -> None:
         settings, header = self.settings, received.message.header
@@ -294,6 +313,10 @@ class Camera:
             watch.lap("serve")
             if served is None:
                 self._waiting.hold(view, frame, self._channel.in_work)
+                if self._channel.keyed is view:  # The network has failed on it already.
+                    self._waiting.give_up()
+                elif self._network is not None:
+                    self._network.put(self, None)
                 return
             self._waiting.give_up()
             self._publish(frame, served)
@@ -312,12 +335,14 @@ class Camera:
         times["age"] = 1e-6 * (self._node.get_clock().now().nanoseconds - frame.received.stamp)
         times["key_age"] = 1e-6 * served.age_ns
         self._statistics.processed(times, served.coverage)
+        self._failures[_IMAGES] = 0
 
-    def _count_failure(self, cause: str) -> None:
+    def _count_failure(self, what: str, cause: str) -> None:
         """Give up if too many failed in a row."""
-        self._failures += 1
-        if self._failures >= self.settings.max_failures and self.gave_up is None:
-            self.gave_up = f"{self._failures} frames failed in a row, the last with: {cause}"
+        self._failures[what] += 1
+        failures = self._failures[what]
+        if failures >= self.settings.max_failures and self.gave_up is None:
+            self.gave_up = f"{failures} frames failed in a row, the last with: {cause}"
             self._on_give_up()
 
     def _intrinsics(self, width: int, height: int, wish: str) -> Intrinsics | None:

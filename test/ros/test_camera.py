@@ -186,7 +186,7 @@ def test_an_image_whose_key_comes_after_a_newer_one_was_answered_is_not_answered
 
     case.compute(meanwhile)
     # The key of image 1 failed, and 2 waits in its turn.
-    assert case.answered == [0] and case.fates == {"processed": 1}
+    assert case.answered == [0] and case.fates == {"processed": 1, "unserved": 1}
     case.serve(3)
     assert case.fates == {"processed": 1, "unserved": 2}
     case.compute()
@@ -265,6 +265,63 @@ def test_an_engine_that_fails_makes_no_key_and_the_older_one_goes_on(case: Case)
     assert (summary.keys, summary.failed_keys) == (1, 1)
     assert summary.reasons == {"failed_keys": "the device is lost"}
     assert case.reports == [("front failed", "front/no key made, cache reset: the device is lost")]
+
+
+def test_an_image_whose_key_fails_is_unserved_at_once(case: Case) -> None:
+    case.serve(0)
+    case.compute(failing)
+    assert case.fates == {"unserved": 1}
+    # And so it is if the network was faster than the image's own thread.
+    channel = case.camera._channel
+    look = channel.look
+
+    def slow(*arguments: Any) -> Any:
+        found = look(*arguments)
+        case.compute(failing)
+        return found
+
+    channel.look = slow  # type: ignore[method-assign]
+    case.serve(1)
+    assert case.fates == {"unserved": 2} and case.answered == []
+
+
+def test_an_image_that_can_not_be_published_late_has_a_fate_and_the_thread_lives(
+    case: Case,
+) -> None:
+    publish = case.outputs.publish
+    case.serve(0)
+    case.outputs.publish = failing  # type: ignore[method-assign]
+    case.compute()
+    assert case.fates == {"failed": 1} and case.reports[-1][0] == "front failed"
+    case.outputs.publish = publish  # type: ignore[method-assign]
+    case.answer(1)
+    assert case.answered == [1] and case.fates == {"failed": 1, "processed": 1}
+
+
+def test_images_that_can_not_be_published_make_the_camera_give_up_though_keys_are_made(
+    case: Case,
+) -> None:
+    case.answer(0)
+    case.outputs.publish = failing  # type: ignore[method-assign]
+    for number in (1, 2):
+        case.answer(number)
+    assert str(case.camera.gave_up).startswith("2 frames failed in a row")
+    assert case.statistics.summary().failed_keys == 0
+
+
+def test_an_image_without_a_key_gets_one_however_far_apart_keys_are(
+    case: Case, workers: tuple[Any, Any]
+) -> None:
+    stream = dataclasses.replace(case.camera.settings.stream, carry_frames=99)
+    serving = dataclasses.replace(case.camera.settings.serving, max_key_age_ns=5)
+    case.camera.settings = dataclasses.replace(
+        case.camera.settings, stream=stream, serving=serving
+    )
+    case.camera.start(*workers)
+    for number, fates in ((0, 1), (3, 2), (20, 3)):
+        case.serve(number)
+        wait_for(lambda n=fates: case.fates.get("processed") == n, f"image {number}")
+    assert case.statistics.summary().keys == 2, "those of 0 and 20"
 
 
 def test_the_camera_gives_up_once_and_a_start_forgets_it(
@@ -375,7 +432,7 @@ def test_a_pause_forgets_failures_and_what_was_cached(
     case.compute(failing)
     assert case.camera.gave_up is None, "one failure since the pause"
     case.answer(3)
-    assert case.camera._failures == 0 and case.answered == [0, 1, 3]
+    assert not any(case.camera._failures.values()) and case.answered == [0, 1, 3]
 
 
 def test_keys_are_so_many_frames_apart(case: Case, workers: tuple[Any, Any]) -> None:

@@ -111,6 +111,11 @@ class Channel:
         return None if pending is None else pending.view
 
     @property
+    def keyed(self) -> View | None:
+        """The frame that the network was at last, whether it gave a key or failed."""
+        return self._keyed
+
+    @property
     def wants_key(self) -> bool:
         """Whether the network should work on the newest frame."""
         return self._since_key >= self._keys_apart or not self._server.has_begun

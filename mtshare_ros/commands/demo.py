@@ -55,7 +55,10 @@ def run_demo(bundle: Path, bag: Path, output: Path, on_frame: OnCount = silent) 
     recording = output / RECORDING
     if recording.exists():
         shutil.rmtree(recording)
-    result = replay(bundle, bag, recording, on_progress=on_frame)
+    # A pixel without a value would be scored as the worst value.
+    result = replay(
+        bundle, bag, recording, parameters={"unknown": "fill"}, on_progress=on_frame
+    )
     _check_topics(manifest, result)
     predictions = RecordedPredictions(recording, manifest.tasks)
     scores, shown = score_recording(clip.salvaged(), predictions)

@@ -37,7 +37,8 @@ def test_the_demo_scores_what_the_live_node_published(tmp_path, bundle_path, cli
 
 
 def test_a_topic_that_stays_empty_fails_the_demo(tmp_path, bundle_path, clip, monkeypatch):
-    def silent(bundle, bag, output, on_progress):
+    def silent(bundle, bag, output, parameters, on_progress):
+        assert parameters == {"unknown": "fill"}
         messages = {"/perception_node/normals/image": 3, "/perception_node/depth/image": 3}
         return ReplayResult(output, 3, {"processed": 3}, messages, {}, {}, "onnxruntime")
 

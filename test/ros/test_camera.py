@@ -441,8 +441,9 @@ def test_keys_are_so_many_frames_apart(case: Case, workers: tuple[Any, Any]) -> 
     case.camera.start(*workers)
     for number in range(9):
         case.serve(number)
-        time.sleep(0.1)
-    wait_for(lambda: case.statistics.summary().keys == 3, "the keys of 0, 3 and 6")
+        keys = 1 + number // 3
+        wait_for(lambda n=keys: case.statistics.summary().keys == n, "those of 0, 3 and 6")
+        wait_for(lambda n=number: case.fates.get("processed") == n + 1, "answered")
     assert case.answered == list(range(9)) and case.fates == {"processed": 9}
 
 

@@ -11,7 +11,7 @@ import typer
 from mtshare_ros.commands.console import print_table, progress
 from mtshare_ros.commands.options import Precision, parse_size, refuse
 from mtshare_ros.errors import OptionError
-from mtshare_ros.outputs import check_output_file
+from mtshare_ros.output_checks import check_output_file
 
 ALL_WIDTHS = (192, 384, 768)
 ALL_SIZES = ("320x240", "640x480")

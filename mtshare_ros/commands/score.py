@@ -20,7 +20,7 @@ from mtshare_ros.commands.options import (
     refuse,
 )
 from mtshare_ros.errors import JobError, OptionError
-from mtshare_ros.outputs import check_output_file, check_output_folder
+from mtshare_ros.output_checks import check_output_file, check_output_folder
 
 if TYPE_CHECKING:
     from mtshare_ros.evaluation.run_options import Options

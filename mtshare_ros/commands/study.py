@@ -11,7 +11,7 @@ import typer
 from mtshare_ros.commands.console import print_table, print_warnings, progress
 from mtshare_ros.commands.options import BundleArgument, Threads, parse_size
 from mtshare_ros.errors import OptionError, written
-from mtshare_ros.outputs import check_output_file, check_output_folder
+from mtshare_ros.output_checks import check_output_file, check_output_folder
 
 RESULTS_NAME = "results.json"
 TIMING_NAME = "timing.json"

@@ -17,7 +17,7 @@ from mtshare_ros.commands.options import (
     refuse,
 )
 from mtshare_ros.errors import OptionError
-from mtshare_ros.outputs import check_output_file
+from mtshare_ros.output_checks import check_output_file
 
 
 def video(

@@ -24,7 +24,7 @@ from mtshare_ros.export.reference_engine import ReferenceEngine
 from mtshare_ros.network.config import FINE_STRIDE, STRIDE, NetworkConfig
 from mtshare_ros.network.single_task import SingleTaskNetwork
 from mtshare_ros.network.units import SubTask, private_share
-from mtshare_ros.outputs import check_output_folder
+from mtshare_ros.output_checks import check_output_folder
 from mtshare_ros.perception.engines.onnxruntime_engine import OnnxRuntimeEngine
 from mtshare_ros.perception.engines.selftest import (
     SelfTestFrame,

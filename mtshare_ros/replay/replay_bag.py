@@ -11,7 +11,7 @@ import numpy as np
 
 from mtshare_ros.bundle.folder import load_manifest
 from mtshare_ros.datasets.bags import topics
-from mtshare_ros.outputs import check_new_output
+from mtshare_ros.output_checks import check_new_output
 from mtshare_ros.progress import OnCount, silent
 from mtshare_ros.replay.bag_source import BagSource
 from mtshare_ros.replay.clock import BagClock

@@ -21,7 +21,7 @@ from mtshare_ros.datasets.seeds import split_of
 from mtshare_ros.datasets.stills import StillsDataset
 from mtshare_ros.errors import OptionError, written
 from mtshare_ros.metrics import Additive, MetricSettings, State, metric_for
-from mtshare_ros.outputs import check_output_file
+from mtshare_ros.output_checks import check_output_file
 from mtshare_ros.perception.decode import Decoder, decode
 from mtshare_ros.progress import OnStep, silent
 from mtshare_ros.study.trained_task import predict

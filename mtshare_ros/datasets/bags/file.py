@@ -15,7 +15,7 @@ from rosbags.rosbag2.storage_mcap import McapWriter
 from rosbags.typesys import Stores, get_typestore
 
 from mtshare_ros.errors import written
-from mtshare_ros.outputs import check_new_output
+from mtshare_ros.output_checks import check_new_output
 
 METADATA_VERSION: Literal[8] = 8
 """Version of rosbag2's metadata that Humble and everything later reads."""

@@ -31,7 +31,7 @@ from mtshare_ros.datasets.labelling.label_files import (
     write_splits,
 )
 from mtshare_ros.datasets.labelling.teachers import Teacher
-from mtshare_ros.outputs import check_new_output
+from mtshare_ros.output_checks import check_new_output
 from mtshare_ros.perception.camera.calibration import AUTO
 from mtshare_ros.progress import OnCount, silent
 from mtshare_ros.tasks import KINDS

@@ -18,10 +18,10 @@ from mtshare_ros.evaluation.report.report_files import write_report
 from mtshare_ros.evaluation.run_options import Options
 from mtshare_ros.evaluation.scores import Run, Scores
 from mtshare_ros.evaluation.stopping import StoppedEarly, run_over
+from mtshare_ros.evaluation.streaming.contenders import Ideal
 from mtshare_ros.evaluation.streaming.recording import Key, Recording, tasks_in
 from mtshare_ros.evaluation.streaming.scoring import Streaming
 from mtshare_ros.evaluation.streaming.simulation import IDEALS
-from mtshare_ros.evaluation.streaming.ways import Ideal
 from mtshare_ros.perception.selection import DENSE
 from mtshare_ros.progress import OnCount, silent
 

@@ -18,7 +18,7 @@ from mtshare_ros.datasets.bags.messages import stamp_of
 from mtshare_ros.datasets.bags.open_bag import OpenBag
 from mtshare_ros.datasets.bags.topics import RAW_TYPE
 from mtshare_ros.evaluation.outcome import Maps, to_size
-from mtshare_ros.evaluation.streaming.ways import Answer
+from mtshare_ros.evaluation.streaming.contenders import Answer
 from mtshare_ros.perception.motion.carry import RULES
 from mtshare_ros.tasks import KINDS, TASKS, UNLABELLED, SemanticClass, Task
 

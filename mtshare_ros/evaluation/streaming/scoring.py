@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mtshare_ros.evaluation.accuracy import Accuracy
 from mtshare_ros.evaluation.outcome import Maps, to_size
-from mtshare_ros.evaluation.streaming.ways import Answer
+from mtshare_ros.evaluation.streaming.contenders import Answer
 from mtshare_ros.perception.motion.carry import RULES
 from mtshare_ros.tasks import Task
 

@@ -14,9 +14,9 @@ from mtshare_ros.evaluation.report.report_files import write_report
 from mtshare_ros.evaluation.run_options import Options
 from mtshare_ros.evaluation.scores import Run, Scores
 from mtshare_ros.evaluation.stopping import StoppedEarly, run_over
+from mtshare_ros.evaluation.streaming.contenders import Beside, Ideal, OneThread, Way
 from mtshare_ros.evaluation.streaming.scoring import Streaming
 from mtshare_ros.evaluation.streaming.times import Pace
-from mtshare_ros.evaluation.streaming.ways import Beside, Ideal, OneThread, Way
 from mtshare_ros.perception.engines.interface import Engine
 from mtshare_ros.perception.selection import DENSE
 from mtshare_ros.perception.serving.server import Server, ServeSettings

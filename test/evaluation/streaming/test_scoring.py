@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from mtshare_ros.evaluation.streaming.contenders import Answer
 from mtshare_ros.evaluation.streaming.scoring import Streaming, known_truths
-from mtshare_ros.evaluation.streaming.ways import Answer
 from mtshare_ros.tasks import TASKS
 
 DEPTH = [TASKS["depth"]]

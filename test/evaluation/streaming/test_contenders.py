@@ -7,8 +7,8 @@ import pytest
 
 from mtshare_ros.evaluation.frames import InputFrame
 from mtshare_ros.evaluation.policies import open_stream
+from mtshare_ros.evaluation.streaming.contenders import Beside, Ideal, OneThread, Way
 from mtshare_ros.evaluation.streaming.times import Pace
-from mtshare_ros.evaluation.streaming.ways import Beside, Ideal, OneThread, Way
 from mtshare_ros.perception.serving.server import Server, ServeSettings
 from mtshare_ros.perception.stream import PerceptionStream
 from mtshare_ros.perception.stream_settings import StreamSettings

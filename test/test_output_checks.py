@@ -12,7 +12,7 @@ import pytest
 
 from mtshare_ros import cli, outputs
 from mtshare_ros.errors import one_line
-from mtshare_ros.outputs import check_new_output, check_output_file, check_output_folder
+from mtshare_ros.output_checks import check_new_output, check_output_file, check_output_folder
 
 CHECKS = (check_output_file, check_output_folder, check_new_output)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mtshare_ros import cli, outputs
+from mtshare_ros import cli, output_checks
 from mtshare_ros.errors import one_line
 from mtshare_ros.output_checks import check_new_output, check_output_file, check_output_folder
 
@@ -77,7 +77,7 @@ def full(monkeypatch: pytest.MonkeyPatch) -> None:
         def write(self, _: bytes) -> int:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(outputs.tempfile, "TemporaryFile", lambda **_: Full())
+    monkeypatch.setattr(output_checks.tempfile, "TemporaryFile", lambda **_: Full())
 
 
 ROOT = Path(__file__).parents[1]

@@ -17,7 +17,7 @@ import pytest
 import mtshare_ros
 
 PACKAGE = Path(mtshare_ros.__file__).parent
-GROUND = ("tasks.py", "errors.py", "settings.py", "progress.py", "outputs.py", "__init__.py")
+GROUND = ("tasks.py", "errors.py", "settings.py", "progress.py", "output_checks.py", "__init__.py")
 """What every room may import."""
 ONLINE = ("bundle", "perception", "ros")
 """Rooms of the robot: no torch, and nothing of the offline side."""
